@@ -1,0 +1,59 @@
+"""`sparsebuild init`: a first project, from a template."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["init"]
+
+_IGNORED = {".git"}  # `git init` first and `sparsebuild init` second is fine
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where; created if need be.")] = Path(),
+    template: Annotated[
+        str, typer.Option("--template", "-t", metavar="NAME", help="What to start from.")
+    ] = "quickstart",
+    list_them: Annotated[bool, typer.Option("--list", help="List the templates and exit.")] = False,
+) -> None:
+    """Start a project from a template. Nothing is ever overwritten."""
+    from sparsebuild.cli import templates
+
+    if list_them:
+        found = templates.templates()
+        for name, where in found.items():
+            sys.stdout.write(f"{name:<{max(map(len, found))}}  {templates.summary(where)}\n")
+        return
+    source = templates.find(template)
+    _refuse_to_overwrite(folder)
+    templates.copy(source, folder)
+    _name_project(folder)
+    there = "" if folder.resolve() == Path.cwd().resolve() else f"cd {folder} && "
+    sys.stderr.write(f"created {folder / 'sparse.toml'} from the template {template}\nnext: {there}sparsebuild run\n")
+
+
+def _refuse_to_overwrite(folder: Path) -> None:
+    from sparsebuild.errors import UserError
+
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"`{folder}` is a file, not a folder", hint="name another folder")
+    found = sorted(path for path in folder.iterdir() if path.name not in _IGNORED) if folder.is_dir() else []
+    if found:
+        raise UserError(
+            f"`{folder}` is not empty: it holds `{found[0].name}`",
+            hint="`init` never overwrites; name a new folder, as in `sparsebuild init my-ner`",
+        )
+
+
+def _name_project(folder: Path) -> None:
+    """Call the project as its folder is called."""
+    manifest = folder / "sparse.toml"
+    text = manifest.read_text(encoding="utf-8")
+    name = json.dumps(folder.resolve().name or "project", ensure_ascii=False)
+    manifest.write_text(re.sub(r"(?m)^name = .*$", lambda _: f"name = {name}", text, count=1), encoding="utf-8")

@@ -1,0 +1,19 @@
+"""Options that several commands have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["Json", "ProjectBefore", "ProjectFolder"]
+
+_HELP = "The folder that holds sparse.toml."
+
+ProjectFolder = Annotated[Path, typer.Option("--project", "-C", metavar="DIR", help=_HELP)]
+# Before the command. Only here is the variable asked, so that it gives way to either place on the command line.
+ProjectBefore = Annotated[
+    Path, typer.Option("--project", "-C", metavar="DIR", envvar="SPARSEBUILD_PROJECT", help=_HELP)
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON to stdout, for programs.")]

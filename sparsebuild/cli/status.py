@@ -1,0 +1,40 @@
+"""`sparsebuild status`: what is up to date and what is not."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sparsebuild.cli.options import Json, ProjectFolder
+
+__all__ = ["status"]
+
+_STALE = 8
+
+
+def status(
+    project: ProjectFolder = Path(),
+    exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 8 if something is not up to date.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show which targets are up to date, why the others are not, and what the last build measured."""
+    from sparsebuild.cli.forecast import document, forecast
+    from sparsebuild.cli.output import write_document
+    from sparsebuild.cli.project import open_project
+    from sparsebuild.cli.results import read
+
+    opened = open_project(project)
+    decisions = forecast(opened)
+    measured = read(opened.layout, ("eval", "gate"))
+    if as_json:
+        write_document({**document(opened, decisions), "results": measured})
+    else:
+        from sparsebuild.ui import results, standing
+
+        standing.show_all(decisions, sys.stdout)
+        results.show(measured, sys.stdout)
+    if exit_code and any(decision.verdict != "fresh" for decision in decisions):
+        raise typer.Exit(_STALE)

@@ -1,0 +1,36 @@
+"""`sparsebuild why`: why a target has to run, or that it has not."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sparsebuild.cli.options import Json, ProjectFolder
+
+__all__ = ["why"]
+
+
+def why(
+    target: Annotated[str, typer.Argument(metavar="TARGET", help="As in `status`; `fetch` names every `fetch@…`.")],
+    project: ProjectFolder = Path(),
+    as_json: Json = False,
+) -> None:
+    """Say why TARGET has to run: each change, old value and new, with its line in sparse.toml."""
+    from fnmatch import fnmatchcase
+
+    from sparsebuild.cli.forecast import document, forecast
+    from sparsebuild.cli.output import write_document
+    from sparsebuild.cli.project import open_project
+
+    opened = open_project(project)
+    asked = [d for d in forecast(opened, [target]) if d.action == target or fnmatchcase(d.action, f"{target}@*")]
+    if as_json:
+        write_document(document(opened, asked))
+        return
+    from sparsebuild.ui import standing
+
+    for decision in asked:
+        standing.show_one(decision, sys.stdout)

@@ -1,0 +1,1 @@
+"""The engine: builds what is out of date, and has never heard of a model."""

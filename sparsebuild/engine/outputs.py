@@ -1,0 +1,67 @@
+"""The files that an action leaves, and what others read of them."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from sparsebuild.digest import value_digest
+from sparsebuild.engine.action import File
+from sparsebuild.engine.stat_cache import StatCache
+from sparsebuild.errors import TargetFailed
+
+__all__ = ["LINK", "digest", "present", "read", "scan", "under"]
+
+LINK = "a symbolic link"  # stands for the digest of an output that somebody replaced by one
+
+
+def scan(folder: Path, stat_cache: StatCache) -> tuple[File, ...]:
+    """All files under `folder`, in order of their paths. Raises TargetFailed for anything that is no plain file."""
+    files = [
+        File(path=path.relative_to(folder).as_posix(), size=path.stat().st_size, sha256=stat_cache.digest(path))
+        for path in _plain_files(folder)
+    ]
+    return tuple(sorted(files, key=lambda file: file.path))
+
+
+def present(folder: Path, files: Iterable[File], stat_cache: StatCache) -> Mapping[str, str]:
+    """The sha256 of those of `files` that stand in `folder` now, by path; what else stands there is left out."""
+    found = {}
+    for file in files:
+        path = folder / file.path
+        try:
+            found[file.path] = LINK if path.is_symlink() else stat_cache.digest(path)
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            continue
+    return found
+
+
+def under(files: Iterable[File], path: str) -> tuple[File, ...]:
+    """Those of `files` that are `path` or in the folder `path`; all for an empty `path`."""
+    inside = path.rstrip("/") + "/"
+    return tuple(file for file in files if not path or file.path == path or file.path.startswith(inside))
+
+
+def read(files: Iterable[File], path: str) -> tuple[File, ...]:
+    """What a reader of `path` sees: the files `under` it, with their paths from there on."""
+    inside = path.rstrip("/") + "/" if path else ""
+    return tuple(replace(file, path=file.path.removeprefix(inside)) for file in under(files, path))
+
+
+def digest(files: Iterable[File]) -> str:
+    """One sha256 for names and bytes, in whatever order they come."""
+    return value_digest(sorted([file.path, file.sha256] for file in files))
+
+
+def _plain_files(folder: Path) -> Iterator[Path]:
+    for parent, folders, names in os.walk(folder):
+        for name in (*folders, *names):
+            path = Path(parent, name)
+            mode = path.lstat().st_mode
+            if stat.S_ISREG(mode):
+                yield path
+            elif not stat.S_ISDIR(mode):
+                raise TargetFailed(f"the output {path.relative_to(folder).as_posix()} is not a plain file")

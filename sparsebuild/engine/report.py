@@ -1,0 +1,49 @@
+"""A step's report, told as events; what it notes is kept for the record."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from sparsebuild import events
+from sparsebuild.engine.action import JSON
+from sparsebuild.engine.atomic import write_bytes
+from sparsebuild.engine.job import Level
+
+__all__ = ["EventReport", "read_notes"]
+
+
+class EventReport:
+    """Sends what a step says about the action `target` to `sink`, and writes its notes to a file at once.
+
+    At once, because the next try must find them after a kill.
+    """
+
+    def __init__(self, target: str, sink: events.Sink, notes: Path) -> None:
+        self.notes: dict[str, JSON] = {}
+        self._target = target
+        self._sink = sink
+        self._file = notes
+
+    def progress(self, done: float, total: float, unit: str, **fields: float | str) -> None:
+        self._sink(events.Progress(target=self._target, done=done, total=total, unit=unit, fields=fields))
+
+    def metric(self, name: str, value: float) -> None:
+        self._sink(events.Metric(target=self._target, name=name, value=value))
+
+    def log(self, message: str, level: Level = "info") -> None:
+        self._sink(events.Log(target=self._target, message=message, level=level))
+
+    def note(self, key: str, value: JSON) -> None:
+        self.notes[key] = value
+        write_bytes(self._file, json.dumps(self.notes).encode())
+
+
+def read_notes(file: Path) -> dict[str, Any]:
+    """What an earlier try wrote to `file`; empty where there was none."""
+    try:
+        notes = json.loads(file.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return notes if isinstance(notes, dict) else {}

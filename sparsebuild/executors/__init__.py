@@ -1,0 +1,8 @@
+"""Where steps run: one variant a file."""
+
+__all__ = ["EXECUTORS"]
+
+EXECUTORS = {
+    "inline": "sparsebuild.executors.inline:Inline",
+    "worker": "sparsebuild.executors.worker:Worker",
+}

@@ -1,0 +1,66 @@
+"""Whether an exported file is the model that was trained: the comparison that ends every export.
+
+For int8 the largest difference says little: one activation that rounds to the other side is amplified by the layers
+above, and torch differs from itself as much when only its matrix kernel changes. So int8 is held to the labels, the
+F1 and the *median* difference; fp32 to the largest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sparsebuild.errors import TargetFailed
+
+__all__ = ["Agreement", "check", "compare"]
+
+SMALLEST_AGREEMENT = 0.999
+LARGEST_F1_DIFFERENCE = 0.002
+LARGEST_DIFFERENCE = 1e-4  # of logits: the median for int8, the largest for fp32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agreement:
+    """How an ONNX file compares with its model on the validation set, over the first piece of every word."""
+
+    agreement: float  # share of words with the same best label, 0 to 1
+    f1_difference: float  # F1 of the file minus F1 of the model
+    median_logit_difference: float  # over sentences, of the largest difference within each
+    largest_logit_difference: float
+
+
+def compare(model: Sequence[np.ndarray], file: Sequence[np.ndarray], f1_difference: float) -> Agreement:
+    """Compare logits sentence by sentence: two lists of (words, labels)."""
+    pairs = [(a, b) for a, b in zip(model, file, strict=True) if len(a)]
+    same = np.concatenate([a.argmax(-1) == b.argmax(-1) for a, b in pairs])
+    differences = np.array([np.abs(a - b).max() for a, b in pairs])
+    return Agreement(
+        agreement=float(same.mean()),
+        f1_difference=f1_difference,
+        median_logit_difference=float(np.median(differences)),
+        largest_logit_difference=float(differences.max()),
+    )
+
+
+def check(found: Agreement, *, is_integer: bool) -> None:
+    """Raise TargetFailed with every bound that does not hold."""
+    if is_integer:
+        bounds = [
+            ("argmax agreement", found.agreement, ">=", SMALLEST_AGREEMENT),
+            ("difference of F1", abs(found.f1_difference), "<=", LARGEST_F1_DIFFERENCE),
+            ("median difference of logits", found.median_logit_difference, "<", LARGEST_DIFFERENCE),
+        ]
+    else:
+        bounds = [("largest difference of logits", found.largest_logit_difference, "<", LARGEST_DIFFERENCE)]
+    broken = [
+        f"{name} is {value:.6g}, must be {sign} {limit:g}"
+        for name, value, sign, limit in bounds
+        if not (value >= limit if sign == ">=" else value <= limit)
+    ]
+    if broken:
+        raise TargetFailed(
+            "the exported file is not the model that was trained:\n  " + "\n  ".join(broken),
+            hint='on a CPU without VNNI an 8-bit scheme saturates; `export.scheme = "portable"` does not',
+        )

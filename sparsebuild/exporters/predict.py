@@ -1,0 +1,56 @@
+"""Tagging sentences with a deployed model: the ONNX file, its tokenizer and its labels, nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sparsebuild.errors import UserError
+
+__all__ = ["Predictor", "load"]
+
+
+def load(folder: Path) -> Predictor:
+    """Open a `deployment/` folder; raises UserError where there is none."""
+    if not (folder / "model.onnx").exists():
+        raise UserError(f"no deployed model in {folder}", hint="`sparsebuild run` builds, checks and promotes one")
+    return Predictor(folder)
+
+
+class Predictor:
+    """A deployed token classifier."""
+
+    def __init__(self, folder: Path) -> None:
+        from tokenizers import Tokenizer
+
+        from sparsebuild.exporters.runtime import open_session
+
+        config = json.loads((folder / "config.json").read_text())
+        self.labels: Sequence[str] = [config["id2label"][str(i)] for i in range(len(config["id2label"]))]
+        self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self._tokenizer.no_padding()
+        self._tokenizer.enable_truncation(int(config.get("max_position_embeddings", 512)))
+        self._session = open_session(folder / "model.onnx", threads=1)
+
+    def tag(self, words: Sequence[str]) -> list[str]:
+        """A BIO tag for each word: that of its first piece, or `O` for a word that has none."""
+        if not words:
+            return []
+        encoded = self._tokenizer.encode(list(words), is_pretokenized=True)
+        best = self._logits(encoded.ids)[0].argmax(-1)
+        tags = ["O"] * len(words)
+        seen: set[int] = set()
+        for place, word in enumerate(encoded.word_ids):
+            if word is not None and word not in seen:
+                seen.add(word)
+                tags[word] = self.labels[int(best[place])]
+        return tags
+
+    def _logits(self, ids: Sequence[int]) -> Any:
+        import numpy as np
+
+        row = np.array([ids], dtype=np.int64)
+        feeds = {"input_ids": row, "attention_mask": np.ones_like(row), "token_type_ids": np.zeros_like(row)}
+        return self._session.run(["logits"], feeds)[0]

@@ -1,0 +1,32 @@
+"""An exported file in ONNX Runtime."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sparsebuild.training.evaluation import LogitsOf
+
+__all__ = ["open_session", "session_logits"]
+
+
+def open_session(path: Path, threads: int) -> Any:
+    """A session on the CPU with `threads` threads; ONNX Runtime's own warnings are kept out of the way."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def session_logits(session: Any) -> LogitsOf:
+    """The session as a function from a batch to logits."""
+    import torch
+
+    def logits_of(batch: Any) -> Any:
+        feeds = {name: tensor.numpy() for name, tensor in batch.model_inputs.items()}
+        return torch.from_numpy(session.run(["logits"], feeds)[0])
+
+    return logits_of

@@ -1,0 +1,57 @@
+"""Where things lie: in a project, and in the user's cache."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["LOCK_NAME", "MANIFEST_NAME", "ProjectLayout", "cache_folder", "mark_as_cache"]
+
+MANIFEST_NAME = "sparse.toml"
+LOCK_NAME = "sparse.lock"
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectLayout:
+    """The folders of one project; nothing is created by asking."""
+
+    root: Path
+
+    @property
+    def manifest(self) -> Path:
+        return self.root / MANIFEST_NAME
+
+    @property
+    def lock(self) -> Path:
+        return self.root / LOCK_NAME
+
+    @property
+    def state(self) -> Path:
+        """Ours alone: records, work in progress, candidates, logs. Safe to delete."""
+        return self.root / ".sparsebuild"
+
+    @property
+    def build(self) -> Path:
+        """What the user came for."""
+        return self.root / "build"
+
+
+def cache_folder() -> Path:
+    """The user's cache, shared by projects: `SPARSEBUILD_CACHE_DIR`, or the platform's place for caches."""
+    named = os.environ.get("SPARSEBUILD_CACHE_DIR")
+    if named:
+        return Path(named)
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "sparsebuild"
+
+
+def mark_as_cache(folder: Path) -> None:
+    """Create `folder` if need be and tell git and backup programs to leave it alone."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in (
+        (".gitignore", "*\n"),
+        ("CACHEDIR.TAG", "Signature: 8a477f597d28d172789f06886806bc55\n"),
+    ):
+        if not (folder / name).exists():
+            (folder / name).write_text(text)

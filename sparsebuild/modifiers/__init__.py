@@ -1,0 +1,20 @@
+"""Modifiers: what a recipe can ask for, one a file. Nothing here imports torch before `attach`."""
+
+from sparsebuild.modifiers.reading import MODIFIERS, specs
+from sparsebuild.modifiers.schedule import (
+    epochs,
+    needs_hidden_states,
+    needs_teacher,
+    schedule_table,
+    sets_learning_rate,
+)
+
+__all__ = [
+    "MODIFIERS",
+    "epochs",
+    "needs_hidden_states",
+    "needs_teacher",
+    "schedule_table",
+    "sets_learning_rate",
+    "specs",
+]

@@ -1,0 +1,175 @@
+"""What a modifier is, and the moments of training at which it acts.
+
+A modifier's spec is a frozen value made of the recipe's fields; it can be read, printed and compared without torch.
+What it needs while running lives in what `attach` returns. The loop calls it at these moments:
+
+    attached = [spec.attach(run) for spec in specs]
+    for epoch in epochs:
+        for batch in batches:
+            moment = Moment(step, steps_per_epoch)
+            before_step(moment)                      # schedules; quantization on; observers frozen
+            outputs = model(batch)
+            loss = task_loss
+            loss = on_loss(moment, batch, outputs, loss)   # distillation
+            loss.backward()
+            optimizer.step()
+            after_optimizer(moment)                  # masks
+    on_end()                                         # the last word on masks
+
+`moment.epoch` is a pure function of the global step, so a resumed run is at the same place of the schedule. Tensors
+that must survive a stop (masks) are given by `state` and taken back by `restore`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
+
+from sparsebuild.numerics.sparsity_schedule import clock
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+    from torch.optim import Optimizer
+
+    from sparsebuild.recipe import Entry
+
+__all__ = ["Attached", "Batch", "Modifier", "Moment", "Phase", "Run"]
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Where training is, before the optimizer's update number `step` (from 0)."""
+
+    step: int
+    steps_per_epoch: int
+    epochs: int
+
+    @property
+    def epoch(self) -> float:
+        """Epochs as a fraction: the whole part and the part are added, as the recipes' own clock does."""
+        return clock(self.step, self.steps_per_epoch)
+
+    @property
+    def last_step(self) -> int:
+        return self.steps_per_epoch * self.epochs - 1
+
+    @property
+    def before(self) -> Moment | None:
+        """The moment of the step before, or None at the start: what has happened already when a run is restored."""
+        return replace(self, step=self.step - 1) if self.step > 0 else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phase:
+    """One stretch of the schedule, for people: what is done from `start` to `end` epochs."""
+
+    modifier: str  # "LearningRateFunctionModifier"
+    start: float  # epochs
+    end: float  # epochs
+    value: str  # "1.5e-4 → 0, linear"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """One batch on the model's device; b sentences, padded to s pieces."""
+
+    input_ids: Tensor  # (b, s) int64
+    attention_mask: Tensor  # (b, s) int64, 1 on real pieces
+    token_type_ids: Tensor  # (b, s) int64, zeros
+    labels: Tensor  # (b, s) int64, -100 where there is none
+    words: Tensor  # (b, s) bool, on the first piece of each word
+    teacher_logits: Tensor | None = None  # (real pieces, labels) float32, in the order of attention_mask.bool()
+    teacher_hidden: Tensor | None = None  # (layers, real pieces, width) float32, likewise
+
+    def to(self, device: torch.device) -> Batch:
+        """The batch on `device`."""
+        moved = {f.name: getattr(self, f.name) for f in fields(self)}
+        return Batch(**{name: None if value is None else value.to(device) for name, value in moved.items()})
+
+    @property
+    def model_inputs(self) -> dict[str, Tensor]:
+        return {
+            "input_ids": self.input_ids,
+            "attention_mask": self.attention_mask,
+            "token_type_ids": self.token_type_ids,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What training gives to a modifier when it is attached."""
+
+    model: nn.Module
+    optimizer: Optimizer
+    steps_per_epoch: int
+    epochs: int
+    has_teacher: bool  # False under `teacher = "disable"`: distillation leaves the loss alone
+    log: Any  # Callable[[str], None]: a sentence for the user
+
+    def weights(self, names: Sequence[str]) -> dict[str, Tensor]:
+        """The named parameters, in the order of `names`."""
+        parameters = dict(self.model.named_parameters())
+        return {name: parameters[name] for name in names}
+
+
+class Attached:
+    """A modifier at work; every moment does nothing unless a subclass says otherwise."""
+
+    def before_step(self, moment: Moment) -> None:
+        """Set what this step is taken with."""
+
+    def on_loss(self, moment: Moment, batch: Batch, outputs: Any, loss: Tensor) -> Tensor:
+        """The loss to minimize, given the one so far. `outputs` has `logits` (b, s, labels) and `hidden_states`."""
+        return loss
+
+    def after_optimizer(self, moment: Moment) -> None:
+        """Act on the updated weights."""
+
+    def on_end(self) -> None:
+        """Act once more when training is over."""
+
+    def figures(self) -> Mapping[str, float]:
+        """Figures worth showing now, such as the sparsity."""
+        return {}
+
+    def masks(self) -> Mapping[str, Tensor]:
+        """Parameter name to mask (0 or 1, the parameter's shape), for what is held at zero now."""
+        return {}
+
+    def state(self) -> Mapping[str, Tensor]:
+        """Tensors that a checkpoint must hold."""
+        return {}
+
+    def restore(self, moment: Moment, state: Mapping[str, Tensor]) -> None:
+        """Take `state` back, at the step that comes next. Called before the optimizer's state is loaded."""
+
+
+class Modifier(Protocol):
+    """A modifier's settings, as the recipe gave them. Implementations are frozen, keyword-only dataclasses.
+
+    Epochs may be fractions. A `start_epoch` of -1 is the beginning, an `end_epoch` of -1 the end of training.
+    """
+
+    tag: ClassVar[str]  # as in the recipe, without "!"
+    summary: ClassVar[str]  # one line for `recipe show` and error messages
+
+    @classmethod
+    def read(cls, entry: Entry) -> Self:
+        """The settings of one entry of a recipe; raises RecipeError with everything that is wrong with them."""
+        ...
+
+    @property
+    def start_epoch(self) -> float: ...
+
+    @property
+    def end_epoch(self) -> float: ...
+
+    def phases(self, epochs: float) -> Sequence[Phase]:
+        """The schedule in a run of `epochs`, without torch."""
+        ...
+
+    def attach(self, run: Run) -> Attached:
+        """Begin to act on `run`; imports torch."""
+        ...

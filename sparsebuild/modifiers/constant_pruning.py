@@ -1,0 +1,95 @@
+"""Zeros stay zeros: `ConstantPruningModifier`, for training a model that is sparse already."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Self
+
+from sparsebuild.modifiers.base import Attached, Moment, Phase, Run
+from sparsebuild.modifiers.fields import ALL_PRUNABLE, Fields
+from sparsebuild.modifiers.held_masks import HeldMasks
+from sparsebuild.modifiers.parameters import select
+from sparsebuild.modifiers.span import begin, has_ended, has_started, percent, until, warn_if_never
+from sparsebuild.recipe import Entry
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["ConstantPruning"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConstantPruning:
+    """Holds what is exactly zero when it starts. The mask is taken once: a weight that becomes zero later is not held.
+
+    (In SparseML masks are taken anew at every step, so that weights which underflow stay zero.)
+    """
+
+    tag: ClassVar[str] = "ConstantPruningModifier"
+    summary: ClassVar[str] = "keeps zeros at zero"
+
+    start_epoch: float = -1.0
+    end_epoch: float = -1.0
+    params: tuple[str, ...] = (ALL_PRUNABLE,)
+
+    @classmethod
+    def read(cls, entry: Entry) -> Self:
+        fields = Fields(entry)
+        start, end = fields.span()
+        spec = cls(start_epoch=start, end_epoch=end, params=fields.params(default=ALL_PRUNABLE))
+        fields.ignored("update_frequency")
+        fields.finish()
+        return spec
+
+    def phases(self, epochs: float) -> Sequence[Phase]:
+        return (Phase(modifier=self.tag, start=begin(self), end=until(self, epochs), value="zeros stay zeros"),)
+
+    def attach(self, run: Run) -> Attached:
+        warn_if_never(self.tag, self, run)
+        return _Constant(self, run)
+
+
+class _Constant(Attached):
+    def __init__(self, spec: ConstantPruning, run: Run) -> None:
+        self.spec = spec
+        self.log = run.log
+        self.held = HeldMasks(run.weights(select(run.model, spec.params, spec.tag)))
+        self.is_taken = False
+
+    def before_step(self, moment: Moment) -> None:
+        if has_ended(self.spec, moment):
+            self.held.release()
+        elif not self.is_taken and has_started(self.spec, moment):
+            self.is_taken = True
+            self.held.grow({n: (w.detach() != 0).to(w.dtype) for n, w in self.held.weights.items()})
+            self._tell()
+
+    def after_optimizer(self, moment: Moment) -> None:
+        self.held.apply()
+
+    def on_end(self) -> None:
+        self.held.check(self.spec.tag)
+
+    def figures(self) -> Mapping[str, float]:
+        return {"sparsity": self.held.sparsity} if self.held.masks else {}
+
+    def masks(self) -> Mapping[str, Tensor]:
+        return self.held.masks
+
+    def state(self) -> Mapping[str, Tensor]:
+        return self.held.state()
+
+    def restore(self, moment: Moment, state: Mapping[str, Tensor]) -> None:
+        self.is_taken = moment.before is not None and has_started(self.spec, moment.before)
+        self.held.restore(state)
+
+    def _tell(self) -> None:
+        if self.held.zeros:
+            share = percent(self.held.sparsity)
+            self.log(f"{self.spec.tag}: {self.held.zeros} zeros are kept, {share} of {len(self.held.weights)} tensors")
+        else:
+            self.log(
+                f"{self.spec.tag}: the model has no zeros to keep; "
+                "start from a sparse model, or prune with GlobalFisherPruningModifier"
+            )

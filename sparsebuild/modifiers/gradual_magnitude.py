@@ -1,0 +1,224 @@
+"""Gradual pruning by magnitude: what `GMPruning`, `MagnitudePruning` and `GlobalMagnitudePruning` have in common.
+
+Masks change before a step: at the start to `init_sparsity`, then every `update_frequency` epochs along a curve, and at
+the end to `final_sparsity`. An end that training does not reach, such as the number of epochs itself, is at the last
+step (SparseML never gets there and falls short).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from sparsebuild.errors import RecipeError
+from sparsebuild.modifiers.base import Attached, Moment, Phase, Run
+from sparsebuild.modifiers.fields import REQUIRED, Fields
+from sparsebuild.modifiers.held_masks import HeldMasks
+from sparsebuild.modifiers.parameters import select
+from sparsebuild.modifiers.span import begin, number, percent, until, warn_if_never
+from sparsebuild.numerics.sparsity_schedule import CURVES, event_steps, sparsity_at
+from sparsebuild.recipe import Entry
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["GradualMagnitude", "Level"]
+
+FROM_PARAM = "__FROM_PARAM__"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Level:
+    """How sparse some parameters become."""
+
+    sparsity: float
+    params: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GradualMagnitude:
+    """The smallest weights go, more and more of them."""
+
+    tag: ClassVar[str] = ""
+    summary: ClassVar[str] = ""
+
+    start_epoch: float
+    end_epoch: float
+    update_frequency: float  # epochs; -1: every step
+    init_sparsity: float | None  # None: the zeros each parameter has when pruning starts (`__FROM_PARAM__`)
+    levels: tuple[Level, ...]  # one, unless `final_sparsity` is a table
+    is_global: bool  # one ranking over all parameters, or one for each
+    inter_func: str = "cubic"
+    leave_enabled: bool = True  # hold the masks after the end
+
+    @classmethod
+    def read(cls, entry: Entry) -> Self:
+        fields = Fields(entry)
+        spec = cls._read(fields, is_global=False)
+        fields.finish()
+        return spec
+
+    @classmethod
+    def _read(cls, fields: Fields, *, is_global: bool) -> Self:
+        start, end = fields.span(start=REQUIRED, end=REQUIRED, empty=False, forever=False)
+        initial = None
+        if fields.entry.fields.get("init_sparsity") == FROM_PARAM:
+            fields.ignored("init_sparsity")
+        else:
+            initial = fields.number("init_sparsity", least=0, most=1)
+        spec = cls(
+            start_epoch=start,
+            end_epoch=end,
+            update_frequency=_frequency(fields),
+            init_sparsity=initial,
+            levels=_levels(fields),
+            is_global=is_global,
+            inter_func=fields.choice("inter_func", tuple(CURVES), "cubic"),
+            leave_enabled=fields.flag("leave_enabled", True),
+        )
+        fields.only("mask_type", ("unstructured",), "single weights are pruned, not blocks of them")
+        _check_levels(fields, spec)
+        return spec
+
+    def sparsity(self, epoch: float, initial: float | None = None, final: float | None = None) -> float:
+        """The sparsity asked for at `epoch`; `initial` where the recipe leaves it to the model, `final` of a level."""
+        first = self.init_sparsity if self.init_sparsity is not None else initial or 0.0
+        last = self.levels[0].sparsity if final is None else final
+        start = begin(self)
+        return sparsity_at((epoch - start) / (self.end_epoch - start), first, max(first, last), self.inter_func)
+
+    def phases(self, epochs: float) -> Sequence[Phase]:
+        first = "as it is" if self.init_sparsity is None else percent(self.init_sparsity)
+        last = ", ".join(percent(level.sparsity) for level in self.levels)
+        often = "every step" if self.update_frequency < 0 else f"every {number(self.update_frequency)} epochs"
+        how = "all together" if self.is_global else "each parameter"
+        told = f"{first} → {last} sparse, {self.inter_func.replace('_', ' ')}, {often}, {how}"
+        end = until(self, epochs)
+        ramp = Phase(modifier=self.tag, start=begin(self), end=end, value=told)
+        if not self.leave_enabled or end >= epochs:
+            return (ramp,)
+        return (ramp, Phase(modifier=self.tag, start=end, end=epochs, value=f"held at {last}"))
+
+    def attach(self, run: Run) -> Attached:
+        warn_if_never(self.tag, self, run)
+        return _Pruning(self, run)
+
+
+class _Pruning(Attached):
+    def __init__(self, spec: GradualMagnitude, run: Run) -> None:
+        self.spec = spec
+        self.groups = _groups(spec, run)
+        self.held = HeldMasks(run.weights([name for _, names in self.groups for name in names]))
+        last_step = run.steps_per_epoch * run.epochs - 1
+        span = (spec.start_epoch, spec.end_epoch, spec.update_frequency)
+        self.events = event_steps(*span, run.steps_per_epoch, last_step)
+        self.initial: dict[str, float] = {}  # of `__FROM_PARAM__`
+
+    def before_step(self, moment: Moment) -> None:
+        if not self.events:
+            return
+        if moment.step in self.events:
+            self._prune(self.spec.end_epoch if moment.step == self.events[-1] else moment.epoch)
+        elif moment.step > self.events[-1] and not self.spec.leave_enabled:
+            self.held.release()
+
+    def after_optimizer(self, moment: Moment) -> None:
+        self.held.apply()
+
+    def on_end(self) -> None:
+        self.held.check(self.spec.tag)
+
+    def figures(self) -> Mapping[str, float]:
+        return {"sparsity": self.held.sparsity}
+
+    def masks(self) -> Mapping[str, Tensor]:
+        return self.held.masks
+
+    def state(self) -> Mapping[str, Tensor]:
+        import torch
+
+        initial = {f"initial.{n}": torch.tensor(s, dtype=torch.float64) for n, s in self.initial.items()}
+        return {**self.held.state(), **initial}
+
+    def restore(self, moment: Moment, state: Mapping[str, Tensor]) -> None:
+        self.held.restore(state)
+        self.initial = {k.removeprefix("initial."): float(v) for k, v in state.items() if k.startswith("initial.")}
+
+    def _prune(self, epoch: float) -> None:
+        from sparsebuild.numerics.masks import global_masks, magnitude_mask
+
+        if self.spec.init_sparsity is None and not self.initial:
+            self.initial = self._found_sparsity()
+        scores = {n: self.held.without_held(n, w.detach().abs()) for n, w in self.held.weights.items()}
+        if self.spec.is_global:
+            self.held.grow(global_masks(scores, self.spec.sparsity(epoch, self.initial.get(""))))
+            return
+        wanted = {
+            name: self.spec.sparsity(epoch, self.initial.get(name), final)
+            for final, names in self.groups
+            for name in names
+        }
+        self.held.grow({name: magnitude_mask(s, wanted[name]) for name, s in scores.items()})
+
+    def _found_sparsity(self) -> dict[str, float]:
+        """The share of zeros of each parameter, and of all together under ""."""
+        zeros = {n: int((w == 0).sum()) for n, w in self.held.weights.items()}
+        sizes = {n: w.numel() for n, w in self.held.weights.items()}
+        return {"": sum(zeros.values()) / sum(sizes.values()), **{n: zeros[n] / sizes[n] for n in zeros}}
+
+
+def _groups(spec: GradualMagnitude, run: Run) -> list[tuple[float, list[str]]]:
+    """The names of each level; a parameter has one level."""
+    groups = [(level.sparsity, select(run.model, level.params, spec.tag)) for level in spec.levels]
+    seen: set[str] = set()
+    for _, names in groups:
+        twice = next((name for name in names if name in seen), None)
+        if twice:
+            raise RecipeError(f"{spec.tag}: `final_sparsity` gives `{twice}` two levels")
+        seen |= set(names)
+    return groups
+
+
+def _levels(fields: Fields) -> tuple[Level, ...]:
+    """`final_sparsity` for all of `params`, or a table of level to parameters with `params: []`."""
+    final = fields.entry.fields.get("final_sparsity")
+    params = fields.params()
+    if not isinstance(final, Mapping):
+        if not params and fields.has("params"):
+            fields.problem("params", "`params` must name at least one parameter")
+        return (Level(sparsity=fields.number("final_sparsity", least=0, most=1), params=params),)
+    fields.ignored("final_sparsity")
+    if params:
+        fields.problem("params", "`params` must be [] where `final_sparsity` is a table that names the parameters")
+    return tuple(_level(fields, text, names) for text, names in final.items()) or (Level(sparsity=0.0, params=()),)
+
+
+def _level(fields: Fields, text: str, names: Any) -> Level:
+    try:
+        sparsity = float(text)
+    except ValueError:
+        sparsity = -1.0
+    if not 0 <= sparsity <= 1:
+        fields.problem(f"final_sparsity.{text}", f"a level of `final_sparsity` must be from 0 to 1, found {text}")
+    if not isinstance(names, tuple) or not names or not all(isinstance(n, str) for n in names):
+        fields.problem(f"final_sparsity.{text}", f"the level {text} of `final_sparsity` must list parameters")
+        return Level(sparsity=sparsity, params=())
+    return Level(sparsity=sparsity, params=names)
+
+
+def _frequency(fields: Fields) -> float:
+    frequency = fields.number("update_frequency")
+    if frequency <= 0 and frequency != -1:
+        fields.problem("update_frequency", f"`update_frequency` must be more than 0, or -1, found {frequency:g}")
+        return -1.0
+    return frequency
+
+
+def _check_levels(fields: Fields, spec: GradualMagnitude) -> None:
+    lowest = min(level.sparsity for level in spec.levels)
+    if spec.init_sparsity is not None and 0 <= lowest < spec.init_sparsity:
+        message = f"`final_sparsity` ({lowest:g}) must not be less than `init_sparsity` ({spec.init_sparsity:g})"
+        fields.problem("final_sparsity", message, "a weight that has gone does not come back")
+    if spec.is_global and len(spec.levels) > 1:
+        fields.problem("final_sparsity", "one ranking over all parameters has one `final_sparsity`, not a table")

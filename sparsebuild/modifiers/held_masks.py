@@ -1,0 +1,81 @@
+"""Weights that are held at zero: their masks, multiplied in after every update of the optimizer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from sparsebuild.errors import TargetFailed
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["HeldMasks"]
+
+_PREFIX = "mask."
+
+
+class HeldMasks:
+    """The masks of some weights, in the weights' dtype. They only grow: what has gone does not come back.
+
+    Gradients are left alone, unlike in SparseML: Adam may keep a momentum for a weight that has gone, but the weight is
+    zero again before anything is computed with it.
+    """
+
+    def __init__(self, weights: Mapping[str, Tensor]) -> None:
+        self.weights = dict(weights)
+        self.masks: dict[str, Tensor] = {}  # only of weights that lose something
+        self.zeros = 0
+
+    @property
+    def sparsity(self) -> float:
+        """The share of all weights that is held at zero."""
+        size = sum(w.numel() for w in self.weights.values())
+        return self.zeros / size if size else 0.0
+
+    def grow(self, masks: Mapping[str, Tensor]) -> None:
+        """Hold what `masks` hold as well, from now on."""
+        together = {n: m * self.masks[n] if n in self.masks else m for n, m in masks.items()}
+        self._hold({**self.masks, **together})
+        self.apply()
+
+    def apply(self) -> None:
+        """Set what is held to zero: one fused multiplication, without waiting for the device."""
+        import torch
+
+        if not self.masks:
+            return
+        weights = [self.weights[n] for n in self.masks]
+        if next(iter(self.masks.values())).device != weights[0].device:  # restored before the model was moved
+            self.masks = {n: m.to(self.weights[n].device) for n, m in self.masks.items()}
+        with torch.no_grad():
+            torch._foreach_mul_(weights, list(self.masks.values()))
+
+    def release(self) -> None:
+        """Hold nothing any more."""
+        self._hold({})
+
+    def check(self, tag: str) -> None:
+        """Raise TargetFailed if a weight that is held is not zero."""
+        for name, mask in self.masks.items():
+            lost = int((self.weights[name].detach()[mask.to(self.weights[name].device) == 0] != 0).sum())
+            if lost:
+                raise TargetFailed(f"{tag}: {lost} weights of `{name}` that were held at zero are not zero")
+
+    def without_held(self, name: str, scores: Tensor) -> Tensor:
+        """`scores` with -1, below any score, where a weight has already gone."""
+        return scores.masked_fill(self.masks[name] == 0, -1.0) if name in self.masks else scores
+
+    def state(self) -> dict[str, Tensor]:
+        """The masks, one byte a weight, for a checkpoint."""
+        return {_PREFIX + name: mask.bool() for name, mask in self.masks.items()}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Take `state` back; weights are not touched."""
+        named = {key.removeprefix(_PREFIX): mask for key, mask in state.items() if key.startswith(_PREFIX)}
+        self._hold({n: m.to(self.weights[n]) for n, m in named.items()})
+
+    def _hold(self, masks: Mapping[str, Tensor]) -> None:
+        counts = {n: int((m == 0).sum()) for n, m in masks.items()}
+        self.masks = {n: m for n, m in masks.items() if counts[n]}
+        self.zeros = sum(counts.values())

@@ -1,0 +1,117 @@
+"""The learning rate as a curve: `LearningRateFunctionModifier`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from sparsebuild.errors import RecipeError
+from sparsebuild.modifiers.base import Attached, Moment, Phase, Run
+from sparsebuild.modifiers.fields import REQUIRED, Fields
+from sparsebuild.modifiers.span import begin, has_ended, has_started, number, until, warn_if_never
+from sparsebuild.numerics import learning_rate
+from sparsebuild.numerics.sparsity_schedule import first_step
+from sparsebuild.recipe import Entry
+
+__all__ = ["LearningRateFunction"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LearningRateFunction:
+    """From `init_lr` to `final_lr`; after the end the rate stays at `final_lr`, before the start it is left alone.
+
+    Of several that have started, the one that ends last decides.
+    """
+
+    tag: ClassVar[str] = "LearningRateFunctionModifier"
+    summary: ClassVar[str] = "the learning rate as a linear, cosine or cyclic curve"
+
+    start_epoch: float
+    end_epoch: float
+    lr_func: str  # linear | cosine | cyclic_linear
+    init_lr: float
+    final_lr: float
+    cycle_epochs: float = 1.0  # of cyclic_linear
+    param_groups: tuple[int, ...] = ()  # of the optimizer; none means all
+    warmup_steps: int = (
+        0  # ours: from the start on, the rate is multiplied by min(1, (steps so far + 1) / warmup_steps)
+    )
+
+    @classmethod
+    def read(cls, entry: Entry) -> Self:
+        fields = Fields(entry)
+        start, end = fields.span(start=REQUIRED, end=REQUIRED, empty=False, forever=False)
+        spec = cls(
+            start_epoch=start,
+            end_epoch=end,
+            lr_func=fields.choice("lr_func", ("linear", "cosine", "cyclic_linear")),
+            init_lr=fields.number("init_lr", least=0, most=1),
+            final_lr=fields.number("final_lr", least=0, most=1),
+            cycle_epochs=fields.number("cycle_epochs", 1.0),
+            param_groups=_groups(fields),
+            warmup_steps=fields.integer("warmup_steps", 0, least=0),
+        )
+        if spec.cycle_epochs <= 0:
+            fields.problem("cycle_epochs", f"`cycle_epochs` must be more than 0, found {spec.cycle_epochs:g}")
+        fields.only("update_frequency", (-1,), "the rate is set at every step")
+        fields.ignored("constant_logging")
+        fields.finish()
+        return spec
+
+    def phases(self, epochs: float) -> Sequence[Phase]:
+        name = self.lr_func.replace("_", " ")
+        told = f"{number(self.init_lr)} → {number(self.final_lr)}, {name}"
+        told += f" in cycles of {number(self.cycle_epochs)} epochs" if self.lr_func == "cyclic_linear" else ""
+        told += f", {self.warmup_steps} steps of warm-up" if self.warmup_steps else ""
+        return (Phase(modifier=self.tag, start=begin(self), end=until(self, epochs), value=told),)
+
+    def rate(self, moment: Moment) -> float | None:
+        """The learning rate at a moment; None before the start."""
+        if not has_started(self, moment):
+            return None
+        since = moment.step - first_step(begin(self), moment.steps_per_epoch)
+        return self._curve(moment) * learning_rate.warm_up(since, self.warmup_steps)
+
+    def attach(self, run: Run) -> Attached:
+        warn_if_never(self.tag, self, run)
+        groups: list[dict[str, Any]] = run.optimizer.param_groups
+        if self.param_groups and max(self.param_groups) >= len(groups):
+            raise RecipeError(
+                f"{self.tag}: `param_groups` names group {max(self.param_groups)}, and the optimizer has {len(groups)}",
+                hint="leave `param_groups` out: the rate is then set for all",
+            )
+        return _Rate(self, [groups[i] for i in self.param_groups] or groups)
+
+    def _curve(self, moment: Moment) -> float:
+        start, end, per_epoch = begin(self), self.end_epoch, moment.steps_per_epoch
+        if has_ended(self, moment):
+            return self.final_lr
+        if self.lr_func == "cyclic_linear":
+            steps = moment.step - start * per_epoch
+            length, cycle = (end - start) * per_epoch, self.cycle_epochs * per_epoch
+            return learning_rate.cyclic_linear(steps, length, cycle, self.init_lr, self.final_lr)
+        curve = learning_rate.cosine if self.lr_func == "cosine" else learning_rate.linear
+        return curve((moment.epoch - start) / (end - start), self.init_lr, self.final_lr)
+
+
+class _Rate(Attached):
+    def __init__(self, spec: LearningRateFunction, groups: Sequence[dict[str, Any]]) -> None:
+        self.spec = spec
+        self.groups = groups
+
+    def before_step(self, moment: Moment) -> None:
+        rate = self.spec.rate(moment)
+        if rate is not None:
+            for group in self.groups:
+                group["lr"] = rate
+
+
+def _groups(fields: Fields) -> tuple[int, ...]:
+    """Indices, as a list; empty or absent means all groups."""
+    value = fields.entry.fields.get("param_groups") or ()
+    fields.ignored("param_groups")
+    if not isinstance(value, tuple | list) or not all(type(v) is int and v >= 0 for v in value):
+        fields.problem("param_groups", "`param_groups` must be a list of indices of the optimizer's groups")
+        return ()
+    return tuple(value)

@@ -1,0 +1,94 @@
+"""From a recipe's entries to modifiers' settings: the registry, and what is known but not supported."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from sparsebuild.digest import canonical_json
+from sparsebuild.errors import Problem, RecipeError
+from sparsebuild.modifiers.base import Modifier
+from sparsebuild.recipe import Entry, Resolved
+from sparsebuild.recipe.document import plain
+from sparsebuild.recipe.frame import with_frame
+from sparsebuild.registry import did_you_mean, load
+
+__all__ = ["MODIFIERS", "UNSUPPORTED", "specs"]
+
+MODIFIERS: Mapping[str, str] = {
+    "ConstantPruningModifier": "sparsebuild.modifiers.constant_pruning:ConstantPruning",
+    "DistillationModifier": "sparsebuild.modifiers.distillation:Distillation",
+    "EpochRangeModifier": "sparsebuild.modifiers.epoch_range:EpochRange",
+    "GMPruningModifier": "sparsebuild.modifiers.gm_pruning:GMPruning",
+    "GlobalFisherPruningModifier": "sparsebuild.modifiers.global_fisher_pruning:GlobalFisherPruning",
+    "GlobalMagnitudePruningModifier": "sparsebuild.modifiers.global_magnitude_pruning:GlobalMagnitudePruning",
+    "LearningRateFunctionModifier": "sparsebuild.modifiers.learning_rate_function:LearningRateFunction",
+    "MagnitudePruningModifier": "sparsebuild.modifiers.magnitude_pruning:MagnitudePruning",
+    "QuantizationModifier": "sparsebuild.modifiers.quantization:Quantization",
+}
+
+_FISHER = "GlobalFisherPruningModifier prunes by importance"
+_RATE = "write a LearningRateFunctionModifier, or `train.learning_rate` in sparse.toml"
+UNSUPPORTED: Mapping[str, str] = {  # SparseML's other modifiers, and what to do instead
+    "ACDCPruningModifier": _FISHER,
+    "ASRegModifier": "",
+    "GPTQModifier": "write a QuantizationModifier",
+    "GradualParamModifier": "",
+    "LayerPruningModifier": "",
+    "LayerThinningModifier": "",
+    "LearningRateModifier": _RATE,
+    "LegacyQuantizationModifier": "write a QuantizationModifier with `submodules`",
+    "LogarithmicEqualizationModifier": "",
+    "MFACPruningModifier": _FISHER,
+    "MovementPruningModifier": _FISHER,
+    "OBSPruningModifier": _FISHER,
+    "OutputDistillationModifier": "write a DistillationModifier",
+    "PerLayerDistillationModifier": "DistillationModifier has `hidden_states`",
+    "PowerpropagationModifier": "",
+    "RigLPruningModifier": _FISHER,
+    "SetLearningRateModifier": _RATE,
+    "SetParamModifier": "",
+    "SetWeightDecayModifier": "write `train.weight_decay` in sparse.toml, and take it out of the recipe",
+    "SmoothQuantModifier": "",
+    "SparseGPTModifier": _FISHER,
+    "SparsificationLoggingModifier": "take it out: progress is always told",
+    "StructuredPruningModifier": "",
+    "TopKASTPruningModifier": _FISHER,
+    "TrainableParamsModifier": "",
+    "WandaPruningModifier": _FISHER,
+}
+
+
+def specs(resolved: Resolved) -> tuple[Modifier, ...]:
+    """The recipe's modifiers, in the order in which they act; raises RecipeError with everything that is wrong.
+
+    Those that end first come first (-1 ends last), then those that start first, then by name and settings: so the
+    order in the file means nothing.
+    """
+    found: list[tuple[Entry, Modifier]] = []
+    problems: list[Problem] = []
+    for entry in resolved.entries:
+        try:
+            found.append((entry, _spec(entry)))
+        except RecipeError as error:
+            problems += (with_frame(p, resolved.text) for p in error.problems)
+    if problems:
+        raise RecipeError(*problems)
+    return tuple(spec for _, spec in sorted(found, key=lambda pair: _order(*pair)))
+
+
+def _spec(entry: Entry) -> Modifier:
+    if entry.tag in UNSUPPORTED:
+        message = f"`{entry.tag}` is not supported"
+        raise RecipeError(Problem(message=message, position=entry.position, hint=UNSUPPORTED[entry.tag]))
+    if entry.tag not in MODIFIERS:
+        near = did_you_mean(entry.tag, MODIFIERS) or f"there are: {', '.join(MODIFIERS)}"
+        message = f"there is no modifier `{entry.tag}`"
+        raise RecipeError(Problem(message=message, position=entry.position, hint=near))
+    spec: Modifier = load(MODIFIERS[entry.tag]).read(entry)
+    return spec
+
+
+def _order(entry: Entry, spec: Modifier) -> tuple[float, float, str, str]:
+    end = spec.end_epoch if spec.end_epoch != -1 else math.inf
+    return (end, spec.start_epoch, entry.tag, canonical_json(plain(entry.fields)))

@@ -1,0 +1,39 @@
+"""What a recipe's modifiers ask of training as a whole: how long, with what, and a table of it for people."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from sparsebuild.modifiers.base import Modifier, Phase
+from sparsebuild.modifiers.distillation import Distillation
+from sparsebuild.modifiers.learning_rate_function import LearningRateFunction
+
+__all__ = ["epochs", "needs_hidden_states", "needs_teacher", "schedule_table", "sets_learning_rate"]
+
+
+def epochs(specs: Sequence[Modifier]) -> int | None:
+    """How many epochs the recipe asks for: its latest start or end, rounded up (-1 says nothing), or None."""
+    marks = [math.ceil(mark) for spec in specs for mark in (spec.start_epoch, spec.end_epoch) if mark != -1]
+    return max(marks, default=0) or None
+
+
+def schedule_table(specs: Sequence[Modifier], epochs: float) -> list[Phase]:
+    """Every phase of every modifier in a run of `epochs`, by start; those that begin after it are in it as well."""
+    phases = [phase for spec in specs for phase in spec.phases(epochs)]
+    return sorted(phases, key=lambda phase: (phase.start, phase.end))
+
+
+def needs_teacher(specs: Sequence[Modifier]) -> bool:
+    """Whether a teacher is asked anything."""
+    return any(isinstance(spec, Distillation) for spec in specs)
+
+
+def needs_hidden_states(specs: Sequence[Modifier]) -> bool:
+    """Whether the loss looks at hidden states, the teacher's and the student's."""
+    return any(isinstance(spec, Distillation) and spec.hidden_states > 0 for spec in specs)
+
+
+def sets_learning_rate(specs: Sequence[Modifier]) -> bool:
+    """Whether the recipe has a schedule of its own: the one of `[train]` then gives way to a constant rate."""
+    return any(isinstance(spec, LearningRateFunction) for spec in specs)

@@ -1,0 +1,1 @@
+"""Pure mathematics: functions of numbers and tensors that know no model, file or schedule."""

@@ -1,0 +1,244 @@
+"""From the documents to the graph: which targets there are, what each reads, and where its results stand.
+
+    fetch@… → prepare ─┬→ teacher → teach ─┐
+                       └───────────────────┴→ train ─┬→ eval ───┐
+                                                     └→ export ─┴→ gate
+
+`export` leaves a candidate; `gate` checks it and its own outputs are the promoted copy. So a gate that fails leaves
+what was promoted before, with no special case in the engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+from sparsebuild import modifiers
+from sparsebuild.engine.action import Action, File, Input
+from sparsebuild.engine.graph import Graph
+from sparsebuild.errors import ManifestError, Problem
+from sparsebuild.libraries import major_minor
+from sparsebuild.lock import Lock
+from sparsebuild.manifest import Manifest, locate, settings
+from sparsebuild.modifiers.base import Modifier
+from sparsebuild.modifiers.distillation import Distillation
+from sparsebuild.recipe import Resolved
+from sparsebuild.steps import STEPS
+
+__all__ = ["Origins", "graph"]
+
+_TRAINED_TEACHER = "target:teacher"
+_COMPUTES = ("threads", "float32_matmul_precision", "per_device_eval_batch_size")  # of [train], for other steps
+
+
+def graph(manifest: Manifest, lock: Lock, recipe: Resolved | None = None, text: str = "") -> Graph:
+    """The graph of a project. `text` is that of `sparse.toml`, so that reasons can name its lines."""
+    return Graph(tuple(_Pipeline(manifest, lock, recipe, text).actions()))
+
+
+class _Pipeline:
+    """One project's documents, and the actions that follow from them."""
+
+    def __init__(self, manifest: Manifest, lock: Lock, recipe: Resolved | None, text: str) -> None:
+        self.manifest, self.lock, self.recipe, self.text = manifest, lock, recipe, text
+        self.specs: Sequence[Modifier] = modifiers.specs(recipe) if recipe else ()
+        self.distillation = next((s for s in self.specs if isinstance(s, Distillation)), None)
+        self._check_teacher()
+
+    def actions(self) -> Iterator[Action]:
+        for source in self.lock.sources:
+            if source.name != "recipe":
+                files = tuple(File(path=f.path, size=f.size, sha256=f.sha256) for f in source.files)
+                params = {"source": source.name}
+                yield self._action(f"fetch@{source.name}", params=params, sources={source.name: files})
+        yield self._prepare()
+        if self.trains_teacher:
+            yield self._teacher()
+        if self.distils:
+            yield self._teach()
+        yield self._train()
+        yield self._eval()
+        yield self._export()
+        yield self._gate()
+
+    # ---- what the documents ask for
+
+    @property
+    def trains_teacher(self) -> bool:
+        """A teacher is trained where the student starts from it or learns from it."""
+        asked = {self.manifest.model.source, self.manifest.teacher.source if self.manifest.teacher else ""}
+        return _TRAINED_TEACHER in asked
+
+    @property
+    def has_teacher(self) -> bool:
+        return self.manifest.teacher is not None and self.manifest.teacher.source != "disable"
+
+    @property
+    def distils(self) -> bool:
+        return self.has_teacher and self.distillation is not None
+
+    @property
+    def uses_pool(self) -> bool:
+        """Unlabelled text is of use only where a teacher labels it."""
+        return self.distils and self.manifest.data.unlabelled is not None
+
+    def _check_teacher(self) -> None:
+        if self.distillation and self.manifest.teacher is None:
+            raise ManifestError(
+                Problem(
+                    message="the recipe distils, but sparse.toml names no teacher",
+                    hint='write `teacher = "disable"` to train without one, or a [teacher] table with its source',
+                )
+            )
+
+    # ---- the actions, in the order of the drawing
+
+    def _prepare(self) -> Action:
+        data = self.manifest.data
+        names = {f"data.{k}": v for k, v in self._data_sources().items()}
+        params = {
+            k: v for k, v in settings(data).items() if k in ("text_column", "label_column", "labels", "max_length")
+        }
+        inputs = [Input(name="tokenizer", action=self._base_model()), *(_all(name, f"fetch@{name}") for name in names)]
+        return self._action("prepare", params={"task": self.manifest.project.task, **params, "names": names}, inputs=inputs)
+
+    def _data_sources(self) -> dict[str, Any]:
+        data = self.manifest.data
+        found = {"train": data.train, "validation": data.validation, "test": data.test, "unlabelled": data.unlabelled}
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in found.items() if v is not None}
+
+    def _teacher(self) -> Action:
+        teacher = self.manifest.teacher
+        assert teacher is not None and teacher.train is not None  # the manifest was checked for it
+        params = {k: v for k, v in settings(teacher.train).items() if k != "from_"}
+        inputs = [_all("model", "fetch@teacher.train"), *_prepared("labels", "tokenizer", "train", "validation")]
+        return self._action("teacher", step="train", params=params, inputs=inputs, under="teacher.train")
+
+    def _teach(self) -> Action:
+        assert self.distillation is not None
+        params = {**self._computing(), **({"hidden_states": True} if self.distillation.hidden_states else {})}
+        splits = ["train", *(["unlabelled"] if self.uses_pool else [])]
+        inputs = [self._teacher_model(), *_prepared("labels", "tokenizer", *splits)]
+        return self._action("teach", params=params, inputs=inputs, folder=".sparsebuild/teach")
+
+    def _train(self) -> Action:
+        params = settings(self.manifest.train)
+        if self.recipe:
+            params["recipe"] = self.recipe.to_json()
+        inputs = [self._student_start(), *_prepared("labels", "tokenizer", "train", "validation")]
+        if self.distils:
+            inputs.append(_all("teach", "teach"))
+        if self.uses_pool:
+            inputs += _prepared("unlabelled")
+            ratio = self.manifest.data.unlabelled_ratio
+            params |= {"unlabelled_ratio": ratio} if ratio != 1.0 else {}
+        return self._action("train", params=params, inputs=inputs)
+
+    def _eval(self) -> Action:
+        inputs = [_model("model", "train"), *_prepared("labels", *self._judged())]
+        if self.has_teacher:
+            inputs.append(self._teacher_model())
+        return self._action("eval", params=self._computing(), inputs=inputs)
+
+    def _export(self) -> Action:
+        params = {**self._computing(), **settings(self.manifest.export)}
+        inputs = [_model("model", "train"), *_prepared("labels", *self._judged())]
+        return self._action("export", params=params, inputs=inputs, folder=".sparsebuild/candidate/export")
+
+    def _gate(self) -> Action:
+        params = {"gates": settings(self.manifest.gate)}
+        inputs = [_all("eval", "eval"), _all("export", "export")]
+        return self._action("gate", params=params, inputs=inputs, folder="build/export")
+
+    # ---- what they have in common
+
+    def _judged(self) -> list[str]:
+        return ["validation", *(["test"] if self.manifest.data.test else [])]
+
+    def _computing(self) -> dict[str, Any]:
+        return {k: v for k, v in settings(self.manifest.train).items() if k in _COMPUTES}
+
+    def _base_model(self) -> str:
+        """Where the tokenizer comes from: the model that everything starts with."""
+        return "fetch@teacher.train" if self.manifest.model.source == _TRAINED_TEACHER else "fetch@model"
+
+    def _student_start(self) -> Input:
+        trained = self.manifest.model.source == _TRAINED_TEACHER
+        return _model("model", "teacher") if trained else _all("model", "fetch@model")
+
+    def _teacher_model(self) -> Input:
+        assert self.manifest.teacher is not None
+        trained = self.manifest.teacher.source == _TRAINED_TEACHER
+        return _model("teacher", "teacher") if trained else _all("teacher", "fetch@teacher")
+
+    def _action(
+        self,
+        name: str,
+        *,
+        step: str = "",
+        params: Mapping[str, Any],
+        inputs: Sequence[Input] = (),
+        sources: Mapping[str, Any] | None = None,
+        folder: str = "",
+        under: str = "train",
+    ) -> Action:
+        known = STEPS[step or name.partition("@")[0]]
+        kept = folder or (
+            f".sparsebuild/{name.replace('@', '/')}" if name.startswith(("fetch@", "prepare")) else f"build/{name}"
+        )
+        return Action(
+            name=name,
+            step=step or name.partition("@")[0],
+            version=known.version,
+            params=params,
+            inputs=tuple(inputs),
+            sources=sources or {},
+            libraries={library: major_minor(library) for library in known.libraries},
+            folder=kept,
+            where=known.where,
+            origins=Origins(self.text, under),
+        )
+
+
+class Origins(Mapping[str, str]):
+    """Where in `sparse.toml` a setting of an action stands. Looked up only when a reason is told."""
+
+    def __init__(self, text: str, under: str) -> None:
+        self._text, self._under = text, under
+
+    def __getitem__(self, path: str) -> str:
+        for candidate in self._candidates(path):
+            if candidate in self._keys:
+                return f"sparse.toml:{locate(self._text, candidate).line}"
+        raise KeyError(path)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def _candidates(self, path: str) -> Iterator[str]:
+        """A setting `lr` of the target stands in the target's own table, or in the one that others share."""
+        leaf = path.partition(".")[2] if path.startswith("gates.") else path
+        yield from (f"{table}.{leaf}" for table in (self._under, "data", "export", "gate", "train"))
+
+    @cached_property
+    def _keys(self) -> frozenset[str]:
+        from sparsebuild.manifest.locate import places
+
+        return frozenset(".".join(str(step) for step in path) for path in places(self._text))
+
+
+def _all(name: str, action: str) -> Input:
+    return Input(name=name, action=action)
+
+
+def _model(name: str, action: str) -> Input:
+    return Input(name=name, action=action, path="model")
+
+
+def _prepared(*names: str) -> list[Input]:
+    """Parts of what `prepare` leaves: a target depends only on those that it reads."""
+    return [Input(name=n, action="prepare", path="labels.json" if n == "labels" else n) for n in names]

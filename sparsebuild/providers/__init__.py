@@ -1,0 +1,91 @@
+"""Where sources come from: one file a scheme. `fetch` puts what the lock promises into a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sparsebuild.engine.store import Missing
+from sparsebuild.errors import SourceUnavailable, UserError
+from sparsebuild.lock import LockedSource
+from sparsebuild.providers.base import Context, Provider, Resolution, Want
+from sparsebuild.registry import did_you_mean, load
+
+__all__ = [
+    "LOCAL",
+    "PROVIDERS",
+    "Context",
+    "Provider",
+    "Resolution",
+    "Want",
+    "ensure",
+    "fetch",
+    "provider",
+    "scheme_of",
+]
+
+PROVIDERS: dict[str, str] = {
+    "file": "sparsebuild.providers.file:FileProvider",
+    "pypi": "sparsebuild.providers.pypi:PypiProvider",
+}
+
+# Asked every time, since asking is cheap, needs no network, and the answer can change under one request.
+LOCAL = frozenset({"file"})
+
+# Schemes that people rightly expect, and what to do until they are here.
+_LATER = {
+    "hf": "download the model or file and name the folder: `file:models/NAME`",
+    "zoo": "the SparseZoo ended in June 2025; many of its models live on at the Hugging Face Hub",
+    "https": "download it and name the file or folder",
+    "http": "download it and name the file or folder",
+}
+
+
+def provider(request: str) -> Provider:
+    """The provider for a request; raises UserError for an unknown scheme."""
+    scheme = scheme_of(request)
+    if scheme in _LATER:
+        raise SourceUnavailable(f"`{scheme}:` sources are not supported in this version", hint=_LATER[scheme])
+    if scheme not in PROVIDERS:
+        raise UserError(
+            f"unknown scheme `{scheme}:` in `{request}`",
+            hint=did_you_mean(scheme, PROVIDERS) or f"there are: {', '.join(f'{name}:' for name in sorted(PROVIDERS))}",
+        )
+    found: Provider = load(PROVIDERS[scheme])()
+    return found
+
+
+def scheme_of(request: str) -> str:
+    """The scheme of a request, which is always written out."""
+    return request.partition(":")[0]
+
+
+def ensure(source: LockedSource, context: Context) -> None:
+    """Have every file of the source in the store, bringing those that are not there."""
+    missing = [file for file in source.files if not context.store.has(file.sha256)]
+    if missing and context.offline and scheme_of(source.request) not in LOCAL:
+        listed = ", ".join(f"{file.path} ({file.size / 1e6:.1f} MB)" for file in missing)
+        raise SourceUnavailable(
+            f"`{source.name}` is not in the cache, and this run is offline: {listed}",
+            hint="run once without `--offline`",
+        )
+    if missing:
+        provider(source.request).bring(source, missing, context)
+
+
+def fetch(source: LockedSource, destination: Path, context: Context) -> None:
+    """Put the source's files under `destination`: copies, checked against the lock.
+
+    Raises SourceUnavailable when a file can no longer be had and HashMismatch when it has become another.
+    """
+    ensure(source, context)
+    total = sum(file.size for file in source.files)
+    done = 0
+    for file in source.files:
+        target = destination / file.path
+        try:
+            context.store.copy_to(file.sha256, target)
+        except Missing:  # gone since, or rotten and thrown away; once more from where it came
+            provider(source.request).bring(source, [file], context)
+            context.store.copy_to(file.sha256, target)
+        done += file.size
+        context.progress(done, total, "bytes")

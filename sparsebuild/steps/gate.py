@@ -1,0 +1,61 @@
+"""Hold the build to what `[gate]` demands, and promote the export only if all of it holds.
+
+Inputs: `eval` and `export`. The outputs are the export itself and `gate.json`; when a line does not hold there are
+none, and what was promoted before stays.
+"""
+
+from __future__ import annotations
+
+import json
+import operator
+import shutil
+from collections.abc import Mapping
+from typing import Any
+
+from sparsebuild.engine.job import Job, Report
+from sparsebuild.errors import GateFailed
+
+__all__ = ["figures", "run"]
+
+_COMPARISONS = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
+
+
+def run(job: Job, report: Report) -> None:
+    """Compare each figure with its limit; raises GateFailed naming every one that does not hold."""
+    evaluation = json.loads((job.inputs["eval"] / "metrics.json").read_text())["models"]
+    export = json.loads((job.inputs["export"] / "export.json").read_text())
+    found = figures(evaluation, export)
+    gates = [_gate(name, limit, found) for name, limit in job.params.get("gates", {}).items()]
+    for gate in gates:
+        report.metric(f"gate.{gate['name']}", gate["value"])
+        report.log(f"{'holds' if gate['holds'] else 'FAILS'}: {gate['name']} {gate['value']:.6g} {gate['limit']}")
+    broken = [g for g in gates if not g["holds"]]
+    if broken:
+        told = "\n".join(f"  {g['name']} is {g['value']:.6g}, must be {g['limit']}" for g in broken)
+        raise GateFailed(
+            f"{len(broken)} of {len(gates)} gates do not hold:\n{told}",
+            hint="nothing was promoted; build/export is as it was",
+        )
+    shutil.copytree(job.inputs["export"], job.out, dirs_exist_ok=True)
+    (job.out / "gate.json").write_text(json.dumps({"schema_version": 1, "gates": gates}, indent=1) + "\n")
+
+
+def figures(evaluation: Mapping[str, Any], export: Mapping[str, Any]) -> dict[str, float]:
+    """What `[gate]` can speak of. F1 is the exported file's, on the validation set."""
+    f1 = float(export["validation"]["f1"])
+    found = {
+        "f1": f1,
+        "sparsity": float(evaluation["student"]["sparsity"]),
+        "agreement": float(export["agreement"]),
+        "size_mb": export["bytes"] / 1e6,
+    }
+    if "teacher" in evaluation:
+        found["f1_drop_from_teacher"] = float(evaluation["teacher"]["validation"]["f1"]) - f1
+    return found
+
+
+def _gate(name: str, limit: str, found: Mapping[str, float]) -> dict[str, Any]:
+    sign, bound = limit.split()
+    if name not in found:
+        raise GateFailed(f"gate.{name} has nothing to compare with: the build has no teacher")
+    return {"name": name, "value": found[name], "limit": limit, "holds": _COMPARISONS[sign](found[name], float(bound))}

@@ -1,0 +1,67 @@
+"""The step `prepare`: the user's rows become numbers that a model reads, checked and written once.
+
+Inputs: `tokenizer`, the model's folder; `data.train`, `data.validation` and, if there are any, `data.test` and
+`data.unlabelled`: a file, or a folder of files.
+Params, left out where they have their default: `task`, `text_column`, `label_column`, `max_length`, `labels`; and
+`names`: the input's name -> its source as the user wrote it, or a list of them. Names appear in messages, never in
+outputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import takewhile
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sparsebuild.engine.job import Job, Report
+    from sparsebuild.tasks.base import Request
+    from sparsebuild.tasks.rows import DataFile
+
+__all__ = ["run"]
+
+
+def run(job: Job, report: Report) -> None:
+    """Prepare all splits under `job.out`; raises one DataError for all rows that are wrong."""
+    from sparsebuild.tasks import task
+    from sparsebuild.tasks.base import Teller
+
+    tell = Teller(say=report.log, progress=lambda done, total: report.progress(done, total, "sentences"))
+    task(str(job.params.get("task", "token-classification"))).prepare(_request(job), job.out, tell)
+
+
+def _request(job: Job) -> Request:
+    from sparsebuild.tasks.base import SPLITS, Request
+
+    names: Any = job.params.get("names", {})
+    files = {split: _files(f"data.{split}", job.inputs, names) for split in SPLITS if f"data.{split}" in job.inputs}
+    given: Mapping[str, Any] = {
+        key: job.params[key] for key in ("text_column", "label_column", "labels", "max_length") if key in job.params
+    }
+    return Request(files=files, tokenizer=job.inputs["tokenizer"], **given)
+
+
+def _files(name: str, inputs: Mapping[str, Path], names: Mapping[str, Any]) -> list[DataFile]:
+    """The files of an input in the order of their paths, which is the same everywhere."""
+    from sparsebuild.tasks.rows import DataFile
+
+    folder, given = inputs[name], names.get(name, [])
+    paths = [folder] if folder.is_file() else sorted(path for path in folder.rglob("*") if path.is_file())
+    return [
+        DataFile(path=path, name=_known_as(path, folder, [given] if isinstance(given, str) else given))
+        for path in paths
+    ]
+
+
+def _known_as(path: Path, folder: Path, sources: list[str]) -> str:
+    """A file as the user wrote it in `sparse.toml`, or below the folder that was written."""
+    from sparsebuild.manifest.sources import split_source
+
+    below = path.name if path == folder else path.relative_to(folder).as_posix()
+    written = [split_source(source)[1] for source in sources]
+    exact = [name for name in written if f"/{name}".endswith(f"/{below}")]
+    if exact or len(written) != 1:
+        return exact[0] if exact else below
+    parts = takewhile(lambda part: not set(part) & set("*?["), PurePosixPath(written[0]).parts)
+    return PurePosixPath(*parts, below).as_posix()

@@ -1,0 +1,61 @@
+"""What a task is: how its data are prepared, and how what a model says about them is scored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+from sparsebuild.tasks.rows import DataFile
+
+if TYPE_CHECKING:
+    from sparsebuild.tasks.entities import Scores
+    from sparsebuild.tasks.prepared import PreparedSplit
+
+__all__ = ["SPLITS", "Request", "Task", "Teller"]
+
+SPLITS = ("train", "validation", "test", "unlabelled")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What is to be prepared."""
+
+    files: Mapping[str, Sequence[DataFile]]  # split -> its files; train and validation are always there
+    tokenizer: Path  # a folder with the model's tokenizer files, and its config.json
+    text_column: str = "tokens"
+    label_column: str = "ner_tags"
+    labels: Sequence[str] | None = None  # the label table, if the user declares it
+    max_length: int = 128  # pieces, special ones included
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Teller:
+    """How preparing speaks while it goes on."""
+
+    say: Callable[[str], None]  # a sentence for the user
+    progress: Callable[[int, int], None]  # sentences done, sentences in all
+
+
+class Task(Protocol):
+    """One kind of problem. Implementations are frozen values without fields."""
+
+    name: ClassVar[str]  # as in `project.task`
+    model_class: ClassVar[str]  # of transformers
+
+    def prepare(self, request: Request, out: Path, tell: Teller) -> None:
+        """Leave in `out` a folder per split, labels.json, tokenizer/ and report.json; DataError for bad rows."""
+        ...
+
+    def gold(self, split: PreparedSplit, labels: Sequence[str]) -> list[list[str]]:
+        """What is true of every word of a labelled split."""
+        ...
+
+    def predicted(self, split: PreparedSplit, best: Sequence[Sequence[int]], labels: Sequence[str]) -> list[list[str]]:
+        """What a model says of every word, given the best label of each first piece, sentence by sentence."""
+        ...
+
+    def score(self, gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> Scores:
+        """How well the one agrees with the other."""
+        ...

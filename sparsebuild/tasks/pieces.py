@@ -1,0 +1,150 @@
+"""Words to word pieces, with the model's own tokenizer.
+
+A tokenizer that is given words treats each by itself. So each different word is asked for once, which is several times
+faster than whole sentences, and what lies past the limit is known to the word.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sparsebuild.errors import UserError
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+__all__ = ["Cutter", "Pieces", "copy_tokenizer", "load_tokenizer"]
+
+_REMEMBERED = 200_000  # words
+
+# Every file by which transformers' tokenizers are known; a model has some of them.
+_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+    "tokenizer.model",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pieces:
+    """The pieces of one sentence, special ones included."""
+
+    input_ids: list[int]
+    words: list[int]  # the word's place on its first piece, else -1
+    dropped: tuple[int, ...]  # places of the words of which the tokenizer makes nothing
+    cut_off: tuple[int, ...]  # places of the words that lie wholly past the last piece
+
+
+class Cutter:
+    """Cuts sentences into pieces, at most `max_length` each, special pieces included."""
+
+    def __init__(self, tokenizer: Tokenizer, max_length: int) -> None:
+        self._tokenizer = tokenizer
+        self._before, self._after = _special_pieces(tokenizer)
+        self._room = max_length - len(self._before) - len(self._after)
+        self._known: dict[str, list[int]] = {}
+
+    def cut(self, sentences: Sequence[Sequence[str]]) -> Iterator[Pieces]:
+        """The pieces of each sentence."""
+        self._learn({word for words in sentences for word in words})
+        for words in sentences:
+            yield self._sentence(words)
+
+    def _sentence(self, words: Sequence[str]) -> Pieces:
+        ids: list[int] = []
+        places: list[int] = []
+        dropped, cut_off = [], []
+        for place, word in enumerate(words):
+            pieces = self._known[word]
+            if not pieces:
+                dropped.append(place)
+            elif len(ids) >= self._room:
+                cut_off.append(place)
+            else:
+                ids += pieces
+                places.append(place)
+                places += [-1] * (len(pieces) - 1)
+        return Pieces(
+            input_ids=[*self._before, *ids[: self._room], *self._after],
+            words=[-1] * len(self._before) + places[: self._room] + [-1] * len(self._after),
+            dropped=tuple(dropped),
+            cut_off=tuple(cut_off),
+        )
+
+    def _learn(self, words: Iterable[str]) -> None:
+        """Know the pieces of all `words`; forgets the others once there are too many, so that memory stays flat."""
+        if len(self._known) > _REMEMBERED:
+            self._known.clear()
+        new = [word for word in words if word not in self._known]
+        encodings = self._tokenizer.encode_batch_fast(
+            [[word] for word in new], is_pretokenized=True, add_special_tokens=False
+        )
+        self._known.update((word, encoding.ids) for word, encoding in zip(new, encodings, strict=True))
+
+
+def load_tokenizer(folder: Path, max_length: int) -> Tokenizer:
+    """The tokenizer of the model in `folder`; UserError if it, or `max_length`, cannot serve."""
+    from transformers import AutoTokenizer
+
+    try:
+        loaded = AutoTokenizer.from_pretrained(folder, use_fast=True, local_files_only=True, trust_remote_code=False)
+    except (OSError, ValueError, ImportError) as error:
+        raise UserError(
+            f"the model's tokenizer cannot be read: {str(error).splitlines()[0]}",
+            hint="a model needs its tokenizer beside its weights: `tokenizer.json`, or `vocab.txt` for BERT",
+        ) from None
+    if not loaded.is_fast:
+        raise UserError("the model has only a slow tokenizer, which cannot tell which piece belongs to which word")
+    tokenizer: Tokenizer = loaded.backend_tokenizer
+    if getattr(tokenizer.pre_tokenizer, "add_prefix_space", True) is False:
+        raise UserError(
+            "the model's tokenizer joins words by their spaces, which is not supported yet (GPT-2, RoBERTa)"
+        )
+    _check_length(folder, tokenizer, max_length)
+    tokenizer.no_padding()  # a tokenizer.json may ask for both
+    tokenizer.no_truncation()
+    return tokenizer
+
+
+def copy_tokenizer(folder: Path, destination: Path) -> None:
+    """Put the model's tokenizer files, as they are, into `destination`; `tokenizer.json` is made if there is none."""
+    destination.mkdir(parents=True, exist_ok=True)
+    for name in _FILES:
+        if (folder / name).is_file():
+            shutil.copyfile(folder / name, destination / name)
+    if not (destination / "tokenizer.json").exists():
+        from transformers import AutoTokenizer
+
+        loaded = AutoTokenizer.from_pretrained(folder, use_fast=True, local_files_only=True, trust_remote_code=False)
+        loaded.backend_tokenizer.save(str(destination / "tokenizer.json"))
+
+
+def _special_pieces(tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
+    """The pieces that the tokenizer puts before and after a sentence."""
+    encoding = tokenizer.encode(["a"], is_pretokenized=True)
+    words = [place for place, word in enumerate(encoding.word_ids) if word is not None]
+    if not words:
+        raise UserError("the model's tokenizer makes nothing of the word `a`")
+    return encoding.ids[: words[0]], encoding.ids[words[-1] + 1 :]
+
+
+def _check_length(folder: Path, tokenizer: Tokenizer, max_length: int) -> None:
+    special = tokenizer.num_special_tokens_to_add(False)
+    if max_length <= special:
+        raise UserError(f"`data.max_length` is {max_length}: {special} pieces are special ones, none is left for words")
+    config = folder / "config.json"
+    longest = json.loads(config.read_bytes()).get("max_position_embeddings") if config.is_file() else None
+    if isinstance(longest, int) and max_length > longest:
+        raise UserError(f"`data.max_length` is {max_length}, but the model reads at most {longest} pieces")

@@ -1,0 +1,138 @@
+"""Sentences out of rows: words, and a tag for each, checked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sparsebuild.registry import did_you_mean
+from sparsebuild.tasks.complaints import Complaints
+from sparsebuild.tasks.labels import is_tag
+from sparsebuild.tasks.rows import DataFile, Row, kind_of, read_rows, shortened
+
+__all__ = ["Columns", "Sentence", "read_sentences"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Columns:
+    """Which columns hold the words and the tags; no `labels` where there are none to read."""
+
+    text: str
+    labels: str | None
+
+    @property
+    def keys(self) -> Mapping[str, str]:
+        """Column -> the key of `sparse.toml` that names it."""
+        named = {self.text: "data.text_column"}
+        return {**named, self.labels: "data.label_column"} if self.labels is not None else named
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sentence:
+    """One row, as the user wrote it."""
+
+    file: str
+    line: int
+    words: Sequence[str]  # at least one
+    tags: Sequence[str]  # one a word; empty where the columns have no labels
+
+
+def read_sentences(
+    files: Sequence[DataFile],
+    columns: Columns,
+    declared: Sequence[str] | None,  # the declared label table; tags may then be numbers too
+    complaints: Complaints,
+) -> Iterator[Sentence]:
+    """The sentences of all files in turn; a row that is wrong is left out and complained about."""
+    for file in files:
+        for row in read_rows(file, columns.keys, complaints):
+            sentence = _sentence(file, row, columns, declared)
+            if isinstance(sentence, _Wrong):
+                message = f"column `{sentence.column}`: {sentence.message}"
+                complaints.add(message, file.name, row.line, hint=sentence.hint)
+            else:
+                yield sentence
+
+
+@dataclass(frozen=True, slots=True)
+class _Wrong:
+    column: str
+    message: str
+    hint: str = ""
+
+
+def _sentence(file: DataFile, row: Row, columns: Columns, declared: Sequence[str] | None) -> Sentence | _Wrong:
+    words = row.values[columns.text]
+    wrong = _wrong_words(words)
+    if wrong:
+        return _Wrong(columns.text, wrong)
+    if columns.labels is None:
+        return Sentence(file=file.name, line=row.line, words=words, tags=())
+    tags = row.values[columns.labels]
+    if not isinstance(tags, list):
+        return _Wrong(columns.labels, f"a list of tags is wanted, this is {_shown(tags)}")
+    if len(tags) != len(words):
+        return _Wrong(
+            columns.labels, f"{_count(tags, 'tag')} for {_count(words, 'word')}\n{_side_by_side(words, tags)}"
+        )
+    names = [_name(tag, declared) for tag in tags]
+    for place, (tag, name) in enumerate(zip(tags, names, strict=True)):
+        if name is None:
+            return _Wrong(columns.labels, *_wrong_tag(tag, f"word {place + 1}, `{shortened(words[place])}`", declared))
+    return Sentence(file=file.name, line=row.line, words=words, tags=[name for name in names if name is not None])
+
+
+def _wrong_words(words: Any) -> str:
+    """What is wrong with the value of the text column, or nothing."""
+    if not isinstance(words, list):
+        return f"a list of words is wanted, this is {_shown(words)}"
+    if not words:
+        return "the sentence is empty"
+    try:
+        "".join(words).encode()
+    except TypeError:
+        place, word = next((i, word) for i, word in enumerate(words, 1) if not isinstance(word, str))
+        return f"word {place} is {_shown(word)}, not text"
+    except UnicodeEncodeError:
+        return "a word holds half of a surrogate pair (\\ud800 to \\udfff), which is no character"
+    return ""
+
+
+def _name(tag: Any, declared: Sequence[str] | None) -> str | None:
+    """The tag by name: as it is, or by its number in the declared table. None if there is no such tag."""
+    if isinstance(tag, str):
+        known = tag in declared if declared is not None else is_tag(tag)
+        return tag if known else None
+    is_number = isinstance(tag, int) and not isinstance(tag, bool)
+    return declared[tag] if declared is not None and is_number and 0 <= tag < len(declared) else None
+
+
+def _wrong_tag(tag: Any, where: str, declared: Sequence[str] | None) -> tuple[str, str]:
+    """A message and a hint."""
+    shown = f"tag `{shortened(tag if isinstance(tag, str) else json.dumps(tag))}` ({where})"
+    if declared is not None:
+        listed = f"declared are: {', '.join(declared)}"
+        return f"{shown} is not in `data.labels`", " ".join(filter(None, [_near(tag, declared), listed]))
+    if isinstance(tag, int):
+        return f"{shown} is no name", "tags that are numbers need the list of their names: `data.labels`"
+    return f"{shown} is none of `O`, `B-TYPE`, `I-TYPE`", ""
+
+
+def _near(tag: Any, declared: Collection[str]) -> str:
+    return did_you_mean(tag, declared) if isinstance(tag, str) else ""
+
+
+def _side_by_side(words: Sequence[str], tags: Sequence[Any]) -> str:
+    """Both lists, one under the other, as far as a line goes."""
+    return f"  words: {shortened(' '.join(words), 100)}\n  tags:  {shortened(' '.join(map(str, tags)), 100)}"
+
+
+def _count(items: Sequence[Any], noun: str) -> str:
+    return f"{len(items)} {noun}" if len(items) == 1 else f"{len(items)} {noun}s"
+
+
+def _shown(value: Any) -> str:
+    kind = kind_of(value)
+    return kind if value is None or isinstance(value, dict | list | bool) else f"{kind} (`{shortened(str(value))}`)"

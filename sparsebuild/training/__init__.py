@@ -1,0 +1,1 @@
+"""Training: the loop, what it reads, and what it leaves."""

@@ -1,0 +1,54 @@
+"""What a model says about sentences: the best label of every word, and the F1 of its entities."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from sparsebuild.modifiers.base import Batch
+from sparsebuild.tasks.entities import Scores
+from sparsebuild.tasks.prepared import PreparedSplit
+from sparsebuild.tasks.token_classification import predictions_to_tags, score
+from sparsebuild.training.batches import by_length, collate
+
+__all__ = ["LogitsOf", "evaluate", "first_piece_logits", "torch_logits"]
+
+LogitsOf = Callable[[Batch], Tensor]  # (b, s, labels) float32, for whatever computes it: torch or ONNX Runtime
+
+
+def evaluate(logits_of: LogitsOf, split: PreparedSplit, labels: Sequence[str], batch_size: int) -> Scores:
+    """Entity scores over a whole split; words that were cut off or dropped count as `O`."""
+    best = [np.argmax(rows, axis=-1).tolist() for rows in first_piece_logits(logits_of, split, batch_size)]
+    gold = [[labels[k] for k in split.tags(i)] for i in range(len(split))]
+    return score(gold, predictions_to_tags(split, best, labels))
+
+
+def first_piece_logits(logits_of: LogitsOf, split: PreparedSplit, batch_size: int) -> list[np.ndarray]:
+    """Per sentence, in the split's order, the logits of each word's first piece: (words, labels) float32."""
+    rows: list[np.ndarray] = [np.empty(0)] * len(split)
+    for chosen, logits, batch in _answers(logits_of, split, batch_size):
+        for row, i in enumerate(chosen):
+            rows[i] = logits[row][batch.words[row]].numpy()
+    return rows
+
+
+def torch_logits(model: nn.Module) -> LogitsOf:
+    """A model's logits; puts it into evaluation mode, where observers do not learn."""
+    model.eval()
+    device = next(model.parameters()).device
+
+    def logits_of(batch: Batch) -> Tensor:
+        with torch.no_grad():
+            logits: Tensor = model(**batch.to(device).model_inputs).logits.float().cpu()
+        return logits
+
+    return logits_of
+
+
+def _answers(logits_of: LogitsOf, split: PreparedSplit, batch_size: int) -> Iterator[tuple[list[int], Tensor, Batch]]:
+    for chosen in by_length(split, batch_size):
+        batch = collate([(split, i) for i in chosen])
+        yield chosen, logits_of(batch), batch

@@ -1,0 +1,119 @@
+"""Models on disk: opened with nothing missing, saved so that anything opens them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from sparsebuild.errors import TargetFailed, UserError
+from sparsebuild.training.structure import Structure, apply_structure
+
+__all__ = ["is_head", "labels_of", "open_float_model", "open_model", "open_pretrained", "save_model"]
+
+_HEAD = "classifier."
+
+
+def open_pretrained(folder: Path, labels: Sequence[str], dropout: float | None, seed: int) -> Any:
+    """A model to train for `labels`: its encoder from `folder`, its classifier from there too or fresh from `seed`.
+
+    A checkpoint that already has a classifier for the same labels in another order is refused here; labels are mapped
+    by name where a teacher is asked, but weights to train on must mean what the data mean.
+    """
+    torch.manual_seed(seed)
+    model, info = _load(folder, labels, dropout)
+    missing = [k for k in info["missing_keys"] if not k.startswith(_HEAD)]
+    if missing:
+        raise UserError(
+            f"the model lacks {len(missing)} tensors of its encoder, such as `{missing[0]}`",
+            hint="is it an encoder such as BERT, saved with save_pretrained?",
+        )
+    apply_structure(model, Structure.read(folder) or _no_structure())
+    return model
+
+
+def open_model(folder: Path) -> Any:
+    """A finished token classifier, quantized as its structure says, in evaluation mode; every tensor must be there."""
+    model = open_float_model(folder)
+    apply_structure(model, Structure.read(folder) or _no_structure())
+    return model.eval()
+
+
+def open_float_model(folder: Path) -> Any:
+    """The same without quantization: what plain `from_pretrained` gives."""
+    model, info = _load(folder, None, None)
+    wrong = [*info["missing_keys"], *info["unexpected_keys"], *(str(k) for k in info["mismatched_keys"])]
+    if wrong:
+        raise TargetFailed(f"the model in {folder.name}/ has missing or unexpected tensors: {', '.join(wrong[:5])}")
+    return model.eval()
+
+
+def save_model(model: nn.Module, structure: Structure, folder: Path) -> None:
+    """Write `config.json`, `model.safetensors` with the float model's tensors, and `structure.json`.
+
+    Observers' ranges go to the structure alone: plain `from_pretrained` must find no tensor that it does not know.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    float_names = {name for name, _ in model.named_parameters()}
+    weights = {k: v.contiguous() for k, v in model.state_dict().items() if k in float_names}
+    implementation = model.config._attn_implementation  # type: ignore[union-attr]
+    model.set_attn_implementation("sdpa")  # type: ignore[operator]  # ours is not a name that others know
+    try:
+        model.save_pretrained(folder, state_dict=weights)  # type: ignore[operator]
+    finally:
+        model.set_attn_implementation(implementation)  # type: ignore[operator]
+    structure.write(folder)
+
+
+def labels_of(model: Any) -> list[str]:
+    """The label names of a classifier, by id."""
+    return [model.config.id2label[i] for i in range(model.config.num_labels)]
+
+
+def is_head(parameter: str) -> bool:
+    """Whether a parameter belongs to the classifier."""
+    return parameter.startswith(_HEAD)
+
+
+def _load(folder: Path, labels: Sequence[str] | None, dropout: float | None) -> tuple[Any, dict[str, Any]]:
+    from transformers import AutoConfig, AutoModelForTokenClassification
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    if labels is not None:
+        _check_labels(config, labels)
+        config.num_labels = len(labels)
+        config.id2label = dict(enumerate(labels))
+        config.label2id = {name: i for i, name in enumerate(labels)}
+    if dropout is not None:
+        config.hidden_dropout_prob = dropout
+        config.attention_probs_dropout_prob = dropout
+    model, info = AutoModelForTokenClassification.from_pretrained(
+        folder,
+        config=config,
+        dtype=torch.float32,
+        local_files_only=True,
+        trust_remote_code=False,
+        use_safetensors=True,
+        output_loading_info=True,
+    )
+    return model, info
+
+
+def _check_labels(config: Any, labels: Sequence[str]) -> None:
+    there = [config.id2label[i] for i in range(len(config.id2label))]
+    is_classifier = "ForTokenClassification" in str(config.architectures)
+    if is_classifier and there != list(labels):
+        raise UserError(
+            f"the model's labels are not the data's\n  model: {', '.join(there)}\n  data:  {', '.join(labels)}",
+            hint="give the model's order with `labels = […]` under [data], or start from another model",
+        )
+
+
+def _no_structure() -> Structure:
+    return Structure(masked={}, ranges={})

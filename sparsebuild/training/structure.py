@@ -1,0 +1,123 @@
+"""What training did to a model's structure, as data beside its weights: `structure.json`.
+
+The weights in `model.safetensors` are the float model's, under its own names, so that any reader of such files opens
+it. What those names cannot say stands here: which weights are held at zero, and which modules are quantized, with the
+ranges their observers learned. A quantized model is rebuilt from this file, never by replaying a schedule.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from sparsebuild.errors import TargetFailed
+from sparsebuild.training.quantization import (
+    QuantizedEmbedding,
+    QuantizedLinear,
+    freeze_observers,
+    observers,
+    quantize,
+    quantized_modules,
+)
+
+__all__ = ["FILE_NAME", "Masked", "Structure", "apply_structure", "observed_structure", "prunable_sparsity"]
+
+FILE_NAME = "structure.json"
+_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Masked:
+    """How many of a parameter's weights are held at zero."""
+
+    zeros: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Structure:
+    """Masks by parameter, and quantized modules with the observed ranges by observer name."""
+
+    masked: Mapping[str, Masked]
+    linears: tuple[str, ...] = ()
+    embeddings: tuple[str, ...] = ()
+    attentions: tuple[str, ...] = ()
+    weight_levels: int = 63  # largest integer of a Linear's weight
+    ranges: Mapping[str, tuple[float, float]]  # observer name → (lowest, highest), exact float32 values
+
+    @property
+    def is_quantized(self) -> bool:
+        return bool(self.linears or self.embeddings or self.attentions)
+
+    def write(self, folder: Path) -> None:
+        text = json.dumps({"format": _FORMAT, **asdict(self)}, indent=1, sort_keys=True)
+        (folder / FILE_NAME).write_text(text + "\n")
+
+    @classmethod
+    def read(cls, folder: Path) -> Structure | None:
+        """The structure saved in `folder`, or None where there is none: a plain float model."""
+        path = folder / FILE_NAME
+        if not path.exists():
+            return None
+        data = json.loads(path.read_text())
+        if data.pop("format", None) != _FORMAT:
+            raise TargetFailed(f"{FILE_NAME} has a format that this version does not know")
+        return cls(
+            masked={name: Masked(**counts) for name, counts in data["masked"].items()},
+            linears=tuple(data["linears"]),
+            embeddings=tuple(data["embeddings"]),
+            attentions=tuple(data["attentions"]),
+            weight_levels=data["weight_levels"],
+            ranges={name: (low, high) for name, (low, high) in data["ranges"].items()},
+        )
+
+
+def observed_structure(model: nn.Module, masks: Mapping[str, Tensor]) -> Structure:
+    """The structure that `model` has now, with the masks that are in force."""
+    modules = dict(quantized_modules(model))
+    linears = {n: m for n, m in modules.items() if isinstance(m, QuantizedLinear)}
+    embeddings = [n for n, m in modules.items() if isinstance(m, QuantizedEmbedding)]
+    return Structure(
+        masked={n: Masked(zeros=int((m == 0).sum()), size=m.numel()) for n, m in sorted(masks.items())},
+        linears=tuple(linears),
+        embeddings=tuple(embeddings),
+        attentions=tuple(n for n in modules if n not in linears and n not in embeddings),
+        weight_levels=next(iter(linears.values())).weight_levels if linears else 63,
+        ranges={n: (float(o.lowest), float(o.highest)) for n, o in observers(model)},
+    )
+
+
+def apply_structure(model: Any, structure: Structure) -> None:
+    """Give a float model the quantized modules and ranges of `structure`, frozen; TargetFailed if they differ."""
+    if not structure.is_quantized:
+        return
+    quantize(
+        model,
+        submodules=[*structure.linears, *structure.attentions],
+        embeddings=bool(structure.embeddings),
+        attention=bool(structure.attentions),
+        weight_levels=structure.weight_levels,
+    )
+    found = dict(observers(model))
+    if set(found) != set(structure.ranges):
+        differing = sorted(set(found) ^ set(structure.ranges))
+        raise TargetFailed(f"{FILE_NAME} and the model do not name the same observers: {', '.join(differing[:5])}")
+    for name, (low, high) in structure.ranges.items():
+        found[name].lowest.fill_(low)
+        found[name].highest.fill_(high)
+        found[name].count.fill_(1)
+    freeze_observers(model)
+
+
+def prunable_sparsity(model: nn.Module) -> float:
+    """The share of exact zeros in the weights of all Linears but the classifier, from 0 to 1."""
+    weights = [
+        m.weight for n, m in model.named_modules() if isinstance(m, nn.Linear) and n.split(".")[-1] != "classifier"
+    ]
+    size = sum(w.numel() for w in weights)
+    return sum(int((w == 0).sum()) for w in weights) / size if size else 0.0

@@ -1,0 +1,33 @@
+"""How long a target still takes, from how fast it went in the last minute."""
+
+from __future__ import annotations
+
+from collections import deque
+
+__all__ = ["Pace"]
+
+_WINDOW = 60.0  # seconds; long enough to be calm, short enough to notice that quantization made the steps slower
+
+
+class Pace:
+    """Watches one target's progress."""
+
+    def __init__(self) -> None:
+        self._samples: deque[tuple[float, float]] = deque()
+
+    def saw(self, now: float, done: float) -> None:
+        """Note that at time `now` (seconds) `done` was done; going back starts the watch afresh."""
+        if self._samples and done < self._samples[-1][1]:
+            self._samples.clear()
+        self._samples.append((now, done))
+        while len(self._samples) > 2 and now - self._samples[0][0] > _WINDOW:
+            self._samples.popleft()
+
+    def left(self, total: float) -> float | None:
+        """Seconds until `total` is done; None while nothing can be said."""
+        if len(self._samples) < 2:
+            return None
+        (start, before), (now, done) = self._samples[0], self._samples[-1]
+        if now - start < 1 or done <= before:
+            return None
+        return max(total - done, 0) * (now - start) / (done - before)

@@ -1,0 +1,75 @@
+"""Stopping a run from outside: nothing of it goes on, and the next run finishes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+
+
+def start(project):
+    """A run in a process of its own, up to the moment at which its step sleeps."""
+    path = os.pathsep.join([str(HERE), *filter(None, sys.path)])
+    run = subprocess.Popen(
+        [sys.executable, HERE / "building.py", project],
+        env={**os.environ, "PYTHONPATH": path},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    while "asleep" not in (line := run.stdout.readline()):
+        assert line, "the run ended before its step began"
+    return run
+
+
+def pids(project):
+    return json.loads(next((project / ".sparsebuild/work/a").glob("*/notes.json")).read_text())["pids"]
+
+
+def is_alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGKILL, -9)],
+    ids=["SIGTERM", "SIGINT", "SIGKILL"],
+)
+def test_a_stopped_run_takes_its_worker_along(tmp_path, number, code):
+    run = start(tmp_path)
+    worker, other = pids(tmp_path)
+    os.kill(run.pid, number)
+    assert run.wait(10) == code
+    deadline = time.monotonic() + 5
+    while is_alive(worker) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not is_alive(worker)
+    if is_alive(other):  # only a killed run cannot take those along that its step started
+        assert number == signal.SIGKILL
+        os.kill(other, signal.SIGKILL)
+
+
+def test_the_run_after_a_kill_finishes(tmp_path):
+    run = start(tmp_path)
+    os.kill(pids(tmp_path)[1], signal.SIGKILL)
+    run.kill()
+    (tmp_path / "quick").touch()
+    path = os.pathsep.join([str(HERE), *filter(None, sys.path)])
+    again = subprocess.run(
+        [sys.executable, HERE / "building.py", tmp_path],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "the last try did not finish" in again.stdout
+    assert (tmp_path / "build/a/text").read_text() == "done"

@@ -1,0 +1,110 @@
+"""exporters/: every scheme writes the model that was given, byte for byte the same in two processes."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from sparsebuild.errors import TargetFailed, UserError
+from sparsebuild.exporters import EXPORTERS
+from sparsebuild.exporters.agreement import check, compare
+from sparsebuild.exporters.int8 import int8_zeros
+from sparsebuild.exporters.runtime import open_session
+from sparsebuild.registry import load
+from sparsebuild.training import quantization
+
+MAKE = """
+import sys, torch
+from transformers import BertConfig, BertForTokenClassification
+from sparsebuild.registry import load
+from sparsebuild.exporters import EXPORTERS
+from sparsebuild.training import quantization
+from pathlib import Path
+
+def model(levels):
+    torch.manual_seed(0)
+    config = BertConfig(vocab_size=80, hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
+                        intermediate_size=32, max_position_embeddings=32, num_labels=3)
+    made = BertForTokenClassification(config)
+    with torch.no_grad():
+        made.bert.encoder.layer[0].intermediate.dense.weight[:, ::2] = 0.0
+    if levels:
+        quantization.quantize(made, weight_levels=levels)
+        made.train()
+        made(input_ids=torch.arange(60).reshape(4, 15))
+    return made.eval()
+
+if __name__ == "__main__":
+    load(EXPORTERS[sys.argv[1]])(model(int(sys.argv[2])), Path(sys.argv[3]), 20)
+"""
+SCHEMES = [("portable", 63), ("ort-cpu", 127), ("fp32", 0)]
+
+
+@pytest.fixture(scope="module")
+def make():
+    space = {"__name__": "made"}
+    exec(MAKE, space)
+    return space["model"]
+
+
+@pytest.mark.parametrize(("scheme", "levels"), SCHEMES)
+def test_the_file_computes_what_the_model_does(scheme, levels, make, tmp_path):
+    model = make(levels)
+    load(EXPORTERS[scheme])(model, tmp_path / "model.onnx", 20)
+    session = open_session(tmp_path / "model.onnx", 1)
+    for shape in ((1, 3), (5, 12)):
+        ids = torch.arange(shape[0] * shape[1]).reshape(shape) % 80
+        mask = torch.ones_like(ids)
+        mask[0, -1] = 0
+        feeds = {"input_ids": ids.numpy(), "attention_mask": mask.numpy(), "token_type_ids": np.zeros(shape, np.int64)}
+        with torch.no_grad():
+            expected = model(input_ids=ids, attention_mask=mask).logits.numpy()
+        assert np.abs(session.run(["logits"], feeds)[0] - expected).max() < 1e-5
+
+
+@pytest.mark.parametrize(("scheme", "levels"), SCHEMES)
+def test_two_processes_write_the_same_bytes(scheme, levels, tmp_path):
+    for name in ("a.onnx", "b.onnx"):
+        subprocess.run([sys.executable, "-c", MAKE, scheme, str(levels), str(tmp_path / name)], check=True)
+    assert (tmp_path / "a.onnx").read_bytes() == (tmp_path / "b.onnx").read_bytes()
+
+
+def test_exporting_leaves_the_model_as_it_was(make, tmp_path):
+    model = make(63)
+    load(EXPORTERS["portable"])(model, tmp_path / "model.onnx", 20)
+    assert not any(m.training for m in model.modules())
+    assert quantization.is_quantized(model)
+
+
+def test_zeros_of_the_model_are_zeros_of_the_file(make, tmp_path):
+    load(EXPORTERS["portable"])(make(63), tmp_path / "model.onnx", 20)
+    zeros = int8_zeros(tmp_path / "model.onnx")
+    assert len(zeros) == 13  # six Linears a layer, and the classifier
+    assert bool(zeros["bert.encoder.layer.0.intermediate.dense.weight"][:, ::2].all())
+
+
+def test_int8_needs_a_quantized_model(make, tmp_path):
+    with pytest.raises(UserError, match="this recipe has no QuantizationModifier"):
+        load(EXPORTERS["portable"])(make(0), tmp_path / "model.onnx", 20)
+
+
+def test_portable_refuses_eight_bits(make, tmp_path):
+    with pytest.raises(UserError, match="this model was trained for -127…127"):
+        load(EXPORTERS["portable"])(make(127), tmp_path / "model.onnx", 20)
+
+
+def test_a_file_that_is_another_model_fails_the_comparison():
+    rng = np.random.default_rng(0)
+    model = [rng.normal(size=(6, 3)).astype(np.float32) for _ in range(50)]
+    check(compare(model, model, 0.0), is_integer=True)
+    off = [m + np.float32(0.05) * rng.normal(size=m.shape).astype(np.float32) for m in model]
+    with pytest.raises(TargetFailed) as caught:
+        check(compare(model, off, -0.01), is_integer=True)
+    for broken in (
+        "argmax agreement is 0.9",
+        "difference of F1 is 0.01, must be <= 0.002",
+        "median difference of logits",
+    ):
+        assert broken in str(caught.value)

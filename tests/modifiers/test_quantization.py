@@ -1,0 +1,104 @@
+"""Quantization in training."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from sparsebuild.errors import UserError
+from sparsebuild.training.quantization import observers, quantized_modules
+
+SUBMODULES = "submodules: [module.bert.embeddings, bert.encoder, classifier]"
+
+
+def entry(**fields: object) -> str:
+    given = {"start_epoch": 1.0, "quantize_linear_activations": 0, **fields}
+    told = ", ".join(f"{k}: {v}" for k, v in given.items())
+    return f"  - !QuantizationModifier {{{told}, {SUBMODULES}}}\n"
+
+
+def names(training) -> set[str]:
+    return {name for name, _ in quantized_modules(training.model)}
+
+
+def test_modules_are_swapped_at_the_start_and_not_before(training) -> None:
+    begun = training(entry()).run(last=4)
+    assert names(begun) == set()
+    begun.run(first=4, last=5)
+    assert {"classifier", "bert.encoder.layer.0.output.dense", "bert.embeddings.word_embeddings"} <= names(begun)
+    assert begun.log == [f"QuantizationModifier: {len(names(begun))} modules are quantized from epoch 1 on"]
+
+
+def test_parts_can_be_left_out(training) -> None:
+    text = entry(quantize_embeddings=0, quantize_attention="false", exclude_module_types="[Linear]")
+    assert names(training(text).run(last=5)) == set()
+
+
+def test_weights_have_the_levels_that_the_recipe_says(training) -> None:
+    assert training(entry(), fresh=True).run(last=5).model.classifier.weight_levels == 63
+    assert training(entry(weight_levels=127), fresh=True).run(last=5).model.classifier.weight_levels == 127
+
+
+def test_ranges_are_fixed_from_the_given_epoch_on(training) -> None:
+    begun = training(entry(disable_quantization_observer_epoch=2.0)).run(last=8)
+    assert not any(o.frozen for _, o in observers(begun.model))
+    begun.run(first=8, last=9)
+    ranges = {n: (o.lowest.clone(), o.highest.clone()) for n, o in observers(begun.model)}
+    begun.run(first=9)
+    assert all(o.frozen for _, o in observers(begun.model))
+    assert all(torch.equal(o.highest, ranges[n][1]) for n, o in observers(begun.model))
+
+
+def test_a_checkpoint_before_the_first_quantized_step_is_a_float_model(training) -> None:
+    saved = training(entry(), fresh=True).run(last=4).saved()
+    resumed = training(entry(), fresh=True).restore(4, saved)
+    assert names(resumed) == set()
+    assert names(resumed.run(first=4, last=5))
+
+
+def test_a_checkpoint_after_it_is_not(training) -> None:
+    begun = training(entry(disable_quantization_observer_epoch=1.0), fresh=True).run(last=5)
+    resumed = training(entry(disable_quantization_observer_epoch=1.0), fresh=True).restore(5, begun.saved())
+    assert names(resumed) == names(begun)
+    assert all(o.frozen for _, o in observers(resumed.model))
+
+
+def test_masks_survive_it(training) -> None:
+    begun = training(entry() + "  - !ConstantPruningModifier {start_epoch: 0.0, params: __ALL_PRUNABLE__}\n").run()
+    weight = begun.model.bert.encoder.layer[0].attention.self.query.weight
+    assert float((weight == 0).float().mean()) == 0.25
+
+
+def test_that_outputs_are_not_quantized_is_told(training) -> None:
+    """`quantize_linear_activations` is true where a recipe does not say."""
+    assert training("  - !QuantizationModifier {start_epoch: 2.0}\n").log == [
+        "QuantizationModifier: the inputs of Linears are quantized, their outputs are not; "
+        "`quantize_linear_activations: 0` says so"
+    ]
+
+
+def test_a_submodule_that_is_not_there_is_refused_at_the_start(training) -> None:
+    begun = training("  - !QuantizationModifier {submodules: [bert.encodr]}\n")
+    with pytest.raises(UserError, match="the recipe quantizes submodule `bert.encodr`, which the model does not have"):
+        begun.run(last=1)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"model_fuse_fn_name": "no_fuse", "model_fuse_fn_kwargs": "{}", "num_calibration_steps": 100},
+        {"reduce_range": "false", "exclude_batchnorm": "true", "activation_bits": 8, "weight_bits": 8},
+        {"quantize_conv_activations": 1, "quantize_embedding_activations": 0, "tensorrt": 0, "end_epoch": -1.0},
+        {"activation_qconfig_kwargs": "null", "weight_qconfig_kwargs": "{}", "custom_quantizable_module_types": "[]"},
+        {"freeze_bn_stats_epoch": 2, "disable_quantization_observer_epoch": -1, "quantize_embeddings": 1},
+    ],
+)
+def test_what_other_recipes_say_and_changes_nothing_is_accepted(fields, specs) -> None:
+    (spec,), (plain,) = specs(entry(**fields)), specs(entry())
+    assert spec == plain
+    assert spec.submodules == ("bert.embeddings", "bert.encoder", "classifier")
+
+
+def test_a_submodule_is_checked_before_hours_of_training(training) -> None:
+    with pytest.raises(UserError, match="`bert.encodr`"):
+        training(entry().replace("bert.encoder,", "bert.encodr,"))

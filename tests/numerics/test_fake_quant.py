@@ -1,0 +1,95 @@
+"""numerics/fake_quant.py: the grid is ONNX's, to the bit."""
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from onnx import TensorProto, helper
+
+from sparsebuild.numerics.fake_quant import (
+    activation_parameters,
+    fake_quantize_activation,
+    fake_quantize_weight,
+    moving_average,
+    quantize_weight,
+    weight_scale,
+)
+
+FLOATS = st.floats(-1e4, 1e4, width=32, allow_subnormal=False)
+TENSORS = arrays.arrays(np.float32, st.integers(1, 40), elements=FLOATS)
+
+
+@pytest.fixture(scope="module")
+def onnx_round_trip():
+    """DequantizeLinear(QuantizeLinear(x, scale, zero)) in ONNX Runtime."""
+    nodes = [
+        helper.make_node("QuantizeLinear", ["x", "s", "z"], ["q"]),
+        helper.make_node("DequantizeLinear", ["q", "s", "z"], ["y"]),
+    ]
+    kinds = {"x": (TensorProto.FLOAT, [None]), "s": (TensorProto.FLOAT, []), "z": (TensorProto.UINT8, [])}
+    inputs = [helper.make_tensor_value_info(n, *kind) for n, kind in kinds.items()]
+    graph = helper.make_graph(nodes, "round_trip", inputs, [helper.make_tensor_value_info("y", 1, [None])])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
+    onnx.checker.check_model(model)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    return lambda x, s, z: session.run(["y"], {"x": x, "s": s, "z": z})[0]
+
+
+@given(x=TENSORS, low=FLOATS, high=FLOATS)
+def test_activations_round_as_onnx_does(onnx_round_trip, x, low, high):
+    scale, zero = activation_parameters(torch.tensor(low), torch.tensor(high))
+    ours = fake_quantize_activation(torch.from_numpy(x), scale, zero).numpy()
+    theirs = onnx_round_trip(x, scale.numpy(), zero.numpy().astype(np.uint8))
+    assert np.array_equal(ours, theirs)
+
+
+@given(w=arrays.arrays(np.float32, (3, 7), elements=FLOATS), levels=st.sampled_from([63, 127]))
+def test_integers_times_scale_are_the_fake_quantized_weights(w, levels):
+    weight = torch.from_numpy(w)
+    scale = weight_scale(weight, levels, per_channel=True)
+    integers = quantize_weight(weight, scale, levels)
+    assert int(integers.abs().max()) <= levels
+    assert torch.equal(integers.float() * scale, fake_quantize_weight(weight, scale))
+
+
+@given(w=arrays.arrays(np.float32, (4, 5), elements=FLOATS))
+def test_a_zero_weight_stays_exactly_zero(w):
+    weight = torch.from_numpy(w)
+    weight[0] = 0.0
+    assert bool((fake_quantize_weight(weight, weight_scale(weight, 63, per_channel=True))[0] == 0).all())
+
+
+def test_seven_bit_products_cannot_overflow_sixteen_bits():
+    """Two uint8 x int8 products are added in 16 bits on CPUs without VNNI."""
+    assert 255 * 63 * 2 < 2**15 <= 255 * 127 * 2
+
+
+def test_parameters_by_hand():
+    scale, zero = activation_parameters(torch.tensor(-1.0), torch.tensor(4.1))
+    assert float(scale) == pytest.approx(5.1 / 255)
+    assert float(zero) == 50  # round(1 / 0.02)
+
+
+def test_a_range_always_holds_zero():
+    scale, zero = activation_parameters(torch.tensor(2.0), torch.tensor(5.1))
+    assert float(zero) == 0
+    assert float(scale) == pytest.approx(5.1 / 255)
+
+
+def test_the_gradient_passes_inside_the_range_only():
+    x = torch.tensor([-5.0, 0.3, 9.0], requires_grad=True)
+    fake_quantize_activation(x, *activation_parameters(torch.tensor(-1.0), torch.tensor(1.0))).sum().backward()
+    assert x.grad is not None
+    assert x.grad.tolist() == [0.0, 1.0, 0.0]
+
+
+def test_moving_average_takes_the_first_batch_as_it_is_and_then_one_hundredth():
+    running, count = torch.tensor(0.0), torch.tensor(0)
+    moving_average(running, torch.tensor(2.0), count, 0.01)
+    assert float(running) == 2.0
+    moving_average(running, torch.tensor(4.0), count + 1, 0.01)
+    assert float(running) == pytest.approx(2.02)

@@ -1,0 +1,148 @@
+"""The step as the engine runs it: inputs by name, messages with the user's file names, and every way to be wrong."""
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sparsebuild.engine.job import Job
+from sparsebuild.errors import SparsebuildError
+from sparsebuild.steps import prepare
+
+CASES = Path(__file__).parents[1] / "cases" / "data"
+BAD = sorted(folder for folder in (CASES / "bad").iterdir())
+
+
+class Listener:
+    """A report that remembers."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.done: list[tuple[float, float, str]] = []
+
+    def progress(self, done: float, total: float, unit: str, **fields: float | str) -> None:
+        self.done.append((done, total, unit))
+
+    def log(self, message: str, level: str = "info") -> None:
+        self.said.append(message)
+
+    def metric(self, name: str, value: float) -> None: ...
+
+    def note(self, key: str, value: Any) -> None: ...
+
+
+def job(folder: Path, out: Path, tokenizer: Path = CASES / "tokenizer", **params: Any) -> Job:
+    """A job on the files of `folder`, named for their splits; `good` has those that it lacks."""
+    found = {path.stem: path for path in (CASES / "good").iterdir()}
+    found |= {path.stem: path for path in folder.iterdir() if path.suffix in (".jsonl", ".json", ".csv", ".tsv")}
+    names = {f"data.{split}": f"data/{path.name}" for split, path in found.items()}
+    inputs = {"tokenizer": tokenizer, **{f"data.{split}": path for split, path in found.items()}}
+    settings = {"max_length": 32, "names": names, **params}
+    places = {name: out / name for name in ("out", "scratch", "log", "root")}
+    places["out"].mkdir(parents=True)
+    return Job(name="prepare", step="prepare", params=settings, inputs=inputs, **places)
+
+
+def digests(folder: Path) -> dict[str, str]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+@pytest.mark.parametrize("case", BAD, ids=lambda case: case.name)
+def test_every_problem_of_the_data_is_told_with_file_row_and_column(case: Path, tmp_path: Path) -> None:
+    params = case / "params.json"
+    work = job(case, tmp_path, **(json.loads(params.read_text()) if params.exists() else {}))
+    with pytest.raises(SparsebuildError) as error:
+        prepare.run(work, Listener())
+    assert f"{error.value}\n" == (case / "error.txt").read_text()
+    assert error.value.exit_code == 2
+
+
+def test_preparing_twice_leaves_the_same_bytes(tmp_path: Path) -> None:
+    works = [job(CASES / "good", tmp_path / str(n)) for n in range(2)]
+    for work in works:
+        prepare.run(work, Listener())
+    first, second = (digests(work.out) for work in works)
+    assert first == second
+    assert {path.split("/")[0] for path in first} == {
+        "train", "validation", "unlabelled", "labels.json", "report.json", "tokenizer",
+    }  # fmt: skip
+
+
+def test_words_that_nobody_sees_are_told(tmp_path: Path) -> None:
+    listener = Listener()
+    prepare.run(job(CASES / "good", tmp_path, max_length=8), listener)
+    assert listener.said == [
+        "train: 5 words cut off from 3 sentences longer than 8 pieces: not learnt from",
+        "unlabelled: the tokenizer makes no piece of 1 word: left out",
+        "unlabelled: 2 words cut off from 1 sentence longer than 8 pieces: not learnt from",
+    ]
+    assert listener.done[-1] == (8, 8, "sentences")
+
+
+def test_the_report_counts(tmp_path: Path) -> None:
+    work = job(CASES / "good", tmp_path, max_length=8)
+    prepare.run(work, Listener())
+    assert json.loads((work.out / "report.json").read_text())["train"] == {
+        "sentences": 4,
+        "words": 22,
+        "entities": 6,
+        "pieces": 32,
+        "longest": 8,
+        "words_without_pieces": 0,
+        "sentences_cut_off": 3,
+        "words_cut_off": 5,
+    }
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        (["more/b.jsonl", "more/c.jsonl"], "more/c.jsonl"),
+        ("file:more", "more/c.jsonl"),
+        ("more/*.jsonl", "more/c.jsonl"),
+        ("*.jsonl", "c.jsonl"),
+        (["x/*.jsonl", "y/*.jsonl"], "c.jsonl"),
+    ],
+)
+def test_a_file_is_called_what_the_user_called_it(source: str | list[str], shown: str, tmp_path: Path) -> None:
+    folder = tmp_path / "unlabelled"
+    folder.mkdir()
+    (folder / "b.jsonl").write_text('{"tokens": ["b"]}\n')
+    (folder / "c.jsonl").write_text('{"tokens": []}\n')
+    work = job(CASES / "good", tmp_path / "work", names={"data.unlabelled": source})
+    work = replace(work, inputs={**work.inputs, "data.unlabelled": folder})
+    with pytest.raises(SparsebuildError) as error:
+        prepare.run(work, Listener())
+    assert str(error.value) == f"error: column `tokens`: the sentence is empty\n  --> {shown}:1:1"
+
+
+def test_files_of_a_folder_are_read_in_the_order_of_their_paths(tmp_path: Path) -> None:
+    outs = []
+    for names in ("ba", "ab"):
+        folder = tmp_path / names
+        folder.mkdir()
+        for name in names:
+            (folder / f"{name}.jsonl").write_text(json.dumps({"tokens": [name]}) + "\n")
+        work = job(CASES / "good", tmp_path / f"work-{names}")
+        prepare.run(replace(work, inputs={**work.inputs, "data.unlabelled": folder}), Listener())
+        outs.append(digests(work.out))
+    assert outs[0] == outs[1]
+
+
+def test_text_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / "train.csv").write_bytes(b"tokens,ner_tags\n\xff\xfe\n")
+    with pytest.raises(SparsebuildError) as error:
+        prepare.run(job(folder, tmp_path / "work"), Listener())
+    assert str(error.value) == "error: data/train.csv is not UTF-8: invalid start byte\n\nhint: save it as UTF-8"
+
+
+def test_a_model_without_a_tokenizer_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    with pytest.raises(SparsebuildError, match="the model's tokenizer cannot be read"):
+        prepare.run(job(CASES / "good", tmp_path / "work", tokenizer=tmp_path / "model"), Listener())

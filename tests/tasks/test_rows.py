@@ -1,0 +1,122 @@
+"""Rows out of JSON lines, JSON arrays and CSV, whatever their shape."""
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sparsebuild.tasks import rows
+from sparsebuild.tasks.complaints import Complaints
+from sparsebuild.tasks.rows import DataFile, read_rows
+
+COLUMNS = {"tokens": "data.text_column"}
+VALUES = st.recursive(
+    st.none() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=8,
+)
+OBJECTS = st.lists(st.dictionaries(st.just("tokens"), VALUES, min_size=1), max_size=6)
+
+
+def read(path: Path, text: str, newline: str = "") -> list[tuple[int, Any]]:
+    path.write_text(text, encoding="utf-8", newline=newline)
+    complaints = Complaints()
+    found = [
+        (row.line, row.values["tokens"])
+        for row in read_rows(DataFile(path=path, name=path.name), COLUMNS, complaints)
+    ]
+    complaints.raise_if_any()
+    return found
+
+
+def test_a_row_knows_its_line(tmp_path: Path) -> None:
+    assert read(tmp_path / "a.jsonl", '{"tokens": 1}\n\n  \n{"tokens": 2}\r\n') == [
+        (1, 1),
+        (4, 2),
+    ]
+    assert read(
+        tmp_path / "a.json", '\n[\n{"tokens": 1},\n\n{"tokens":\n 2}, {"tokens": 3}]\n'
+    ) == [
+        (3, 1),
+        (5, 2),
+        (6, 3),
+    ]
+    assert read(tmp_path / "a.csv", 'x,tokens\n"a\nb",1\n\nc,2\n') == [(2, 1), (5, 2)]
+
+
+def test_a_json_file_may_hold_an_object_a_line(tmp_path: Path) -> None:
+    assert read(tmp_path / "a.json", '{"tokens": 1}\n{"tokens": 2}\n') == [
+        (1, 1),
+        (2, 2),
+    ]
+
+
+def test_an_empty_array_and_an_empty_file_have_no_rows(tmp_path: Path) -> None:
+    assert (
+        read(tmp_path / "a.json", " [ ] ")
+        == read(tmp_path / "b.json", "")
+        == read(tmp_path / "c.csv", "")
+        == []
+    )
+
+
+def test_a_byte_order_mark_and_windows_line_ends_mean_nothing(tmp_path: Path) -> None:
+    text = '\ufefftokens,x\r\n"[""a""]",b\r\n'
+    assert read(tmp_path / "a.csv", text) == [(2, ["a"])]
+    assert read(tmp_path / "a.jsonl", '\ufeff{"tokens": 1}\r\n') == [(1, 1)]
+
+
+def test_a_line_separator_in_a_string_ends_no_line(tmp_path: Path) -> None:
+    assert read(tmp_path / "a.jsonl", '{"tokens": "a\u2028b\u0085"}\n{"tokens": 1}\n')[
+        1
+    ] == (2, 1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[1", '[{"tokens": 1}', '[{"tokens": 1},]', '[{"tokens": 1}] x', "[" * 100_000],
+)
+def test_an_array_that_is_none_is_a_complaint(text: str, tmp_path: Path) -> None:
+    with pytest.raises(Exception, match=r"not JSON|a row is a JSON object"):
+        read(tmp_path / "a.json", text)
+
+
+@settings(deadline=None)
+@given(OBJECTS, st.sampled_from([None, 1]), st.integers(1, 9), st.booleans())
+def test_an_array_is_read_as_json_reads_it(
+    objects: list[Any], indent: int | None, chunk: int, escape: bool
+) -> None:
+    """However the text is cut into chunks."""
+    text = json.dumps(objects, indent=indent, ensure_ascii=escape)
+    complaints = Complaints()
+    file = DataFile(path=Path("a.json"), name="a.json")
+    found = [
+        value
+        for _, value in rows._objects_of_array(
+            file, io.StringIO(text), complaints, chunk
+        )
+    ]
+    assert (found, len(complaints)) == (objects, 0)
+
+
+@settings(deadline=None)
+@given(objects=OBJECTS)
+def test_csv_and_json_lines_say_the_same(
+    objects: list[Any], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("rows")
+    table = io.StringIO()
+    csv.writer(table).writerows(
+        [["tokens"], *([json.dumps(o["tokens"])] for o in objects)]
+    )
+    lines = "".join(json.dumps(o) + "\n" for o in objects)
+    values = [
+        [value for _, value in read(folder / name, text)]
+        for name, text in (("a.csv", table.getvalue()), ("a.jsonl", lines))
+    ]
+    assert values[0] == values[1] == [o["tokens"] for o in objects]

@@ -1,0 +1,264 @@
+"""From rows to prepared splits, and from a model's labels back to tags."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sparsebuild.errors import UserError
+from sparsebuild.tasks import task
+from sparsebuild.tasks.base import Request, Teller
+from sparsebuild.tasks.prepared import PreparedSplit
+from sparsebuild.tasks.rows import DataFile
+from sparsebuild.tasks.token_classification import (
+    gold_tags,
+    predictions_to_tags,
+    prepare,
+    score,
+)
+
+CASES = Path(__file__).parents[1] / "cases" / "data"
+WNUT17 = Path(__file__).parents[3] / "shared" / "data" / "wnut17"
+Row = dict[str, Any]
+
+
+def rows(name: str) -> list[Row]:
+    return [
+        json.loads(line)
+        for line in (CASES / "good" / f"{name}.jsonl").read_text().splitlines()
+    ]
+
+
+def write(path: Path, rows: list[Row]) -> None:
+    if path.suffix == ".csv":
+        with path.open("w", newline="", encoding="utf-8") as stream:
+            writer = csv.DictWriter(stream, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(
+                {key: json.dumps(value) for key, value in row.items()} for row in rows
+            )
+    elif path.suffix == ".json":
+        path.write_text(json.dumps(rows, indent=1))
+    else:
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def prepared(folder: Path, suffix: str = ".jsonl", **changes: Any) -> Path:
+    """Prepare `train` and `validation` (rows, or those of the good case); gives the folder."""
+    sources = {
+        split: changes.pop(split, rows(split)) for split in ("train", "validation")
+    }
+    folder.mkdir(parents=True)
+    for split, content in sources.items():
+        write(folder / f"{split}{suffix}", content)
+    files = {
+        split: [DataFile(path=folder / f"{split}{suffix}", name=split)]
+        for split in sources
+    }
+    request = Request(
+        files=files, tokenizer=CASES / "tokenizer", **{"max_length": 32, **changes}
+    )
+    prepare(
+        request,
+        folder / "out",
+        Teller(say=lambda message: None, progress=lambda done, total: None),
+    )
+    return folder / "out"
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_labels_are_on_first_pieces_alone(tmp_path: Path) -> None:
+    out = prepared(
+        tmp_path / "a",
+        train=[{"tokens": ["Ada", "Xy", "met"], "ner_tags": ["B-p", "I-p", "O"]}],
+        validation=[{"tokens": ["a"], "ner_tags": ["O"]}],
+    )
+    split = PreparedSplit.open(out / "train")
+    assert json.loads((out / "labels.json").read_text()) == ["O", "B-p", "I-p"]
+    assert split.labels(0).tolist() == [-100, 1, 2, -100, 0, -100]
+    assert split.words(0).tolist() == [-1, 0, 1, -1, 2, -1]
+    assert split.tags(0).tolist() == [1, 2, 0]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".json"])
+def test_the_same_rows_in_another_format_leave_the_same_bytes(
+    suffix: str, tmp_path: Path
+) -> None:
+    assert content(prepared(tmp_path / "a", ".jsonl")) == content(
+        prepared(tmp_path / "b", suffix)
+    )
+
+
+def test_other_names_of_columns_leave_the_same_bytes(tmp_path: Path) -> None:
+    names = {"id": "id", "tokens": "words", "ner_tags": "tags"}
+    renamed = {
+        s: [{names[k]: v for k, v in row.items()} for row in rows(s)]
+        for s in ("train", "validation")
+    }
+    other = prepared(
+        tmp_path / "b", text_column="words", label_column="tags", **renamed
+    )
+    assert content(prepared(tmp_path / "a")) == content(other)
+
+
+def test_numbers_mean_the_declared_labels(tmp_path: Path) -> None:
+    labels = [
+        "I-location",
+        "O",
+        "B-person",
+        "I-person",
+        "B-group",
+        "I-group",
+        "B-location",
+    ]
+    numbered = {
+        split: [
+            {**row, "ner_tags": [labels.index(tag) for tag in row["ner_tags"]]}
+            for row in rows(split)
+        ]
+        for split in ("train", "validation")
+    }
+    by_name, by_number = (
+        prepared(tmp_path / "a", labels=labels),
+        prepared(tmp_path / "b", labels=labels, **numbered),
+    )
+    assert content(by_name) == content(by_number)
+    assert json.loads((by_name / "labels.json").read_text()) == labels
+
+
+def test_a_declared_label_may_be_missing_from_train(tmp_path: Path) -> None:
+    rare = [{"tokens": ["it"], "ner_tags": ["B-product"]}]
+    labels = [
+        "O",
+        *(f"{p}-{t}" for t in ("group", "location", "person", "product") for p in "BI"),
+    ]
+    out = prepared(tmp_path / "a", validation=rare, labels=labels)
+    assert PreparedSplit.open(out / "validation").tags(0).tolist() == [
+        labels.index("B-product")
+    ]
+
+
+def test_words_that_the_model_does_not_see_count_as_outside(tmp_path: Path) -> None:
+    """A document that is cut off, or has an invisible word, must not score better for it."""
+    row = {
+        "tokens": ["\ufe0f", "Ada", "met", "Bob"],
+        "ner_tags": ["O", "B-p", "O", "B-p"],
+    }
+    out = prepared(tmp_path / "a", train=[row], validation=[row], max_length=6)
+    split, labels = PreparedSplit.open(out / "validation"), ["O", "B-p"]
+    said = predictions_to_tags(split, [[1, 0, 1]], labels)
+    assert gold_tags(split, labels) == [["O", "B-p", "O", "B-p"]]
+    assert said == [["O", "B-p", "O", "B-p"]]
+    cut = PreparedSplit.open(
+        prepared(tmp_path / "b", train=[row], validation=[row], max_length=4)
+        / "validation"
+    )
+    said = predictions_to_tags(cut, [[1, 0]], labels)
+    assert said == [["O", "B-p", "O", "O"]]
+    assert score(gold_tags(cut, labels), said).overall.recall == 0.5
+
+
+def test_a_label_too_many_is_refused(tmp_path: Path) -> None:
+    split = PreparedSplit.open(prepared(tmp_path / "a") / "validation")
+    with pytest.raises(ValueError, match="zip"):
+        predictions_to_tags(split, [[0] * 9], ["O"])
+
+
+def test_the_task_is_found_by_name() -> None:
+    assert task("token-classification").model_class == "AutoModelForTokenClassification"
+    with pytest.raises(UserError) as error:
+        task("token-clasification")
+    assert str(error.value) == (
+        "error: unknown task `token-clasification`\n\nhint: did you mean `token-classification`?"
+    )
+
+
+@pytest.mark.skipif(
+    not WNUT17.exists(), reason="the WNUT-17 data are not beside the checkout"
+)
+def test_real_rows_with_their_oddities(tmp_path: Path) -> None:
+    """Invisible words and long sentences are counted; every gold tag is kept."""
+    splits = ("train", "validation", "test")
+    told: list[str] = []
+    for name, suffix in (("a", "jsonl"), ("b", "csv")):
+        files = {
+            split: [DataFile(path=WNUT17 / f"{split}.{suffix}", name=split)]
+            for split in splits
+        }
+        files["unlabelled"] = [
+            DataFile(path=WNUT17 / "unlabelled.jsonl", name="unlabelled")
+        ]
+        request = Request(files=files, tokenizer=CASES / "tokenizer", max_length=64)
+        prepare(
+            request,
+            tmp_path / name,
+            Teller(say=told.append, progress=lambda done, total: None),
+        )
+    assert content(tmp_path / "a") == content(tmp_path / "b")
+    counts = json.loads((tmp_path / "a" / "report.json").read_text())
+    assert [counts[s]["sentences"] for s in (*splits, "unlabelled")] == [
+        3394,
+        1009,
+        1287,
+        7432,
+    ]
+    assert [counts[s]["words"] for s in splits] == [62730, 15733, 23394]
+    assert [counts[s]["entities"] for s in splits] == [1975, 836, 1079]
+    assert (
+        "validation: the tokenizer makes no piece of 4 words: kept, and predicted as `O`"
+        in told
+    )
+    assert len(json.loads((tmp_path / "a" / "labels.json").read_text())) == 13
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not WNUT17.exists(), reason="the WNUT-17 data are not beside the checkout"
+)
+def test_the_real_tokenizer_cuts_as_its_library_does(
+    minilm: Path, tmp_path: Path
+) -> None:
+    """Also what its documentation says of the data: two test sentences are longer than 128 pieces, 191 at most."""
+    from transformers import AutoTokenizer
+
+    splits = ("train", "validation", "test")
+    files = {
+        split: [DataFile(path=WNUT17 / f"{split}.jsonl", name=split)]
+        for split in splits
+    }
+    prepare(
+        Request(files=files, tokenizer=minilm),
+        tmp_path,
+        Teller(say=print, progress=lambda done, total: None),
+    )
+    tokenizer = AutoTokenizer.from_pretrained(minilm, local_files_only=True)
+    for name in splits:
+        sentences = [
+            json.loads(line)["tokens"]
+            for line in (WNUT17 / f"{name}.jsonl").read_text().split("\n")
+            if line
+        ]
+        expected = tokenizer(
+            sentences, is_split_into_words=True, truncation=True, max_length=128
+        )
+        split = PreparedSplit.open(tmp_path / name)
+        for i, ids in enumerate(expected["input_ids"]):
+            places = expected.word_ids(i)
+            assert split.pieces(i).tolist() == ids
+            assert split.words(i).tolist() == [
+                -1 if word is None or k and word == places[k - 1] else word
+                for k, word in enumerate(places)
+            ]
+    counts = json.loads((tmp_path / "report.json").read_text())
+    assert [counts[name]["sentences_cut_off"] for name in splits] == [0, 0, 2]
+    assert [counts[name]["longest"] for name in splits] == [75, 84, 128]
+    assert [counts[name]["words_without_pieces"] for name in splits] == [0, 4, 3]
