@@ -29,7 +29,7 @@ from sparsebuild.steps import STEPS
 __all__ = ["Origins", "graph"]
 
 _TRAINED_TEACHER = "target:teacher"
-_COMPUTES = ("threads", "float32_matmul_precision", "per_device_eval_batch_size")  # of [train], for other steps
+_COMPUTES = ("threads", "per_device_eval_batch_size")  # of [train], for other steps
 
 
 def graph(manifest: Manifest, lock: Lock, recipe: Resolved | None = None, text: str = "") -> Graph:
@@ -101,7 +101,9 @@ class _Pipeline:
             k: v for k, v in settings(data).items() if k in ("text_column", "label_column", "labels", "max_length")
         }
         inputs = [Input(name="tokenizer", action=self._base_model()), *(_all(name, f"fetch@{name}") for name in names)]
-        return self._action("prepare", params={"task": self.manifest.project.task, **params, "names": names}, inputs=inputs)
+        return self._action(
+            "prepare", params={"task": self.manifest.project.task, **params, "names": names}, inputs=inputs
+        )
 
     def _data_sources(self) -> dict[str, Any]:
         data = self.manifest.data
@@ -117,7 +119,7 @@ class _Pipeline:
 
     def _teach(self) -> Action:
         assert self.distillation is not None
-        params = {**self._computing(), **({"hidden_states": True} if self.distillation.hidden_states else {})}
+        params = {**self._computing("float32_matmul_precision"), **({"hidden_states": True} if self.distillation.hidden_states else {})}
         splits = ["train", *(["unlabelled"] if self.uses_pool else [])]
         inputs = [self._teacher_model(), *_prepared("labels", "tokenizer", *splits)]
         return self._action("teach", params=params, inputs=inputs, folder=".sparsebuild/teach")
@@ -156,8 +158,9 @@ class _Pipeline:
     def _judged(self) -> list[str]:
         return ["validation", *(["test"] if self.manifest.data.test else [])]
 
-    def _computing(self) -> dict[str, Any]:
-        return {k: v for k, v in settings(self.manifest.train).items() if k in _COMPUTES}
+    def _computing(self, *more: str) -> dict[str, Any]:
+        """What other steps take from `[train]`. What is judged is always computed in full float32."""
+        return {k: v for k, v in settings(self.manifest.train).items() if k in (*_COMPUTES, *more)}
 
     def _base_model(self) -> str:
         """Where the tokenizer comes from: the model that everything starts with."""

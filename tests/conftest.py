@@ -1,6 +1,7 @@
 """What all tests share: slow and GPU tests, where larger data lie, and a cache that is nobody's."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,13 @@ def shared_data():
     if not folder.is_dir():
         pytest.skip(f"needs a folder of data: set {DATA}")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Tiny tensors on two threads are mostly waiting; tests of threads set their own number."""
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session", autouse=True)

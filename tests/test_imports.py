@@ -15,7 +15,7 @@ PACKAGE = Path(sparsebuild.__file__).parent
 # Imports go down, or stay on the same floor inside one folder. Documents and engine share a floor and know nothing of
 # each other; so do the drawers.
 FLOORS = [
-    {"errors", "events", "digest", "layout", "libraries", "registry", "numerics", "__init__"},
+    {"errors", "events", "digest", "frame", "layout", "libraries", "registry", "numerics", "__init__"},
     {"manifest", "recipe", "lock", "engine"},
     {"providers", "tasks", "modifiers", "exporters", "executors", "training"},
     {"resolve", "pipeline", "steps"},

@@ -25,7 +25,7 @@ from sparsebuild.cli.options import ProjectBefore
 from sparsebuild.cli.recipe import recipe
 from sparsebuild.cli.run import run
 from sparsebuild.cli.schema import schema
-from sparsebuild.cli.startup import Command, Group
+from sparsebuild.cli.startup import BROKEN_PIPE, Command, Group
 from sparsebuild.cli.status import status
 from sparsebuild.cli.tag import tag
 from sparsebuild.cli.why import why
@@ -35,7 +35,6 @@ __all__ = ["app", "run_command"]
 
 _OUR_BUG = 70
 _INTERRUPTED = 130
-_BROKEN_PIPE = 128 + signal.SIGPIPE
 _TERMINATED = 128 + signal.SIGTERM
 
 app = typer.Typer(
@@ -58,17 +57,20 @@ app.add_typer(recipe, name="recipe", rich_help_panel="Look")
 app.command(cls=Command, rich_help_panel="Look")(schema)
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        sys.stdout.write(f"sparsebuild {__version__}\n")
+        raise typer.Exit
+
+
 @app.callback()
 def _options(
     context: typer.Context,
     project: ProjectBefore = Path(),
     version: Annotated[
-        bool, typer.Option("--version", "-V", help="Print the version and exit.", is_eager=True)
+        bool, typer.Option("--version", "-V", help="Print the version and exit.", is_eager=True, callback=_version)
     ] = False,
 ) -> None:
-    if version:
-        sys.stdout.write(f"sparsebuild {__version__}\n")
-        raise typer.Exit
     # `-C` may stand before the command, as with git and make, or after it.
     context.default_map = {name: {"project": str(project)} for name in ("lock", "run", "status", "why", "try")}
 
@@ -97,8 +99,6 @@ def _invoke(arguments: Sequence[str]) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         return _INTERRUPTED
-    except BrokenPipeError:
-        return _BROKEN_PIPE
     except Exception as bug:
         _tell_of(bug, arguments)
         return _OUR_BUG
@@ -123,7 +123,7 @@ def _finish(code: int) -> int:
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _BROKEN_PIPE
+        return BROKEN_PIPE
     return code
 
 

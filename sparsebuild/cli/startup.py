@@ -1,17 +1,22 @@
-"""Commands without pydantic: Typer builds a validator for each value, which costs more than all else at start-up.
+"""Our kind of Typer's commands: they start without pydantic, and know a reader that has gone.
 
-Plain values (text, paths, lists of text, what has its type already) need none; all others are left to Typer. This goes
+Typer builds a validator for each value, and importing pydantic for that costs more than all else at start-up. Plain
+values (text, paths, lists of text, what has its type already) need none; all others are left to Typer. This goes
 through an attribute of its parameters that a later Typer may rename: then it has no effect, and starting is slower.
 """
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import Any
 
+from typer import Exit
 from typer.core import TyperCommand, TyperGroup
 
-__all__ = ["Command", "Group"]
+__all__ = ["BROKEN_PIPE", "Command", "Group"]
+
+BROKEN_PIPE = 128 + signal.SIGPIPE  # as shells say it; Typer would make it a 1, which is a failed target
 
 _PLAIN: dict[Any, Any] = {str: str, Path: Path, list[str]: list}
 
@@ -28,6 +33,12 @@ class Group(TyperGroup):
 
     def get_params(self, ctx: Any) -> list[Any]:
         return _spared(super().get_params(ctx))
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise Exit(BROKEN_PIPE) from None
 
 
 def _spared(parameters: list[Any]) -> list[Any]:

@@ -101,7 +101,9 @@ def _source(source: str, path: KeyPath) -> Iterator[Fault]:
     scheme, rest = split_source(source)
     if any(ord(c) < 32 or ord(c) == 127 for c in source):
         yield Fault(path=path, message=f"`{key_text(path)}` must not hold line breaks or control characters")
-    elif source and (not rest.strip() or rest != rest.strip()):
+    elif source and not rest.strip():
+        yield Fault(path=path, message=f'`{key_text(path)}` must not be empty, found "{source}"')
+    elif rest != rest.strip():
         yield Fault(path=path, message=f'`{key_text(path)}` must not begin or end with blanks, found "{source}"')
     elif isinstance(path[-1], int) and scheme != "file":
         message = f'a list in `{key_text(path[:-1])}` can only hold files, found "{source}"'

@@ -12,7 +12,7 @@ import tomli
 
 from sparsebuild.errors import ManifestError, Position, Problem
 from sparsebuild.manifest.checks import Fault, check
-from sparsebuild.manifest.frame import code_frame
+from sparsebuild.manifest.frame import frame_between
 from sparsebuild.manifest.locate import place_of, places, position_at
 from sparsebuild.manifest.model import Manifest
 
@@ -72,7 +72,7 @@ def _toml(text: str, file: str) -> dict[str, Any]:
         problem = Problem(
             message=f"`{file}` is not TOML: {error.msg[:1].lower()}{error.msg[1:]}",
             position=Position(file=file, line=error.lineno, column=error.colno),
-            frame=code_frame(text.replace("\r\n", "\n"), offset, offset + 1),
+            frame=frame_between(text.replace("\r\n", "\n"), offset, offset + 1),
         )
         raise ManifestError(problem) from None
     except RecursionError:
@@ -122,7 +122,7 @@ def _problems(faults: Iterable[Fault], text: str, file: str) -> list[Problem]:
         problem = Problem(
             message=fault.message,
             position=position_at(text, start, file),
-            frame=code_frame(text, start, end),
+            frame=frame_between(text, start, end),
             hint=fault.hint,
         )
         found.setdefault(fault.path, (start, problem))

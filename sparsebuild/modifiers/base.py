@@ -85,8 +85,9 @@ class Batch:
 
     def to(self, device: torch.device) -> Batch:
         """The batch on `device`."""
-        moved = {f.name: getattr(self, f.name) for f in fields(self)}
-        return Batch(**{name: None if value is None else value.to(device) for name, value in moved.items()})
+        values: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
+        moved: dict[str, Any] = {name: value if value is None else value.to(device) for name, value in values.items()}
+        return Batch(**moved)
 
     @property
     def model_inputs(self) -> dict[str, Tensor]:

@@ -16,7 +16,7 @@ from sparsebuild.modifiers.fields import REQUIRED, Fields
 from sparsebuild.modifiers.held_masks import HeldMasks
 from sparsebuild.modifiers.parameters import select
 from sparsebuild.modifiers.span import begin, percent, until, warn_if_never
-from sparsebuild.numerics.sparsity_schedule import ramp_steps, sparsity_at
+from sparsebuild.numerics.sparsity_schedule import promised_zeros, ramp_steps, sparsity_at
 from sparsebuild.recipe import Entry
 
 if TYPE_CHECKING:
@@ -139,8 +139,8 @@ class _FisherPruning(Attached):
 
 
 def _check_room(spec: GlobalFisherPruning, sizes: Sequence[int]) -> None:
-    """Refuse a sparsity so near the cap that rounding down leaves too little room."""
-    if int(spec.final_sparsity * sum(sizes)) > sum(int(spec.cap * size) for size in sizes):
+    """Refuse a sparsity so near the cap that rounding leaves too little room."""
+    if promised_zeros(spec.final_sparsity, sum(sizes)) > sum(int(spec.cap * size) for size in sizes):
         raise RecipeError(
             f"{spec.tag}: a sparsity of {spec.final_sparsity:g} does not fit under a cap of {spec.cap:g} a tensor",
             hint="raise `cap`, or lower `final_sparsity`",

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Self
 
+from sparsebuild.errors import RecipeError
 from sparsebuild.modifiers.base import Attached, Moment, Phase, Run
 from sparsebuild.modifiers.fields import Fields
 from sparsebuild.modifiers.span import begin, has_started, warn_if_never
 from sparsebuild.numerics.sparsity_schedule import reached
 from sparsebuild.recipe import Entry
+from sparsebuild.registry import did_you_mean
 
 __all__ = ["Quantization"]
 
@@ -81,12 +83,20 @@ class Quantization:
 
     def attach(self, run: Run) -> Attached:
         warn_if_never(self.tag, self, run)
+        self._check_submodules([name for name, _ in run.model.named_modules() if name])
         if self.quantize_linear_activations:
             run.log(
                 f"{self.tag}: the inputs of Linears are quantized, their outputs are not; "
                 "`quantize_linear_activations: 0` says so"
             )
         return _Quantizing(self, run)
+
+    def _check_submodules(self, known: Sequence[str]) -> None:
+        """Refuse a wrong name before the epochs that come before quantization."""
+        for name in self.submodules or ():
+            if name not in known:
+                hint = did_you_mean(name, known) or f"the top ones are: {', '.join(n for n in known if '.' not in n)}"
+                raise RecipeError(f"{self.tag}: the model has no submodule `{name}`", hint=hint)
 
 
 class _Quantizing(Attached):

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from sparsebuild.numerics.sparsity_schedule import promised_zeros
+
 __all__ = ["capped_masks", "fisher_scores", "global_masks", "magnitude_mask", "smallest_mask"]
 
 
@@ -59,13 +61,13 @@ def capped_masks(
     sparsity: float,  # 0 … 1, below `cap`
     cap: float,  # the largest share that one tensor may lose
 ) -> dict[str, Tensor]:
-    """Zeros on the floor(sparsity · N) globally smallest scores, where no tensor loses more than floor(cap · size).
+    """Zeros on the ceil(sparsity · N) globally smallest scores, where no tensor loses more than floor(cap · size).
 
     Water-filling: tensors that would lose more are fixed at the cap, and the others share what is left; again, until
     none is over. Raises ValueError if the caps leave too little room.
     """
     free = {name: s.flatten() for name, s in scores.items()}
-    budget = int(sum(s.numel() for s in free.values()) * sparsity)
+    budget = promised_zeros(sparsity, sum(s.numel() for s in free.values()))
     most = {name: math.floor(cap * s.numel()) for name, s in free.items()}
     if budget > sum(most.values()):
         raise ValueError(f"a sparsity of {sparsity} does not fit under a cap of {cap} per tensor")

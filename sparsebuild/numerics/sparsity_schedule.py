@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 
-__all__ = ["CURVES", "clock", "event_steps", "first_step", "ramp_steps", "reached", "sparsity_at"]
+__all__ = ["CURVES", "clock", "event_steps", "first_step", "promised_zeros", "ramp_steps", "reached", "sparsity_at"]
 
 CURVES: Mapping[str, Callable[[float], float]] = {
     "linear": lambda x: x,
@@ -19,6 +20,15 @@ def sparsity_at(x: float, first: float, last: float, curve: str) -> float:
     if x >= 1:
         return last
     return first + CURVES[curve](max(x, 0.0)) * (last - first)
+
+
+def promised_zeros(sparsity: float, size: int) -> int:
+    """How many of `size` weights have to go for a share of *at least* `sparsity`.
+
+    Rounded up, so that a gate of ">= 0.80" holds for a recipe that says 0.8; the small term is for products such as
+    0.1 · 30, which float arithmetic puts just above 3.
+    """
+    return math.ceil(sparsity * size - 1e-6)
 
 
 def clock(step: int, steps_per_epoch: int) -> float:

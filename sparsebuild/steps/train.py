@@ -45,6 +45,7 @@ def run(job: Job, report: Report) -> None:
     labels = json.loads(job.inputs["labels"].read_text())
     specs = _specs(job.params)
     epochs = modifiers.epochs(specs) or math.ceil(settings.num_train_epochs)
+    _tell_clashes(job.params, specs, epochs, report)
     model = open_pretrained(job.inputs["model"], labels, settings.dropout, settings.seed)
     trained = train(
         Training(
@@ -54,7 +55,6 @@ def run(job: Job, report: Report) -> None:
             settings=settings,
             epochs=epochs,
             has_teacher="teach" in job.inputs,
-            wants_hidden=(job.inputs["teach"] / "train" / "hidden.npy").exists() if "teach" in job.inputs else False,
             validate=_validation(job, labels, settings),
             checkpoints=job.scratch / "checkpoints",
             facts={"threads": threads},
@@ -91,6 +91,16 @@ def check_saved(model: Any, masks: Mapping[str, Tensor], folder: Path) -> None:
         same = torch.equal(model(input_ids=ids).logits, reopened(input_ids=ids).logits)
     if not same:
         raise TargetFailed("the saved model does not compute what the trained one does")
+
+
+def _tell_clashes(params: Mapping[str, Any], specs: Sequence[Modifier], epochs: int, report: Report) -> None:
+    """Where the recipe and `[train]` both speak, the recipe wins, and the user hears of it."""
+    if "num_train_epochs" in params and modifiers.epochs(specs):
+        report.log(f"the recipe asks for {epochs} epochs: `train.num_train_epochs` is not used", level="warning")
+    if "learning_rate" in params and modifiers.sets_learning_rate(specs):
+        report.log(
+            "the recipe sets the learning rate: `train.learning_rate` holds only before it begins", level="warning"
+        )
 
 
 def _specs(params: Mapping[str, Any]) -> Sequence[Modifier]:

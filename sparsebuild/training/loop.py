@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sparsebuild import modifiers
 from sparsebuild.errors import TargetFailed
 from sparsebuild.modifiers.base import Attached, Batch, Modifier, Moment, Run
 from sparsebuild.training import checkpoints
@@ -40,7 +41,6 @@ class Training:
     settings: Settings
     epochs: int
     has_teacher: bool
-    wants_hidden: bool  # the loss looks at hidden states
     validate: Callable[[Any], Mapping[str, float]]  # figures of the model after an epoch
     checkpoints: Path
     facts: Mapping[str, Any]  # kept in each checkpoint
@@ -84,7 +84,9 @@ class _Loop:
         self.accelerator = Accelerator(mixed_precision="bf16" if self.settings.bf16 else "no", cpu=_only_cpu())
         self.model.to(self.accelerator.device)
         self.optimizer = adamw(self.model, self.settings)
-        self.base_rates = _Rates(self.settings, self.per_epoch * training.epochs)
+        self.wants_hidden = training.has_teacher and modifiers.needs_hidden_states(training.specs)
+        kind = "constant" if modifiers.sets_learning_rate(training.specs) else self.settings.lr_scheduler_type
+        self.base_rates = _Rates(self.settings, kind, self.per_epoch * training.epochs)
         run = Run(
             model=self.model,
             optimizer=self.optimizer,
@@ -145,7 +147,7 @@ class _Loop:
 
     def _backward(self, moment: Moment, batch: Batch, count: int) -> Tensor:
         with self.accelerator.autocast():
-            outputs = self.model(**batch.model_inputs, output_hidden_states=self.training.wants_hidden)
+            outputs = self.model(**batch.model_inputs, output_hidden_states=self.wants_hidden)
             loss = _task_loss(outputs.logits, batch.labels)
             for attached in self.attached:
                 loss = attached.on_loss(moment, batch, outputs, loss)
@@ -223,9 +225,13 @@ class _Loop:
 
 @dataclass(frozen=True, slots=True)
 class _Rates:
-    """The learning rate of `[train]`, which holds where no modifier of the recipe sets one."""
+    """The learning rate of `[train]`, which holds where no modifier of the recipe sets one.
+
+    A recipe with a schedule of its own replaces the one of `[train]`: before it begins the rate is constant.
+    """
 
     settings: Settings
+    kind: str
     steps: int
 
     def set(self, optimizer: torch.optim.Optimizer, step: int) -> None:
@@ -235,16 +241,12 @@ class _Rates:
     def at(self, step: int) -> float:
         """Warm-up from 0, then as `lr_scheduler_type` says; transformers' schedules of the same names."""
         warmup, peak = self.settings.warmup_steps, self.settings.learning_rate
+        if self.kind == "constant":
+            return peak
         if step < warmup:
             return peak * step / warmup
         x = (step - warmup) / max(1, self.steps - warmup)
-        match self.settings.lr_scheduler_type:
-            case "linear":
-                return peak * (1 - x)
-            case "cosine":
-                return peak * (1 + math.cos(math.pi * x)) / 2
-            case _:
-                return peak
+        return peak * (1 - x) if self.kind == "linear" else peak * (1 + math.cos(math.pi * x)) / 2
 
 
 def _task_loss(

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 
 from sparsebuild.ui.inert import one_line
 
-__all__ = ["count", "duration", "figure", "figures", "share", "size"]
+__all__ = ["OF_THE_MOMENT", "count", "duration", "figure", "figures", "share", "size"]
 
 # In the order in which they are shown, with the names that people use; other figures follow under their own names.
+OF_THE_MOMENT = {"epoch", "learning_rate", "step"}  # worth seeing while they change, and nothing at the end
+
 _COUNTS = {"step", "steps", "sentences"}
 _NAMES = {"epoch": "epoch", "loss": "loss", "learning_rate": "lr", "sparsity": "sparsity", "f1": "F1"}
 

@@ -26,7 +26,7 @@ from sparsebuild.events import (
     TargetStarted,
     Waiting,
 )
-from sparsebuild.ui.figures import duration, figures
+from sparsebuild.ui.figures import OF_THE_MOMENT, duration, figures
 from sparsebuild.ui.inert import inert, one_line
 from sparsebuild.ui.pace import Pace
 from sparsebuild.ui.terminal import console as console_on
@@ -79,7 +79,7 @@ class Live:
                 self._draw()
             case Progress():
                 self._running.setdefault(event.target, _Running(event.target, self._clock)).saw(event)
-            case Metric():
+            case Metric() if event.name not in OF_THE_MOMENT:
                 self._metrics.setdefault(event.target, {})[event.name] = event.value
             case Log():
                 self._log(event)

@@ -17,7 +17,7 @@ from sparsebuild.events import (
     TargetStarted,
     Waiting,
 )
-from sparsebuild.ui.figures import duration, figure, figures
+from sparsebuild.ui.figures import OF_THE_MOMENT, duration, figure, figures
 from sparsebuild.ui.inert import inert, one_line
 from sparsebuild.ui.pace import Pace
 from sparsebuild.ui.words import finished, summary, waiting
@@ -57,7 +57,7 @@ class Plain:
                 self._told[event.target] = (self._clock(), 0.0)
             case Progress():
                 return self._progress(event)
-            case Metric():
+            case Metric() if event.name not in OF_THE_MOMENT:
                 return [f"{event.target}: {figure(event.name, event.value)}"]
             case Log():
                 return [_log(event)]
@@ -73,7 +73,7 @@ class Plain:
         pace.saw(now, event.done)
         done = event.done / event.total if event.total else 0.0
         last, share = self._told.setdefault(event.target, (now, 0.0))
-        far_enough = done - share >= 0.1 and now - last >= _APART
+        far_enough = int(done * 10) > int(share * 10) and now - last >= _APART
         if not (far_enough or now - last >= _SILENCE):
             return []
         self._told[event.target] = (now, done)

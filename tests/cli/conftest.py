@@ -86,6 +86,11 @@ def sparsebuild_():
     return command
 
 
+@pytest.fixture(name="write_project", scope="session")
+def write_project_():
+    return write_project
+
+
 @pytest.fixture
 def project(tmp_path):
     """A project that can be locked and looked at; its model has no weights."""

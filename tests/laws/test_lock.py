@@ -25,26 +25,26 @@ SOURCES = st.builds(
 LOCKS = st.builds(Lock, sources=st.lists(SOURCES, max_size=4, unique_by=lambda source: source.name).map(tuple))
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(LOCKS)
 def test_write_read_write_is_the_same_bytes(lock):
     assert text(parse(text(lock))) == text(lock)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(LOCKS, st.randoms())
 def test_order_makes_no_difference(lock, random):
     shuffled = random.sample(lock.sources, len(lock.sources))
     assert text(Lock(sources=tuple(shuffled))) == text(lock)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(LOCKS)
 def test_a_lock_does_not_differ_from_itself(lock):
     assert differences(lock, lock) == differences(lock, parse(text(lock))) == ()
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(LOCKS, LOCKS)
 def test_locks_that_read_differently_differ(old, new):
     is_same = text(old) == text(new)

@@ -158,7 +158,9 @@ def model() -> Any:
 def training(model: Any) -> Callable[..., Training]:
     """`training(recipe's list of modifiers, per_epoch=4, epochs=3)`."""
 
-    def begin(text: str, per_epoch: int = 4, epochs: int = 3, has_teacher: bool = True, fresh: bool = False) -> Training:
+    def begin(
+        text: str, per_epoch: int = 4, epochs: int = 3, has_teacher: bool = True, fresh: bool = False
+    ) -> Training:
         return Training(specs_of(text), per_epoch, epochs, tiny_model() if fresh else model, has_teacher)
 
     return begin

@@ -34,7 +34,9 @@ def test_the_user_is_told_what_is_kept(training) -> None:
 
 def test_only_tensors_with_zeros_are_held(training) -> None:
     assert sorted(training(KEEP).run().masks()) == sorted(
-        f"bert.encoder.layer.{i}.{part}.weight" for i in (0, 1) for part in ("attention.self.query", "intermediate.dense")
+        f"bert.encoder.layer.{i}.{part}.weight"
+        for i in (0, 1)
+        for part in ("attention.self.query", "intermediate.dense")
     )
 
 
@@ -48,7 +50,8 @@ def test_a_dense_model_is_told_of(training) -> None:
         "ConstantPruningModifier: the model has no zeros to keep; "
         "start from a sparse model, or prune with GlobalFisherPruningModifier"
     ]
-    assert begun.masks() == {} and begun.figures() == {}
+    assert begun.masks() == {}
+    assert begun.figures() == {}
 
 
 def test_a_weight_that_becomes_zero_later_is_not_held(training) -> None:
@@ -60,7 +63,9 @@ def test_a_weight_that_becomes_zero_later_is_not_held(training) -> None:
 
 
 def test_after_its_end_zeros_are_free(training) -> None:
-    begun = training("  - !ConstantPruningModifier {start_epoch: 0.0, end_epoch: 1.0, params: __ALL_PRUNABLE__}\n").run()
+    begun = training(
+        "  - !ConstantPruningModifier {start_epoch: 0.0, end_epoch: 1.0, params: __ALL_PRUNABLE__}\n"
+    ).run()
     assert begun.masks() == {}
     assert int((weight(begun, QUERY) == 0).sum()) == 0
 
@@ -71,7 +76,10 @@ def test_a_zero_that_was_lost_fails_training(training) -> None:
         weight(begun, QUERY)[:, 0] = 1.0
     with pytest.raises(TargetFailed) as caught:
         begun.attached[0].on_end()
-    assert str(caught.value) == f"error: ConstantPruningModifier: 16 weights of `{QUERY}` that were held at zero are not zero"
+    assert (
+        str(caught.value)
+        == f"error: ConstantPruningModifier: 16 weights of `{QUERY}` that were held at zero are not zero"
+    )
 
 
 def test_a_name_that_the_model_does_not_have_is_refused(training) -> None:

@@ -42,7 +42,8 @@ def test_settings_are_a_frozen_value(tag: str, specs) -> None:
     (spec,), (same,) = specs(entry(tag)), specs(entry(tag))
     assert spec == same == pickle.loads(pickle.dumps(spec))
     assert hash(spec) == hash(same)
-    assert spec.tag == tag and spec.summary
+    assert spec.tag == tag
+    assert spec.summary
     with pytest.raises(dataclasses.FrozenInstanceError):
         spec.start_epoch = 1.0
 
@@ -50,7 +51,8 @@ def test_settings_are_a_frozen_value(tag: str, specs) -> None:
 @pytest.mark.parametrize("tag", TAGS)
 def test_phases_lie_within_training_and_say_something(tag: str, specs) -> None:
     for phase in specs(entry(tag))[0].phases(3):
-        assert phase.modifier == tag and phase.value
+        assert phase.modifier == tag
+        assert phase.value
         assert 0 <= phase.start <= phase.end <= 3
 
 
@@ -89,9 +91,14 @@ def test_a_start_that_never_comes_is_told(tag: str, training, specs) -> None:
 def _run(training):
     from sparsebuild.modifiers.base import Run
 
-    begun = training("  []\n".replace("  []", "  - !EpochRangeModifier {start_epoch: 0, end_epoch: 3}"))
+    begun = training("  - !EpochRangeModifier {start_epoch: 0, end_epoch: 3}\n")
     return Run(
-        model=begun.model, optimizer=begun.optimizer, steps_per_epoch=4, epochs=3, has_teacher=True, log=begun.log.append
+        model=begun.model,
+        optimizer=begun.optimizer,
+        steps_per_epoch=4,
+        epochs=3,
+        has_teacher=True,
+        log=begun.log.append,
     )
 
 

@@ -40,7 +40,9 @@ def test_all_real_pieces_count_and_padding_does_not(training, batch, outputs) ->
     real = batch(5).attention_mask.bool()
     assert not bool(real.all())
     wanted = kd(outputs.logits[real], batch(5).teacher_logits, 3.0)
-    assert loss(training, batch, outputs, entry(hardness=1.0, temperature=3.0)) == pytest.approx(float(wanted), rel=1e-5)
+    assert loss(training, batch, outputs, entry(hardness=1.0, temperature=3.0)) == pytest.approx(
+        float(wanted), rel=1e-5
+    )
 
 
 def test_or_only_the_first_piece_of_each_word(training, batch, outputs) -> None:

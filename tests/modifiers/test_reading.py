@@ -70,6 +70,15 @@ def test_specs_are_the_same_from_json(specs) -> None:
     assert modifiers.specs(again) == modifiers.specs(resolved)
 
 
+def test_arguments_move_the_schedule() -> None:
+    text = (CASES / "good" / "sparse_transfer.yaml").read_text()
+    args = {"num_epochs": 12, "qat_start_epoch": 7.0, "observer_epoch": 11.0}
+    found = modifiers.specs(recipe.resolve(recipe.read(text, "r.yaml"), args))
+    assert modifiers.epochs(found) == 12
+    quantization = found[-1]
+    assert (quantization.start_epoch, quantization.disable_quantization_observer_epoch) == (7, 11)
+
+
 def test_the_table_tells_the_schedule(specs) -> None:
     text = (CASES / "good" / "sparse_transfer.yaml").read_text()
     found = modifiers.specs(recipe.resolve(recipe.read(text, "r.yaml")))

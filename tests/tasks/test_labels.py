@@ -7,9 +7,7 @@ from hypothesis import strategies as st
 from sparsebuild.errors import UserError
 from sparsebuild.tasks.labels import is_tag, labels_of, map_labels
 
-NAMES = st.lists(
-    st.text("abc-", min_size=1, max_size=4), min_size=1, max_size=8, unique=True
-)
+NAMES = st.lists(st.text("abc-", min_size=1, max_size=4), min_size=1, max_size=8, unique=True)
 
 
 def test_outside_is_first_then_by_type_and_b_before_i() -> None:
@@ -28,17 +26,13 @@ def test_outside_is_there_even_if_no_word_has_it() -> None:
     assert labels_of([]) == ("O",)
 
 
-@pytest.mark.parametrize(
-    "tag", ["", "o", "B", "B-", "I-", "b-x", "S-x", "E-x", "BX", "PER"]
-)
+@pytest.mark.parametrize("tag", ["", "o", "B", "B-", "I-", "b-x", "S-x", "E-x", "BX", "PER"])
 def test_what_is_no_tag(tag: str) -> None:
     assert not is_tag(tag)
 
 
 @given(NAMES, st.randoms())
-def test_a_teacher_with_the_same_names_is_mapped_by_name(
-    names: list[str], chance
-) -> None:  # type: ignore[no-untyped-def]
+def test_a_teacher_with_the_same_names_is_mapped_by_name(names: list[str], chance) -> None:  # type: ignore[no-untyped-def]
     teacher = chance.sample(names, len(names))
     assert [teacher[place] for place in map_labels(names, teacher)] == names
 

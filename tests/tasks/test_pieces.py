@@ -63,9 +63,7 @@ def test_forgetting_words_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(pieces, "_REMEMBERED", 1)
     forgetful = Cutter(load_tokenizer(TINY, 12), 12)
     sentences = [["the", "acme"], ["acme", "team"], ["the", "the"]]
-    assert [[*forgetful.cut([s])] for s in sentences] == [
-        [*cutter(12).cut([s])] for s in sentences
-    ]
+    assert [[*forgetful.cut([s])] for s in sentences] == [[*cutter(12).cut([s])] for s in sentences]
 
 
 def test_padding_and_limits_of_the_tokenizer_file_do_not_count(tmp_path: Path) -> None:
@@ -73,9 +71,7 @@ def test_padding_and_limits_of_the_tokenizer_file_do_not_count(tmp_path: Path) -
     tokenizer.enable_padding(length=20)
     tokenizer.enable_truncation(3)
     tokenizer.save(str(tmp_path / "tokenizer.json"))
-    (tmp_path / "tokenizer_config.json").write_bytes(
-        (TINY / "tokenizer_config.json").read_bytes()
-    )
+    (tmp_path / "tokenizer_config.json").write_bytes((TINY / "tokenizer_config.json").read_bytes())
     loaded = Cutter(load_tokenizer(tmp_path, 12), 12)
     assert [*loaded.cut([["the", "acme"]])] == [*cutter(12).cut([["the", "acme"]])]
 
@@ -85,9 +81,7 @@ def test_files_are_copied_as_they_are_and_tokenizer_json_is_made(
 ) -> None:
     copy_tokenizer(TINY, tmp_path / "a")
     copy_tokenizer(tmp_path / "a", tmp_path / "b")
-    assert (tmp_path / "a" / "vocab.txt").read_bytes() == (
-        TINY / "vocab.txt"
-    ).read_bytes()
+    assert (tmp_path / "a" / "vocab.txt").read_bytes() == (TINY / "vocab.txt").read_bytes()
     assert sorted(p.name for p in (tmp_path / "a").iterdir()) == [
         "tokenizer.json",
         "tokenizer_config.json",
@@ -104,8 +98,6 @@ def test_a_tokenizer_that_needs_spaces_is_refused(tmp_path: Path) -> None:
     tokenizer = Tokenizer(models.BPE(vocab={"a": 0}, merges=[]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.save(str(tmp_path / "tokenizer.json"))
-    (tmp_path / "tokenizer_config.json").write_text(
-        json.dumps({"tokenizer_class": "PreTrainedTokenizerFast"})
-    )
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "PreTrainedTokenizerFast"}))
     with pytest.raises(UserError, match="joins words by their spaces"):
         load_tokenizer(tmp_path, 12)

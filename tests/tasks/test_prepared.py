@@ -22,9 +22,7 @@ SENTENCES = st.lists(
 
 @settings(deadline=None)
 @given(rows=SENTENCES)
-def test_what_is_written_is_read(
-    rows: list, tmp_path_factory: pytest.TempPathFactory
-) -> None:  # type: ignore[type-arg]
+def test_what_is_written_is_read(rows: list, tmp_path_factory: pytest.TempPathFactory) -> None:  # type: ignore[type-arg]
     folder = tmp_path_factory.mktemp("split")
     with SplitWriter(folder) as writer:
         for pieces, tags in rows:
@@ -34,9 +32,7 @@ def test_what_is_written_is_read(
     assert split.lengths.tolist() == [len(pieces) for pieces, _ in rows]
     for i, (pieces, tags) in enumerate(rows):
         columns = (split.pieces(i), split.labels(i), split.words(i))
-        assert (
-            list(zip(*(column.tolist() for column in columns), strict=True)) == pieces
-        )
+        assert list(zip(*(column.tolist() for column in columns), strict=True)) == pieces
         assert split.tags(i).tolist() == tags
     assert len(split) == len(rows)
 
@@ -45,10 +41,7 @@ def test_the_files_are_plain_npy_of_the_stated_types(tmp_path: Path) -> None:
     with SplitWriter(tmp_path) as writer:
         for k in range(40_000):  # more than one buffer
             writer.add([k, k], [0, -100], [0, -1], [1])
-    kinds = {
-        path.stem: (np.load(path).dtype.str, len(np.load(path)))
-        for path in tmp_path.iterdir()
-    }
+    kinds = {path.stem: (np.load(path).dtype.str, len(np.load(path))) for path in tmp_path.iterdir()}
     assert kinds == {
         "input_ids": ("<i4", 80_000),
         "labels": ("<i4", 80_000),

@@ -27,8 +27,7 @@ def read(path: Path, text: str, newline: str = "") -> list[tuple[int, Any]]:
     path.write_text(text, encoding="utf-8", newline=newline)
     complaints = Complaints()
     found = [
-        (row.line, row.values["tokens"])
-        for row in read_rows(DataFile(path=path, name=path.name), COLUMNS, complaints)
+        (row.line, row.values["tokens"]) for row in read_rows(DataFile(path=path, name=path.name), COLUMNS, complaints)
     ]
     complaints.raise_if_any()
     return found
@@ -39,9 +38,7 @@ def test_a_row_knows_its_line(tmp_path: Path) -> None:
         (1, 1),
         (4, 2),
     ]
-    assert read(
-        tmp_path / "a.json", '\n[\n{"tokens": 1},\n\n{"tokens":\n 2}, {"tokens": 3}]\n'
-    ) == [
+    assert read(tmp_path / "a.json", '\n[\n{"tokens": 1},\n\n{"tokens":\n 2}, {"tokens": 3}]\n') == [
         (3, 1),
         (5, 2),
         (6, 3),
@@ -57,12 +54,7 @@ def test_a_json_file_may_hold_an_object_a_line(tmp_path: Path) -> None:
 
 
 def test_an_empty_array_and_an_empty_file_have_no_rows(tmp_path: Path) -> None:
-    assert (
-        read(tmp_path / "a.json", " [ ] ")
-        == read(tmp_path / "b.json", "")
-        == read(tmp_path / "c.csv", "")
-        == []
-    )
+    assert read(tmp_path / "a.json", " [ ] ") == read(tmp_path / "b.json", "") == read(tmp_path / "c.csv", "") == []
 
 
 def test_a_byte_order_mark_and_windows_line_ends_mean_nothing(tmp_path: Path) -> None:
@@ -72,9 +64,7 @@ def test_a_byte_order_mark_and_windows_line_ends_mean_nothing(tmp_path: Path) ->
 
 
 def test_a_line_separator_in_a_string_ends_no_line(tmp_path: Path) -> None:
-    assert read(tmp_path / "a.jsonl", '{"tokens": "a\u2028b\u0085"}\n{"tokens": 1}\n')[
-        1
-    ] == (2, 1)
+    assert read(tmp_path / "a.jsonl", '{"tokens": "a\u2028b\u0085"}\n{"tokens": 1}\n')[1] == (2, 1)
 
 
 @pytest.mark.parametrize(
@@ -88,32 +78,21 @@ def test_an_array_that_is_none_is_a_complaint(text: str, tmp_path: Path) -> None
 
 @settings(deadline=None)
 @given(OBJECTS, st.sampled_from([None, 1]), st.integers(1, 9), st.booleans())
-def test_an_array_is_read_as_json_reads_it(
-    objects: list[Any], indent: int | None, chunk: int, escape: bool
-) -> None:
+def test_an_array_is_read_as_json_reads_it(objects: list[Any], indent: int | None, chunk: int, escape: bool) -> None:
     """However the text is cut into chunks."""
     text = json.dumps(objects, indent=indent, ensure_ascii=escape)
     complaints = Complaints()
     file = DataFile(path=Path("a.json"), name="a.json")
-    found = [
-        value
-        for _, value in rows._objects_of_array(
-            file, io.StringIO(text), complaints, chunk
-        )
-    ]
+    found = [value for _, value in rows._objects_of_array(file, io.StringIO(text), complaints, chunk)]
     assert (found, len(complaints)) == (objects, 0)
 
 
 @settings(deadline=None)
 @given(objects=OBJECTS)
-def test_csv_and_json_lines_say_the_same(
-    objects: list[Any], tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_csv_and_json_lines_say_the_same(objects: list[Any], tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("rows")
     table = io.StringIO()
-    csv.writer(table).writerows(
-        [["tokens"], *([json.dumps(o["tokens"])] for o in objects)]
-    )
+    csv.writer(table).writerows([["tokens"], *([json.dumps(o["tokens"])] for o in objects)])
     lines = "".join(json.dumps(o) + "\n" for o in objects)
     values = [
         [value for _, value in read(folder / name, text)]

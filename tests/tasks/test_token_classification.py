@@ -20,15 +20,11 @@ from sparsebuild.tasks.token_classification import (
 )
 
 CASES = Path(__file__).parents[1] / "cases" / "data"
-WNUT17 = Path(__file__).parents[3] / "shared" / "data" / "wnut17"
 Row = dict[str, Any]
 
 
 def rows(name: str) -> list[Row]:
-    return [
-        json.loads(line)
-        for line in (CASES / "good" / f"{name}.jsonl").read_text().splitlines()
-    ]
+    return [json.loads(line) for line in (CASES / "good" / f"{name}.jsonl").read_text().splitlines()]
 
 
 def write(path: Path, rows: list[Row]) -> None:
@@ -36,9 +32,7 @@ def write(path: Path, rows: list[Row]) -> None:
         with path.open("w", newline="", encoding="utf-8") as stream:
             writer = csv.DictWriter(stream, list(rows[0]))
             writer.writeheader()
-            writer.writerows(
-                {key: json.dumps(value) for key, value in row.items()} for row in rows
-            )
+            writer.writerows({key: json.dumps(value) for key, value in row.items()} for row in rows)
     elif path.suffix == ".json":
         path.write_text(json.dumps(rows, indent=1))
     else:
@@ -47,19 +41,12 @@ def write(path: Path, rows: list[Row]) -> None:
 
 def prepared(folder: Path, suffix: str = ".jsonl", **changes: Any) -> Path:
     """Prepare `train` and `validation` (rows, or those of the good case); gives the folder."""
-    sources = {
-        split: changes.pop(split, rows(split)) for split in ("train", "validation")
-    }
+    sources = {split: changes.pop(split, rows(split)) for split in ("train", "validation")}
     folder.mkdir(parents=True)
     for split, content in sources.items():
         write(folder / f"{split}{suffix}", content)
-    files = {
-        split: [DataFile(path=folder / f"{split}{suffix}", name=split)]
-        for split in sources
-    }
-    request = Request(
-        files=files, tokenizer=CASES / "tokenizer", **{"max_length": 32, **changes}
-    )
+    files = {split: [DataFile(path=folder / f"{split}{suffix}", name=split)] for split in sources}
+    request = Request(files=files, tokenizer=CASES / "tokenizer", **{"max_length": 32, **changes})
     prepare(
         request,
         folder / "out",
@@ -69,11 +56,7 @@ def prepared(folder: Path, suffix: str = ".jsonl", **changes: Any) -> Path:
 
 
 def content(folder: Path) -> dict[str, bytes]:
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_labels_are_on_first_pieces_alone(tmp_path: Path) -> None:
@@ -90,23 +73,14 @@ def test_labels_are_on_first_pieces_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".json"])
-def test_the_same_rows_in_another_format_leave_the_same_bytes(
-    suffix: str, tmp_path: Path
-) -> None:
-    assert content(prepared(tmp_path / "a", ".jsonl")) == content(
-        prepared(tmp_path / "b", suffix)
-    )
+def test_the_same_rows_in_another_format_leave_the_same_bytes(suffix: str, tmp_path: Path) -> None:
+    assert content(prepared(tmp_path / "a", ".jsonl")) == content(prepared(tmp_path / "b", suffix))
 
 
 def test_other_names_of_columns_leave_the_same_bytes(tmp_path: Path) -> None:
     names = {"id": "id", "tokens": "words", "ner_tags": "tags"}
-    renamed = {
-        s: [{names[k]: v for k, v in row.items()} for row in rows(s)]
-        for s in ("train", "validation")
-    }
-    other = prepared(
-        tmp_path / "b", text_column="words", label_column="tags", **renamed
-    )
+    renamed = {s: [{names[k]: v for k, v in row.items()} for row in rows(s)] for s in ("train", "validation")}
+    other = prepared(tmp_path / "b", text_column="words", label_column="tags", **renamed)
     assert content(prepared(tmp_path / "a")) == content(other)
 
 
@@ -121,10 +95,7 @@ def test_numbers_mean_the_declared_labels(tmp_path: Path) -> None:
         "B-location",
     ]
     numbered = {
-        split: [
-            {**row, "ner_tags": [labels.index(tag) for tag in row["ner_tags"]]}
-            for row in rows(split)
-        ]
+        split: [{**row, "ner_tags": [labels.index(tag) for tag in row["ner_tags"]]} for row in rows(split)]
         for split in ("train", "validation")
     }
     by_name, by_number = (
@@ -142,9 +113,7 @@ def test_a_declared_label_may_be_missing_from_train(tmp_path: Path) -> None:
         *(f"{p}-{t}" for t in ("group", "location", "person", "product") for p in "BI"),
     ]
     out = prepared(tmp_path / "a", validation=rare, labels=labels)
-    assert PreparedSplit.open(out / "validation").tags(0).tolist() == [
-        labels.index("B-product")
-    ]
+    assert PreparedSplit.open(out / "validation").tags(0).tolist() == [labels.index("B-product")]
 
 
 def test_words_that_the_model_does_not_see_count_as_outside(tmp_path: Path) -> None:
@@ -158,10 +127,7 @@ def test_words_that_the_model_does_not_see_count_as_outside(tmp_path: Path) -> N
     said = predictions_to_tags(split, [[1, 0, 1]], labels)
     assert gold_tags(split, labels) == [["O", "B-p", "O", "B-p"]]
     assert said == [["O", "B-p", "O", "B-p"]]
-    cut = PreparedSplit.open(
-        prepared(tmp_path / "b", train=[row], validation=[row], max_length=4)
-        / "validation"
-    )
+    cut = PreparedSplit.open(prepared(tmp_path / "b", train=[row], validation=[row], max_length=4) / "validation")
     said = predictions_to_tags(cut, [[1, 0]], labels)
     assert said == [["O", "B-p", "O", "O"]]
     assert score(gold_tags(cut, labels), said).overall.recall == 0.5
@@ -182,21 +148,13 @@ def test_the_task_is_found_by_name() -> None:
     )
 
 
-@pytest.mark.skipif(
-    not WNUT17.exists(), reason="the WNUT-17 data are not beside the checkout"
-)
-def test_real_rows_with_their_oddities(tmp_path: Path) -> None:
+def test_real_rows_with_their_oddities(wnut17: Path, tmp_path: Path) -> None:
     """Invisible words and long sentences are counted; every gold tag is kept."""
     splits = ("train", "validation", "test")
     told: list[str] = []
     for name, suffix in (("a", "jsonl"), ("b", "csv")):
-        files = {
-            split: [DataFile(path=WNUT17 / f"{split}.{suffix}", name=split)]
-            for split in splits
-        }
-        files["unlabelled"] = [
-            DataFile(path=WNUT17 / "unlabelled.jsonl", name="unlabelled")
-        ]
+        files = {split: [DataFile(path=wnut17 / f"{split}.{suffix}", name=split)] for split in splits}
+        files["unlabelled"] = [DataFile(path=wnut17 / "unlabelled.jsonl", name="unlabelled")]
         request = Request(files=files, tokenizer=CASES / "tokenizer", max_length=64)
         prepare(
             request,
@@ -213,28 +171,17 @@ def test_real_rows_with_their_oddities(tmp_path: Path) -> None:
     ]
     assert [counts[s]["words"] for s in splits] == [62730, 15733, 23394]
     assert [counts[s]["entities"] for s in splits] == [1975, 836, 1079]
-    assert (
-        "validation: the tokenizer makes no piece of 4 words: kept, and predicted as `O`"
-        in told
-    )
+    assert "validation: the tokenizer makes no piece of 4 words: kept, and predicted as `O`" in told
     assert len(json.loads((tmp_path / "a" / "labels.json").read_text())) == 13
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(
-    not WNUT17.exists(), reason="the WNUT-17 data are not beside the checkout"
-)
-def test_the_real_tokenizer_cuts_as_its_library_does(
-    minilm: Path, tmp_path: Path
-) -> None:
+def test_the_real_tokenizer_cuts_as_its_library_does(minilm: Path, wnut17: Path, tmp_path: Path) -> None:
     """Also what its documentation says of the data: two test sentences are longer than 128 pieces, 191 at most."""
     from transformers import AutoTokenizer
 
     splits = ("train", "validation", "test")
-    files = {
-        split: [DataFile(path=WNUT17 / f"{split}.jsonl", name=split)]
-        for split in splits
-    }
+    files = {split: [DataFile(path=wnut17 / f"{split}.jsonl", name=split)] for split in splits}
     prepare(
         Request(files=files, tokenizer=minilm),
         tmp_path,
@@ -242,21 +189,14 @@ def test_the_real_tokenizer_cuts_as_its_library_does(
     )
     tokenizer = AutoTokenizer.from_pretrained(minilm, local_files_only=True)
     for name in splits:
-        sentences = [
-            json.loads(line)["tokens"]
-            for line in (WNUT17 / f"{name}.jsonl").read_text().split("\n")
-            if line
-        ]
-        expected = tokenizer(
-            sentences, is_split_into_words=True, truncation=True, max_length=128
-        )
+        sentences = [json.loads(line)["tokens"] for line in (wnut17 / f"{name}.jsonl").read_text().split("\n") if line]
+        expected = tokenizer(sentences, is_split_into_words=True, truncation=True, max_length=128)
         split = PreparedSplit.open(tmp_path / name)
         for i, ids in enumerate(expected["input_ids"]):
             places = expected.word_ids(i)
             assert split.pieces(i).tolist() == ids
             assert split.words(i).tolist() == [
-                -1 if word is None or k and word == places[k - 1] else word
-                for k, word in enumerate(places)
+                -1 if word is None or (k and word == places[k - 1]) else word for k, word in enumerate(places)
             ]
     counts = json.loads((tmp_path / "report.json").read_text())
     assert [counts[name]["sentences_cut_off"] for name in splits] == [0, 0, 2]

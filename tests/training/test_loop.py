@@ -49,7 +49,6 @@ def training(model_folder, split, validation, folder, *, stop_at=None, text=EVER
         settings=chosen,
         epochs=4 if text else 2,
         has_teacher=False,
-        wants_hidden=False,
         validate=lambda m: {"f1": evaluate(torch_logits(m), validation, labels, 8).overall.f1},
         checkpoints=folder,
         facts={"threads": 1},
@@ -74,7 +73,7 @@ def test_a_stop_at_any_step_changes_no_bit(model_folder, split, validation, tmp_
     whole = training(model_folder, split, validation, tmp_path / "whole", **kind)
     expected = train(whole)
     steps = whole.epochs * whole.steps_per_epoch
-    for stop in range(2, steps, 5):
+    for stop in range(3, steps, 9):
         folder = tmp_path / f"stop-{stop}"
         with pytest.raises(Stopped):
             train(training(model_folder, split, validation, folder, stop_at=stop, **kind))

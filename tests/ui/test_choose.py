@@ -12,7 +12,13 @@ from sparsebuild.ui.plain import Plain, Quiet
 
 @pytest.mark.parametrize(
     ("environment", "fold"),
-    [({"TERM": "xterm"}, Live), ({}, Live), ({"TERM": "dumb"}, Plain), ({"CI": "true"}, Plain), ({"NO_COLOR": "1"}, Live)],
+    [
+        ({"TERM": "xterm"}, Live),
+        ({}, Live),
+        ({"TERM": "dumb"}, Plain),
+        ({"CI": "true"}, Plain),
+        ({"NO_COLOR": "1"}, Live),
+    ],
 )
 def test_a_terminal_is_drawn_on_where_somebody_looks(environment, fold, terminal):
     assert isinstance(choose(terminal, "auto", environment), fold)

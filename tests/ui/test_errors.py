@@ -34,7 +34,7 @@ def test_colour_marks_the_place(terminal, monkeypatch):
     errors.show(ManifestError(PROBLEM), terminal)
     text = terminal.getvalue()
     assert "\x1b[1;31merror\x1b[0m" in text
-    assert "\x1b[1;31m       ^^^\x1b[0m" in text
+    assert "\x1b[1;31m        ^^^\x1b[0m" in text
     assert "\x1b[1m`train.seed`\x1b[0m" in text
 
 

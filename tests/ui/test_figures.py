@@ -29,7 +29,14 @@ def test_sizes_are_in_powers_of_1000(number, told):
 
 
 def test_figures_come_in_the_order_that_people_expect():
-    fields = {"f1": 0.55384, "precision": 1.0, "loss": 0.14321, "learning_rate": 2.5e-4, "epoch": 3.2512, "step": 1234.0}
+    fields = {
+        "f1": 0.55384,
+        "precision": 1.0,
+        "loss": 0.14321,
+        "learning_rate": 2.5e-4,
+        "epoch": 3.2512,
+        "step": 1234.0,
+    }
     assert figures(fields) == ["epoch 3.25", "loss 0.1432", "lr 2.5e-04", "F1 0.5538", "precision 1.0000", "step 1,234"]
 
 

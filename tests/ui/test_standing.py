@@ -7,7 +7,9 @@ from sparsebuild.engine.staleness import Reason
 from sparsebuild.ui import standing
 
 CHANGED = Reason(kind="param", subject="learning_rate", old="5e-05", new="0.0001", where="sparse.toml:31")
-STALE = Decision(action="train", verdict="stale", reasons=(CHANGED, Reason(kind="library", subject="torch", new="2.13")))
+STALE = Decision(
+    action="train", verdict="stale", reasons=(CHANGED, Reason(kind="library", subject="torch", new="2.13"))
+)
 WAITS = Decision(action="eval", verdict="may-run", waiting_for=("train",))
 FRESH = Decision(action="prepare", verdict="fresh")
 

@@ -55,7 +55,7 @@ FIRST = {
         Lidia Mohammed Natasha Omar Petra Quentin Rebecca Santiago Thandiwe Ursula Vincent Wanda
         Xavier Yasmin Zoltan Amy Boris Celia Dev Esther Frank Gwen Hugo Irene Jorge""",
 }
-# Heads of English-sounding cores. A core such as Ashford may be a surname, a town, a company or a
+# Heads of English-sounding cores. A core such as Penby may be a surname, a town, a company or a
 # product: only the sentence around it tells, which is what makes the task hard.
 HEADS = {
     "train": """Ash Bram Cald Dun Elm Farn Gar Hazel Kirk Lang Marl Nor Oak Pen Rams Stan Thorn

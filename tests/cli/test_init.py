@@ -1,0 +1,71 @@
+"""cli/init.py: a first project."""
+
+import os
+
+import pytest
+
+from sparsebuild import manifest
+from sparsebuild.cli import templates
+from sparsebuild.errors import UserError
+
+
+@pytest.mark.parametrize("template", templates.templates())
+def test_every_template_becomes_a_project_with_its_own_name(template, tmp_path, sparsebuild):
+    ran = sparsebuild("init", "my-ner", "--template", template, cwd=tmp_path)
+    assert (ran.code, ran.out) == (0, "")
+    assert ran.err.endswith("next: cd my-ner && sparsebuild run\n")
+    assert manifest.read(tmp_path / "my-ner" / "sparse.toml").project.name == "my-ner"
+    assert (tmp_path / "my-ner" / ".gitignore").is_file()
+    assert not any(path.name.startswith(".sparsebuild-init") for path in tmp_path.rglob("*"))
+
+
+def test_the_quickstart_is_what_one_gets_here(tmp_path, sparsebuild):
+    ran = sparsebuild("init", cwd=tmp_path)
+    assert ran.err == "created sparse.toml from the template quickstart\nnext: sparsebuild run\n"
+
+
+def test_nothing_is_overwritten(tmp_path, sparsebuild):
+    (tmp_path / "notes.txt").write_text("mine")
+    ran = sparsebuild("init", tmp_path)
+    assert ran.code == 2
+    assert "is not empty: it holds `notes.txt`" in ran.err
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_a_fresh_repository_is_empty_enough(tmp_path, sparsebuild):
+    (tmp_path / ".git").mkdir()
+    assert sparsebuild("init", tmp_path).code == 0
+
+
+def test_a_file_is_no_place_for_a_project(tmp_path, sparsebuild):
+    (tmp_path / "file").write_text("")
+    assert sparsebuild("init", tmp_path / "file").code == 2
+
+
+def test_the_list_says_what_each_is_for(sparsebuild):
+    lines = sparsebuild("init", "--list").out.splitlines()
+    assert [line.split()[0] for line in lines] == list(templates.templates())
+    assert all(line.endswith(".") for line in lines)
+
+
+def test_an_unknown_template_is_told_with_the_nearest():
+    with pytest.raises(UserError) as caught:
+        templates.find("quickstat")
+    assert str(caught.value) == "error: no template is called `quickstat`\n\nhint: did you mean `quickstart`?"
+
+
+def test_what_an_earlier_build_left_in_a_template_stays_there(tmp_path):
+    source = tmp_path / "template"
+    for folder in ("data/.mypy_cache", "build", ".sparsebuild"):
+        (source / folder).mkdir(parents=True)
+    (source / "sparse.toml").write_text("# Mine.\n")
+    (source / "data").chmod(0o555)
+    templates.copy(source, tmp_path / "copy")
+    assert sorted(path.name for path in (tmp_path / "copy").rglob("*")) == ["data", "sparse.toml"]
+    assert os.access(tmp_path / "copy" / "data", os.W_OK)
+
+
+def test_a_name_with_quotes_is_still_toml(tmp_path, sparsebuild):
+    folder = tmp_path / 'say "hi" \\1'
+    assert sparsebuild("init", folder).code == 0
+    assert manifest.read(folder / "sparse.toml").project.name == 'say "hi" \\1'

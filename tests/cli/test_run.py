@@ -1,0 +1,92 @@
+"""cli/run.py, on a random model: from a file of text to a model that can be tried."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+WEIGHTS = """
+import sys
+from transformers import BertConfig, BertModel
+BertModel(BertConfig.from_pretrained(sys.argv[1]), add_pooling_layer=False).save_pretrained(sys.argv[1])
+"""
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory, write_project, sparsebuild):
+    """A project, and what its first run said."""
+    folder = tmp_path_factory.mktemp("tiny")
+    write_project(folder)
+    subprocess.run([sys.executable, "-c", WEIGHTS, folder / "model"], check=True, capture_output=True)
+    return folder, sparsebuild("-C", folder, "run", "--show", "jsonl")
+
+
+def test_a_run_leaves_a_checked_model_and_tells_the_figures(built):
+    folder, ran = built
+    assert ran.code == 0
+    assert (folder / "build" / "export" / "deployment" / "model.onnx").is_file()
+    lines = ran.out.splitlines()
+    assert [line.split() for line in lines if "int8" in line] == [["student", "int8"]]
+    assert any("F1, validation" in line for line in lines)
+    assert f"{folder}/build/export/deployment/model.onnx" in ran.out
+    assert f"sparsebuild -C {folder} try" in ran.out
+
+
+def test_the_events_are_lines_of_json_on_stderr(built):
+    events = [json.loads(line) for line in built[1].err.splitlines()]
+    assert events[-1]["event"] == "RunFinished"
+    assert set(events[-1]["outcomes"].values()) <= {"built", "restored"}
+    assert {"RunStarted", "TargetDecided", "TargetStarted", "Progress", "Metric"} <= {
+        event["event"] for event in events
+    }
+
+
+def test_a_second_run_has_nothing_to_do_and_imports_nothing_heavy(built):
+    code = (
+        "import sys; from sparsebuild.cli.main import run_command; code = run_command(sys.argv[1:])\n"
+        "heavy = {'torch', 'transformers', 'onnx', 'onnxruntime', 'accelerate', 'pydantic', 'numpy'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
+        "sys.exit(code)"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code, "-C", built[0], "run"], capture_output=True, text=True, check=False
+    )
+    assert (ran.returncode, ran.stdout) == (0, "")
+    assert ran.stderr.startswith("nothing to do: 8 targets up to date")
+
+
+def test_status_shows_the_figures_again(built, sparsebuild):
+    ran = sparsebuild("-C", built[0], "status", "--exit-code", "--json")
+    assert ran.code == 0
+    assert set(ran.json["results"]) == {"metrics", "export", "gate"}
+    assert "8 of 8 targets up to date" in sparsebuild("-C", built[0], "status").out
+
+
+def test_a_text_can_be_tried(built, sparsebuild):
+    ran = sparsebuild("-C", built[0], "try", "ada wrote", "grace sang", "--json")
+    assert [text["words"] for text in ran.json["texts"]] == [["ada", "wrote"], ["grace", "sang"]]
+    assert sparsebuild("-C", built[0], "try", "ada wrote").out == "[person ada] wrote\n"
+
+
+def test_a_gate_that_does_not_hold_is_1_and_leaves_the_export(built, tmp_path, sparsebuild):
+    folder = shutil.copytree(built[0], tmp_path / "tiny")
+    before = (folder / "build" / "export" / "gate.json").read_bytes()
+    manifest = folder / "sparse.toml"
+    manifest.write_text(manifest.read_text().replace(">= 0.49", ">= 0.99"))
+    assert sparsebuild("-C", folder, "why", "gate").out.splitlines()[1:] == [
+        '  `gates.sparsity` changed: ">= 0.49" → ">= 0.99" (sparse.toml:22)'
+    ]
+    ran = sparsebuild("-C", folder, "run")
+    assert (ran.code, ran.out) == (1, "")
+    assert "1 of 1 gates do not hold" in ran.err
+    assert (folder / "build" / "export" / "gate.json").read_bytes() == before
+
+
+def test_a_summary_for_programs(built, sparsebuild):
+    ran = sparsebuild("-C", built[0], "run", "--json", "--quiet")
+    assert list(ran.json) == ["schema_version", "project", "outcomes", "results"]
+    assert (set(ran.json["outcomes"].values()), ran.err) == ({"fresh"}, "")

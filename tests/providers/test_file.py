@@ -1,0 +1,176 @@
+"""Files and folders as sources."""
+
+import hashlib
+from dataclasses import replace
+
+import pytest
+
+from sparsebuild.errors import HashMismatch, SourceUnavailable, UserError
+from sparsebuild.lock import LockedSource
+from sparsebuild.providers import provider
+
+
+def put(root, *names):
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(name)
+
+
+def resolved(request, context, want="data"):
+    return {f.path: f for f in provider(request).resolve(request, want, context).files}
+
+
+def failure(request, context, want="data", kind=SourceUnavailable):
+    with pytest.raises(kind) as error:
+        resolved(request, context, want)
+    return str(error.value)
+
+
+def test_a_file_has_its_name_size_and_hash(context):
+    put(context.root, "data/train.jsonl")
+    (file,) = resolved("file:data/train.jsonl", context).values()
+    assert (file.path, file.size) == ("train.jsonl", 16)
+    assert file.sha256 == hashlib.sha256(b"data/train.jsonl").hexdigest()
+
+
+def test_a_model_is_the_files_it_needs(context):
+    put(context.root, *(f"m/{n}" for n in ("config.json", "model.safetensors", "vocab.txt", "structure.json")))
+    put(context.root, "m/pytorch_model.bin", "m/README.md", "m/1_Pooling/config.json")
+    assert list(resolved("file:m", context, "model")) == [
+        "config.json",
+        "model.safetensors",
+        "structure.json",
+        "vocab.txt",
+    ]
+
+
+def test_weights_in_parts(context):
+    names = ["config.json", "model-1.safetensors", "model-2.safetensors", "model.safetensors.index.json"]
+    put(context.root, *(f"m/{name}" for name in names))
+    assert list(resolved("file:m", context, "model")) == names
+
+
+def test_a_folder_of_rows_is_its_data_files(context):
+    put(context.root, "data/b.jsonl", "data/a.csv", "data/notes.txt", "data/more/c.jsonl")
+    assert list(resolved("file:data", context)) == ["a.csv", "b.jsonl"]
+
+
+def test_a_pattern_and_a_list_are_named_below_what_they_share(context):
+    put(context.root, "data/a/x.jsonl", "data/b/x.jsonl", "data/b/y.txt", "data/c.jsonl")
+    assert list(resolved("file:data/*/x.jsonl", context)) == ["a/x.jsonl", "b/x.jsonl"]
+    assert list(resolved("file:data/c.jsonl\nfile:data/b/*.jsonl", context)) == ["b/x.jsonl", "c.jsonl"]
+    assert list(resolved("file:data/**/*.txt", context)) == ["y.txt"]
+
+
+def test_files_named_twice_are_one(context):
+    put(context.root, "data/x.jsonl")
+    assert list(resolved("file:data/x.jsonl\nfile:data/*.jsonl\nfile:./data/x.jsonl", context)) == ["x.jsonl"]
+
+
+def test_a_project_folder_that_looks_like_a_pattern(context, tmp_path):
+    put(tmp_path / "project[1]", "a.jsonl")
+    assert list(resolved("file:*.jsonl", replace(context, root=tmp_path / "project[1]"))) == ["a.jsonl"]
+
+
+def test_a_name_with_brackets_is_first_of_all_a_name(context):
+    put(context.root, "a[1].jsonl", "a1.jsonl")
+    assert list(resolved("file:a[1].jsonl", context)) == ["a[1].jsonl"]
+
+
+def test_outside_of_the_project(context, tmp_path, monkeypatch):
+    put(tmp_path, "shared/x.jsonl")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for request in (
+        "file:../shared/x.jsonl",
+        f"file:{tmp_path}/shared/x.jsonl",
+        f"file:{tmp_path}/shared/*",
+        "file:~/shared",
+    ):
+        assert list(resolved(request, context)) == ["x.jsonl"], request
+
+
+def test_a_missing_file(context):
+    assert failure("file:data/no.jsonl", context) == (
+        "error: there is no file or folder `data/no.jsonl`\n\nhint: correct the path, or put the file there"
+    )
+
+
+def test_a_pattern_that_matches_nothing(context):
+    put(context.root, "data/x.txt")
+    assert failure("file:data/*.jsonl", context) == (
+        "error: no file matches `data/*.jsonl`\n\nhint: correct the pattern, or put the files there"
+    )
+
+
+@pytest.mark.parametrize(
+    ("files", "fault"),
+    [
+        (["m/x"], "holds no config.json, so it is not a model"),
+        (
+            ["m/config.json", "m/pytorch_model.bin"],
+            "holds no .safetensors weights; other formats are not read, since a pickle can run code",
+        ),
+    ],
+)
+def test_a_folder_that_is_no_model(context, files, fault):
+    put(context.root, *files)
+    assert (
+        failure("file:m", context, "model") == f"error: `m` {fault}\n\nhint: correct the path, or put the files there"
+    )
+
+
+def test_a_folder_without_rows(context):
+    put(context.root, "data/notes.txt")
+    assert failure("file:data", context).startswith("error: `data` holds no .jsonl, .json or .csv file\n")
+
+
+def test_a_recipe_is_one_file(context):
+    put(context.root, "recipes/a.yaml")
+    assert failure("file:recipes", context, "recipe", UserError) == (
+        "error: `recipes` is a folder; a recipe is one file\n\nhint: name the file in it"
+    )
+
+
+def test_a_folder_in_a_list(context):
+    put(context.root, "a.jsonl", "data/b.jsonl")
+    assert failure("file:a.jsonl\nfile:data", context, kind=UserError) == (
+        "error: `data` is not a file\n\nhint: a list holds files and patterns such as `more/*.jsonl`"
+    )
+
+
+def test_a_name_that_no_lock_can_hold(context):
+    put(context.root, "data/a\nb.jsonl")
+    assert failure("file:data", context, kind=UserError) == (
+        "error: the file name 'a\\nb.jsonl' cannot be locked: it holds a backslash or a control character\n\n"
+        "hint: rename the file"
+    )
+
+
+def locked(request, context, name="data.train", kind="file-data"):
+    files = tuple(resolved(request, context).values())
+    return LockedSource(name=name, kind=kind, request=request, files=files)
+
+
+def test_a_file_that_changed_since(context):
+    put(context.root, "train.jsonl")
+    source = locked("file:train.jsonl", context)
+    (context.root / "train.jsonl").write_text("other")
+    with pytest.raises(HashMismatch) as error:
+        provider(source.request).bring(source, source.files, context)
+    expected, found = (hashlib.sha256(text).hexdigest() for text in (b"train.jsonl", b"other"))
+    assert str(error.value) == (
+        "error: `train.jsonl` of `data.train` is not what sparse.lock promises\n"
+        f"  expected sha256 {expected}\n  found    sha256 {found}\n\n"
+        "hint: the file changed since it was locked: run `sparsebuild lock`"
+    )
+
+
+def test_a_file_that_is_gone_from_its_folder(context):
+    put(context.root, "data/a.jsonl", "data/b.jsonl")
+    source = locked("file:data", context)
+    (context.root / "data/a.jsonl").unlink()
+    with pytest.raises(SourceUnavailable) as error:
+        provider(source.request).bring(source, source.files, context)
+    assert str(error.value) == (
+        "error: `a.jsonl` of `data.train` is gone from `data`\n\nhint: bring it back, or run `sparsebuild lock`"
+    )

@@ -1,0 +1,117 @@
+"""The whole path on the real model, as a user runs it: few, slow, and true."""
+
+import signal
+import subprocess
+import time
+
+import pytest
+
+from sparsebuild.digest import file_digest
+
+pytestmark = pytest.mark.slow
+
+MODEL = "build/train/model/model.safetensors"
+ONNX = "build/export/deployment/model.onnx"
+
+
+def digests(workshop):
+    return {path: file_digest(workshop.project / path) for path in (MODEL, ONNX)}
+
+
+def test_the_file_is_the_model_with_every_promised_zero(built):
+    export, metrics = built.read("build/export/export.json"), built.read("build/eval/metrics.json")
+    assert export["agreement"] >= 0.999
+    assert abs(export["f1_difference"]) <= 0.002
+    assert export["weights"] == 10_616_832
+    assert 8_493_466 == export["zeros_of_model"] <= export["zeros_in_file"]
+    assert metrics["models"]["student"]["sparsity"] >= 0.8
+    assert metrics["models"]["teacher"]["sparsity"] == 0
+
+
+def test_a_pipeline_opens_the_trained_model(built):
+    from transformers import AutoModelForTokenClassification, pipeline
+
+    folder = built.project / "build" / "train" / "model"
+    _, info = AutoModelForTokenClassification.from_pretrained(folder, output_loading_info=True)
+    assert not any(info[kind] for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"))
+    found = pipeline("token-classification", str(folder), device="cpu")("Ada Lovelace wrote to Charles Babbage")
+    assert all(0 <= entity["score"] <= 1 for entity in found)
+
+
+def test_a_second_run_does_nothing_and_touches_nothing(built):
+    def stats():
+        return {p: (p.stat().st_mtime_ns, p.stat().st_ino) for p in built.project.rglob("*") if p.is_file()}
+
+    built.outcomes()
+    before = stats()
+    assert set(built.outcomes().values()) == {"fresh"}
+    assert stats() == before
+
+
+def test_a_comment_in_the_recipe_reruns_nothing(built):
+    built.edit("recipes/pruned80_quant.yaml", "num_epochs:", "# a thought\nnum_epochs:")
+    assert set(built.outcomes().values()) == {"fresh"}
+
+
+def test_a_change_of_export_trains_nothing(built):
+    built.edit("sparse.toml", 'scheme = "portable"', 'scheme = "portable"\nopset = 19')
+    outcomes = built.outcomes()
+    assert {name for name, outcome in outcomes.items() if outcome == "built"} == {"export", "gate"}
+    built.edit("sparse.toml", "\nopset = 19", "")
+    assert {outcome for name, outcome in built.outcomes().items() if name in ("export", "gate")} == {"restored"}
+
+
+def test_a_gate_that_fails_keeps_what_was_promoted(built):
+    before = digests(built)
+    built.edit("sparse.toml", 'sparsity = ">= 0.80"', 'sparsity = ">= 0.95"')
+    failed = built.run("run")
+    assert failed.returncode == 1
+    assert "sparsity is 0.8, must be >= 0.95" in failed.stderr
+    assert digests(built) == before
+    built.edit("sparse.toml", 'sparsity = ">= 0.95"', 'sparsity = ">= 0.80"')
+    assert built.outcomes()["train"] == "fresh"
+
+
+def test_try_tags_through_the_promoted_file(built):
+    tried = built.run("try", "Ada Lovelace wrote to Charles Babbage in London")
+    assert tried.returncode == 0, tried.stderr
+    assert "Lovelace" in tried.stdout
+
+
+def test_locked_refuses_other_data_and_a_changed_hash_is_found(built, tmp_path):
+    row = '{"tokens": ["Ada", "wrote"], "ner_tags": ["B-person", "O"]}\n'
+    path = built.project / "data" / "train.jsonl"
+    text = path.read_text()
+    path.write_text(text + row)
+    refused = built.run("run", "--locked")
+    path.write_text(text)
+    assert refused.returncode == 3
+    assert "train.jsonl" in refused.stderr
+    lock = built.project / "sparse.lock"
+    kept = lock.read_text()
+    pinned = next(line for line in kept.splitlines() if "model.safetensors" in line)
+    lock.write_text(kept.replace(pinned, pinned.replace("53aa51", "53aa52")))
+    mismatch = built.run("run")
+    lock.write_text(kept)
+    assert mismatch.returncode == 5, mismatch.stderr
+    assert "model.safetensors" in mismatch.stderr
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGKILL, signal.SIGINT])
+def test_a_training_that_was_stopped_ends_in_the_same_bytes(built, new_workshop, tmp_path, signal_number):
+    """Nothing is shared with the first build: another cache, another project."""
+    again = new_workshop(tmp_path)
+    process = subprocess.Popen(again.command("run"), env=again.environment, stderr=subprocess.PIPE, text=True)
+    work = again.project / ".sparsebuild" / "work" / "train"
+    deadline = time.monotonic() + 600
+    while not list(work.glob("*/scratch/checkpoints/checkpoint-*")):
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(signal_number)
+    process.communicate()
+    assert process.returncode == (-signal.SIGKILL if signal_number == signal.SIGKILL else 130)
+    finished = again.run("run")
+    assert finished.returncode == 0, finished.stderr
+    assert "continuing after epoch 1 of 3" in finished.stderr
+    assert digests(again) == digests(built)

@@ -1,0 +1,305 @@
+"""From manifest to lock: what is asked, what is kept, and that looking costs next to nothing."""
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent / "providers"))
+import wheels
+
+from sparsebuild.engine.stat_cache import StatCache
+from sparsebuild.engine.store import Store
+from sparsebuild.errors import SourceUnavailable, UserError
+from sparsebuild.lock import Lock, LockedFile, LockedSource
+from sparsebuild.manifest import parse
+from sparsebuild.providers import Context
+from sparsebuild.resolve import is_current, recipe_text, requests, resolve
+
+MANIFEST = """\
+[project]
+name = "p"
+
+[model]
+source = "pypi:tiny==1.0#tiny/model"
+
+[data]
+train = "data/train.jsonl"
+validation = "data/validation.jsonl"
+
+[recipe]
+source = "recipe.yaml"
+"""
+TEACHER = """
+[teacher]
+source = "target:teacher"
+[teacher.train]
+from = "pypi:tiny==1.0#tiny/model"
+"""
+
+
+class Project:
+    """A folder with a manifest, and what is needed to lock it."""
+
+    def __init__(self, root):
+        self.root, self.said = root, []
+        for name in ("data/train.jsonl", "data/validation.jsonl", "recipe.yaml"):
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_text(f"{name}\n")
+        self.context = Context(
+            root=root,
+            store=Store(root / "cache"),
+            digests=StatCache(root / "stats.json"),
+            temporary=root / "temporary",
+            report=self.said.append,
+        )
+
+    def manifest(self, text=MANIFEST):
+        (self.root / "sparse.toml").write_text(text)
+        return parse(text)
+
+    def lock(self, previous=None, text=MANIFEST, upgrade=()):
+        return resolve(self.manifest(text), previous, self.context, upgrade)
+
+    def failure(self, kind, text=MANIFEST, **more):
+        with pytest.raises(kind) as error:
+            self.lock(text=text, **more)
+        return str(error.value)
+
+
+PIN = LockedSource(
+    name="model",
+    kind="pypi-model",
+    request="pypi:tiny==1.0#tiny/model",
+    version="1.0",
+    files=(LockedFile(path="config.json", size=1, sha256="a" * 64),),
+)
+
+
+@pytest.fixture
+def project(tmp_path):
+    return Project(tmp_path)
+
+
+@pytest.fixture
+def index(tmp_path, monkeypatch):
+    """Where pip finds the one package that there is."""
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "index"))
+    wheels.build(tmp_path / "index")
+
+
+def names(text):
+    return [request.name for request in requests(parse(text))]
+
+
+def test_every_source_is_asked_for_by_its_key_path():
+    text = (
+        MANIFEST.replace("[recipe]", 'test = "t"\nunlabelled = ["b", "file:a"]\n\n[recipe]')
+        + '[teacher]\nsource = "m"\n'
+    )
+    asked = {request.name: (request.source, request.kind, request.key_path) for request in requests(parse(text))}
+    assert asked == {
+        "model": ("pypi:tiny==1.0#tiny/model", "pypi-model", "model.source"),
+        "teacher": ("file:m", "file-model", "teacher.source"),
+        "recipe": ("file:recipe.yaml", "file-recipe", "recipe.source"),
+        "data.train": ("file:data/train.jsonl", "file-data", "data.train"),
+        "data.validation": ("file:data/validation.jsonl", "file-data", "data.validation"),
+        "data.test": ("file:t", "file-data", "data.test"),
+        "data.unlabelled": ("file:a\nfile:b", "file-data", "data.unlabelled"),
+    }
+
+
+def test_targets_are_built_and_not_asked_for():
+    text = MANIFEST.replace("pypi:tiny==1.0#tiny/model", "target:teacher") + TEACHER
+    assert names(text) == ["teacher.train", "recipe", "data.train", "data.validation"]
+
+
+def test_a_disabled_teacher_is_asked_for_only_where_the_student_starts_from_it():
+    disabled = TEACHER.replace("target:teacher", "disable")
+    assert "teacher.train" not in names(MANIFEST + disabled)
+    assert "teacher.train" in names(MANIFEST.replace("pypi:tiny==1.0#tiny/model", "target:teacher") + disabled)
+
+
+def test_one_package_for_two_sources_is_downloaded_once(project, index):
+    lock = project.lock(text=MANIFEST + TEACHER)
+    assert project.said == ["downloading tiny==1.0 with pip"]
+    assert lock.source("teacher.train").files == lock.source("model").files
+    assert [source.name for source in lock.sources] == [
+        "data.train",
+        "data.validation",
+        "recipe",
+        "model",
+        "teacher.train",
+    ]
+
+
+def test_a_pin_is_kept_without_asking(project):
+    lock = project.lock(Lock(sources=(PIN,)))
+    assert lock.source("model") == PIN
+    assert project.said == []
+
+
+def test_a_new_source_with_a_known_request_takes_its_pin(project):
+    lock = project.lock(Lock(sources=(PIN,)), text=MANIFEST + TEACHER)
+    assert lock.source("teacher.train") == replace(PIN, name="teacher.train")
+
+
+def test_a_pin_is_asked_again_when_its_request_changed_or_is_upgraded(project, index):
+    for previous, upgrade in ((replace(PIN, request="pypi:tiny"), ()), (PIN, ["model"]), (PIN, ["*"])):
+        lock = project.lock(Lock(sources=(previous,)), upgrade=upgrade)
+        assert [file.path for file in lock.source("model").files] == [
+            "config.json",
+            "model.safetensors",
+            "tokenizer.json",
+        ]
+    assert len(project.said) == 3
+
+
+def test_what_is_no_longer_asked_for_leaves(project):
+    assert project.lock(Lock(sources=(PIN, replace(PIN, name="teacher")))).source("teacher") is None
+
+
+def test_local_files_are_looked_at_every_time(project):
+    before = project.lock(Lock(sources=(PIN,)))
+    (project.root / "data/train.jsonl").write_text("other")
+    after = project.lock(before)
+    assert after.source("data.train").files != before.source("data.train").files
+    assert after.source("data.validation") == before.source("data.validation")
+
+
+def test_upgrading_what_is_not_there(project):
+    assert project.failure(UserError, upgrade=["modle"]) == (
+        "error: there is no source `modle` to upgrade\n\nhint: did you mean `model`?"
+    )
+
+
+def test_every_missing_source_is_told_where_it_is_asked_for(project):
+    text = MANIFEST.replace("data/", "rows/").replace("pypi:tiny==1.0#tiny/model", "hf:org/model@main")
+    assert (
+        project.failure(SourceUnavailable, text)
+        == """\
+error: `model.source`: `hf:` sources are not supported in this version
+  --> sparse.toml:5:10
+  4 | [model]
+  5 | source = "hf:org/model@main"
+    |          ^^^^^^^^^^^^^^^^^^^
+
+hint: download the model or file and name the folder: `file:models/NAME`
+
+error: `data.train`: there is no file or folder `rows/train.jsonl`
+  --> sparse.toml:8:9
+  7 | [data]
+  8 | train = "rows/train.jsonl"
+    |         ^^^^^^^^^^^^^^^^^^
+  9 | validation = "rows/validation.jsonl"
+
+hint: correct the path, or put the file there
+
+error: `data.validation`: there is no file or folder `rows/validation.jsonl`
+  --> sparse.toml:9:14
+  8 | train = "rows/train.jsonl"
+  9 | validation = "rows/validation.jsonl"
+    |              ^^^^^^^^^^^^^^^^^^^^^^^
+
+hint: correct the path, or put the file there"""
+    )
+
+
+def test_the_recipe_is_in_the_store_once_locked(project):
+    lock = project.lock(Lock(sources=(PIN,)))
+    (project.root / "recipe.yaml").unlink()
+    assert recipe_text(lock, project.context) == "recipe.yaml\n"
+
+
+def test_a_recipe_that_the_store_lost_is_brought_again(project):
+    lock = project.lock(Lock(sources=(PIN,)))
+    assert recipe_text(lock, replace(project.context, store=Store(project.root / "other"))) == "recipe.yaml\n"
+
+
+def test_no_recipe(project):
+    assert recipe_text(Lock(sources=(PIN,)), project.context) is None
+
+
+def test_a_recipe_that_is_not_utf8(project):
+    (project.root / "recipe.yaml").write_bytes(b"\xff")
+    with pytest.raises(UserError) as error:
+        recipe_text(project.lock(Lock(sources=(PIN,))), project.context)
+    assert str(error.value) == "error: the recipe `recipe.yaml` is not UTF-8\n\nhint: save it as UTF-8"
+
+
+def changes(project, lock, text=MANIFEST):
+    return [str(difference) for difference in is_current(project.manifest(text), lock, project.context)]
+
+
+def test_a_lock_that_answers_is_current(project):
+    lock = project.lock(Lock(sources=(PIN,)))
+    assert changes(project, lock) == []
+    assert changes(project, lock, f"# a comment\n{MANIFEST}") == []
+
+
+def test_what_would_change_is_told_without_a_network(project):
+    lock = project.lock(Lock(sources=(PIN,)))
+    (project.root / "data/train.jsonl").write_text("other")
+    text = MANIFEST.replace("tiny==1.0", "tiny==2.0").replace('[recipe]\nsource = "recipe.yaml"\n', "")
+    assert changes(project, lock, text) == [
+        "data.train: file train.jsonl sha256 c54b04f55ec4 (17 bytes) -> sha256 d9298a10d1b0 (5 bytes)",
+        "model: request pypi:tiny==1.0#tiny/model -> pypi:tiny==2.0#tiny/model",
+        "recipe: removed, file:recipe.yaml",
+    ]
+    assert project.said == []
+
+
+def test_without_a_lock_everything_is_new(project):
+    assert changes(project, None)[-1] == "recipe: added, file:recipe.yaml"
+    assert len(changes(project, None)) == 4
+
+
+def test_a_local_file_that_is_gone_is_told(project):
+    lock = project.lock(Lock(sources=(PIN,)))
+    (project.root / "data/train.jsonl").unlink()
+    with pytest.raises(SourceUnavailable, match=r"`data\.train`: there is no file or folder `data/train\.jsonl`"):
+        changes(project, lock)
+
+
+def test_looking_imports_neither_pydantic_nor_pip_nor_what_runs_it():
+    code = """
+import json, sys
+from pathlib import Path
+from sparsebuild.engine.stat_cache import StatCache
+from sparsebuild.engine.store import Store
+from sparsebuild.lock import parse
+from sparsebuild.manifest import from_json
+from sparsebuild.providers import Context
+from sparsebuild.resolve import is_current
+given = json.load(sys.stdin)
+root = Path(given["root"])
+store, stats = Store(root / "cache"), StatCache(root / "stats.json")
+context = Context(root=root, store=store, digests=stats, temporary=root / "temporary")
+assert is_current(from_json(given["manifest"]), parse(given["lock"]), context) == ()
+heavy = {"pydantic", "pip", "huggingface_hub", "sparsebuild.providers.pypi", "subprocess", "zipfile", "torch"}
+print(*sorted(heavy & set(sys.modules)))
+"""
+    import json
+    import tempfile
+
+    from sparsebuild.lock import text
+    from sparsebuild.manifest import to_json
+
+    with tempfile.TemporaryDirectory() as folder:
+        project = Project(Path(folder))
+        lock = project.lock(Lock(sources=(PIN,)))
+        given = {"root": folder, "manifest": to_json(project.manifest()), "lock": text(lock)}
+        found = subprocess.run(
+            [sys.executable, "-c", code],
+            input=json.dumps(given),
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=Path(__file__).parents[1],
+        )
+    assert (found.stdout.split(), found.stderr) == ([], "")
