@@ -112,7 +112,8 @@ class _Pipeline:
 
     def _teacher(self) -> Action:
         teacher = self.manifest.teacher
-        assert teacher is not None and teacher.train is not None  # the manifest was checked for it
+        assert teacher is not None  # the manifest was checked for it
+        assert teacher.train is not None
         params = {k: v for k, v in settings(teacher.train).items() if k != "from_"}
         inputs = [_all("model", "fetch@teacher.train"), *_prepared("labels", "tokenizer", "train", "validation")]
         return self._action("teacher", step="train", params=params, inputs=inputs, under="teacher.train")

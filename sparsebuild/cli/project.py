@@ -67,12 +67,17 @@ def changes(project: Project) -> tuple[Difference, ...]:
 
 
 def lock_again(project: Project, upgrade: Collection[str] = ()) -> Project:
-    """Decide anew what changed or is to be upgraded, and write `sparse.lock`."""
+    """Decide anew what changed or is to be upgraded, and write `sparse.lock`.
+
+    A recipe that could not be run is refused here, before anything is written or fetched for it.
+    """
     from sparsebuild.resolve import resolve
 
     lock = resolve(project.manifest, project.lock, project.context, upgrade)
+    locked = replace(project, lock=lock)
+    graph(locked)
     locks.write(project.layout.lock, lock)
-    return replace(project, lock=lock)
+    return locked
 
 
 def answered(project: Project) -> Project | None:

@@ -28,7 +28,8 @@ def run(job: Job, report: Report) -> None:
     gates = [_gate(name, limit, found) for name, limit in job.params.get("gates", {}).items()]
     for gate in gates:
         report.metric(f"gate.{gate['name']}", gate["value"])
-        report.log(f"{'holds' if gate['holds'] else 'FAILS'}: {gate['name']} {gate['value']:.6g} {gate['limit']}")
+        verdict = "holds" if gate["holds"] else "does not hold"
+        report.log(f"{gate['name']} is {gate['value']:.6g}, must be {gate['limit']}: {verdict}")
     broken = [g for g in gates if not g["holds"]]
     if broken:
         told = "\n".join(f"  {g['name']} is {g['value']:.6g}, must be {g['limit']}" for g in broken)
