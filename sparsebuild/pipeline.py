@@ -11,28 +11,49 @@ what was promoted before, with no special case in the engine.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sparsebuild import modifiers
 from sparsebuild.engine.action import Action, File, Input
 from sparsebuild.engine.graph import Graph
 from sparsebuild.errors import ManifestError, Problem
 from sparsebuild.libraries import major_minor
 from sparsebuild.lock import Lock
 from sparsebuild.manifest import Manifest, locate, settings
-from sparsebuild.modifiers.base import Modifier
-from sparsebuild.modifiers.distillation import Distillation
-from sparsebuild.recipe import Resolved
 from sparsebuild.steps import STEPS
 
-__all__ = ["Origins", "graph"]
+if TYPE_CHECKING:
+    from sparsebuild.recipe import Resolved
+
+__all__ = ["Origins", "RecipeFacts", "graph", "recipe_facts"]
 
 _TRAINED_TEACHER = "target:teacher"
 _COMPUTES = ("threads", "per_device_eval_batch_size")  # of [train], for other steps
 
 
-def graph(manifest: Manifest, lock: Lock, recipe: Resolved | None = None, text: str = "") -> Graph:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecipeFacts:
+    """What the graph has to know of a recipe; plain enough to be kept as JSON, so that a no-op run reads no YAML."""
+
+    modifiers: Mapping[str, Any]  # `Resolved.to_json()`: what counts for training
+    needs_teacher: bool
+    needs_hidden_states: bool
+
+
+def recipe_facts(recipe: Resolved) -> RecipeFacts:
+    """Read the modifiers of a recipe; raises RecipeError for what cannot be run."""
+    from sparsebuild import modifiers
+
+    specs = modifiers.specs(recipe)
+    return RecipeFacts(
+        modifiers=recipe.to_json(),
+        needs_teacher=modifiers.needs_teacher(specs),
+        needs_hidden_states=modifiers.needs_hidden_states(specs),
+    )
+
+
+def graph(manifest: Manifest, lock: Lock, recipe: RecipeFacts | None = None, text: str = "") -> Graph:
     """The graph of a project. `text` is that of `sparse.toml`, so that reasons can name its lines."""
     return Graph(tuple(_Pipeline(manifest, lock, recipe, text).actions()))
 
@@ -40,10 +61,8 @@ def graph(manifest: Manifest, lock: Lock, recipe: Resolved | None = None, text: 
 class _Pipeline:
     """One project's documents, and the actions that follow from them."""
 
-    def __init__(self, manifest: Manifest, lock: Lock, recipe: Resolved | None, text: str) -> None:
+    def __init__(self, manifest: Manifest, lock: Lock, recipe: RecipeFacts | None, text: str) -> None:
         self.manifest, self.lock, self.recipe, self.text = manifest, lock, recipe, text
-        self.specs: Sequence[Modifier] = modifiers.specs(recipe) if recipe else ()
-        self.distillation = next((s for s in self.specs if isinstance(s, Distillation)), None)
         self._check_teacher()
 
     def actions(self) -> Iterator[Action]:
@@ -76,7 +95,7 @@ class _Pipeline:
 
     @property
     def distils(self) -> bool:
-        return self.has_teacher and self.distillation is not None
+        return self.has_teacher and self.recipe is not None and self.recipe.needs_teacher
 
     @property
     def uses_pool(self) -> bool:
@@ -84,7 +103,7 @@ class _Pipeline:
         return self.distils and self.manifest.data.unlabelled is not None
 
     def _check_teacher(self) -> None:
-        if self.distillation and self.manifest.teacher is None:
+        if self.recipe and self.recipe.needs_teacher and self.manifest.teacher is None:
             raise ManifestError(
                 Problem(
                     message="the recipe distils, but sparse.toml names no teacher",
@@ -119,8 +138,9 @@ class _Pipeline:
         return self._action("teacher", step="train", params=params, inputs=inputs, under="teacher.train")
 
     def _teach(self) -> Action:
-        assert self.distillation is not None
-        params = {**self._computing("float32_matmul_precision"), **({"hidden_states": True} if self.distillation.hidden_states else {})}
+        params = self._computing("float32_matmul_precision")
+        if self.recipe and self.recipe.needs_hidden_states:
+            params["hidden_states"] = True
         splits = ["train", *(["unlabelled"] if self.uses_pool else [])]
         inputs = [self._teacher_model(), *_prepared("labels", "tokenizer", *splits)]
         return self._action("teach", params=params, inputs=inputs, folder=".sparsebuild/teach")
@@ -128,7 +148,7 @@ class _Pipeline:
     def _train(self) -> Action:
         params = settings(self.manifest.train)
         if self.recipe:
-            params["recipe"] = self.recipe.to_json()
+            params["recipe"] = self.recipe.modifiers
         inputs = [self._student_start(), *_prepared("labels", "tokenizer", "train", "validation")]
         if self.distils:
             inputs.append(_all("teach", "teach"))

@@ -53,11 +53,12 @@ def _check(project: Project, as_json: bool) -> None:
 
 def _lock(project: Project, upgrade: list[str], as_json: bool) -> None:
     from sparsebuild.cli.output import write_document
-    from sparsebuild.cli.project import lock_again, remember_manifest
+    from sparsebuild.cli.project import lock_again, remember_documents
     from sparsebuild.lock import differences
 
-    remember_manifest(project)
-    found = differences(project.lock, lock_again(project, upgrade).lock)
+    again = lock_again(project, upgrade)
+    remember_documents(again)
+    found = differences(project.lock, again.lock)
     project.stat_cache.save()
     if as_json:
         write_document({"differences": [asdict(difference) for difference in found]})

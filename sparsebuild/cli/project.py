@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sparsebuild import __version__
 from sparsebuild import lock as locks
 from sparsebuild import manifest as manifests
-from sparsebuild.digest import text_digest
+from sparsebuild.digest import canonical_json, text_digest
 from sparsebuild.engine.atomic import write_bytes
 from sparsebuild.engine.stat_cache import StatCache
 from sparsebuild.engine.store import Store
@@ -23,8 +23,11 @@ from sparsebuild.providers import Context
 
 if TYPE_CHECKING:
     from sparsebuild.engine.graph import Graph
+    from sparsebuild.manifest import Recipe
+    from sparsebuild.pipeline import RecipeFacts
+    from sparsebuild.recipe import Resolved
 
-__all__ = ["Project", "answered", "changes", "graph", "lock_again", "open_project", "out_of_date", "remember_manifest"]
+__all__ = ["Project", "answered", "changes", "graph", "lock_again", "open_project", "out_of_date", "remember_documents"]
 
 _Say = Callable[[str], None]
 
@@ -106,41 +109,75 @@ def out_of_date(differences: Collection[Difference], lock: Lock | None) -> LockO
 def graph(project: Project) -> Graph:
     """The targets of the project."""
     from sparsebuild import pipeline
+
+    assert project.lock is not None  # commands lock first
+    return pipeline.graph(project.manifest, project.lock, _recipe(project), project.text)
+
+
+def remember_documents(project: Project) -> None:
+    """Keep what was read of the manifest and the recipe, so that the next command need not read the same text again."""
+    manifest = {"manifest": manifests.to_json(project.manifest)}
+    _remember(project.layout, "manifest", project.text, manifest)
+    if found := _recipe(project):
+        _remember(project.layout, "recipe", _recipe_identity(project), {"recipe": asdict(found)})
+
+
+def _recipe(project: Project) -> RecipeFacts | None:
+    """What the graph needs of the recipe; None where there is none."""
+    from sparsebuild.pipeline import RecipeFacts, recipe_facts
+
+    if project.manifest.recipe is None:
+        return None
+    known = _recalled(project.layout, "recipe", _recipe_identity(project))
+    if known and known["recipe"].keys() == {field.name for field in fields(RecipeFacts)}:
+        return RecipeFacts(**known["recipe"])
+    return recipe_facts(_resolved(project, project.manifest.recipe))
+
+
+def _resolved(project: Project, asked: Recipe) -> Resolved:
     from sparsebuild import recipe as recipes
     from sparsebuild.resolve import recipe_text
 
-    assert project.lock is not None  # commands lock first
-    asked, text = project.manifest.recipe, recipe_text(project.lock, project.context)
-    resolved = None
-    if asked is not None and text is not None:
-        resolved = recipes.resolve(recipes.read(text, asked.source.removeprefix("file:")), asked.args)
-    return pipeline.graph(project.manifest, project.lock, resolved, project.text)
+    assert project.lock is not None
+    document = recipes.read(recipe_text(project.lock, project.context) or "", asked.source.removeprefix("file:"))
+    return recipes.resolve(document, asked.args)
 
 
-def remember_manifest(project: Project) -> None:
-    """Keep the checked manifest, so that the next command need not check the same text again."""
-    if _remembered(project.layout, project.text) is None:
-        mark_as_cache(project.layout.state)
-        data = {**_key(project.text), "manifest": manifests.to_json(project.manifest)}
-        write_bytes(_memory(project.layout), json.dumps(data).encode())
+def _recipe_identity(project: Project) -> str:
+    """The identity of a recipe with its arguments."""
+    source = project.lock.source("recipe") if project.lock else None
+    asked = project.manifest.recipe
+    args = sorted(asked.args.items()) if asked else ()
+    return canonical_json([source.files[0].sha256 if source else "", args])
 
 
 def _remembered(layout: ProjectLayout, text: str) -> Manifest | None:
+    known = _recalled(layout, "manifest", text)
+    return manifests.from_json(known["manifest"]) if known else None
+
+
+def _remember(layout: ProjectLayout, name: str, text: str, data: Mapping[str, Any]) -> None:
+    if _recalled(layout, name, text) is None:
+        mark_as_cache(layout.state)
+        write_bytes(_memory(layout, name), json.dumps({**_key(text), **data}).encode())
+
+
+def _recalled(layout: ProjectLayout, name: str, text: str) -> Mapping[str, Any] | None:
+    """What was kept under `name` for this text; None where it is not there, or not as we write it."""
     try:
-        data = json.loads(_memory(layout).read_bytes())
-        if {key: data[key] for key in _key(text)} == _key(text):
-            return manifests.from_json(data["manifest"])
+        data = json.loads(_memory(layout, name).read_bytes())
+        known = {key: data[key] for key in _key(text)} == _key(text)
     except (OSError, ValueError, KeyError, TypeError):
-        pass  # not there, or not as we write it: the text is read again
-    return None
+        return None
+    return data if known and name in data else None
 
 
 def _key(text: str) -> dict[str, str]:
     return {"sparsebuild": __version__, "sha256": text_digest(text)}
 
 
-def _memory(layout: ProjectLayout) -> Path:
-    return layout.state / "manifest.json"
+def _memory(layout: ProjectLayout, name: str) -> Path:
+    return layout.state / f"{name}.json"
 
 
 def _lock(path: Path) -> Lock | None:

@@ -86,18 +86,18 @@ def _must_be_locked(project: Project) -> bool:
 
 
 def _locked(project: Project, locked: bool, fold: Fold) -> Project:
-    from sparsebuild.cli.project import changes, lock_again, out_of_date, remember_manifest
+    from sparsebuild.cli.project import changes, lock_again, out_of_date, remember_documents
     from sparsebuild.events import Log
 
     found = changes(project)
     if not found:
-        remember_manifest(project)
+        remember_documents(project)
         return project
     if locked:
         raise out_of_date(found, project.lock)
     fold(Log(message="sparse.lock is out of date: locking" if project.lock else "there is no sparse.lock: locking"))
     again = lock_again(project)
-    remember_manifest(again)
+    remember_documents(again)
     if project.lock:
         for difference in found:
             fold(Log(message=str(difference)))

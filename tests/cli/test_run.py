@@ -11,7 +11,9 @@ pytestmark = pytest.mark.slow
 
 WEIGHTS = """
 import sys
+import torch
 from transformers import BertConfig, BertModel
+torch.manual_seed(0)
 BertModel(BertConfig.from_pretrained(sys.argv[1]), add_pooling_layer=False).save_pretrained(sys.argv[1])
 """
 
@@ -69,7 +71,9 @@ def test_status_shows_the_figures_again(built, sparsebuild):
 def test_a_text_can_be_tried(built, sparsebuild):
     ran = sparsebuild("-C", built[0], "try", "ada wrote", "grace sang", "--json")
     assert [text["words"] for text in ran.json["texts"]] == [["ada", "wrote"], ["grace", "sang"]]
-    assert sparsebuild("-C", built[0], "try", "ada wrote").out == "[person ada] wrote\n"
+    marked = sparsebuild("-C", built[0], "try", "ada wrote").out
+    assert marked.replace("[person ", "").replace("]", "") == "ada wrote\n"  # so small a model may find anything
+    assert marked.count("[person ") == len(ran.json["texts"][0]["entities"])
 
 
 def test_a_gate_that_does_not_hold_is_1_and_leaves_the_export(built, tmp_path, sparsebuild):
