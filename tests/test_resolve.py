@@ -262,7 +262,7 @@ def test_without_a_lock_everything_is_new(project):
 def test_a_local_file_that_is_gone_is_told(project):
     lock = project.lock(Lock(sources=(PIN,)))
     (project.root / "data/train.jsonl").unlink()
-    with pytest.raises(SourceUnavailable, match=r"`data\.train`: there is no file or folder `data/train\.jsonl`"):
+    with pytest.raises(UserError, match=r"`data\.train`: there is no file or folder `data/train\.jsonl`"):
         changes(project, lock)
 
 

@@ -68,8 +68,8 @@ def _matched(text: str, root: Path) -> list[Path]:
         matched = [root / name for name in glob(pattern, root_dir=root, recursive=True)]  # noqa: PTH207
         if files := sorted(p for p in matched if p.is_file()):
             return files
-        raise SourceUnavailable(f"no file matches `{text}`", hint="correct the pattern, or put the files there")
-    raise SourceUnavailable(f"there is no file or folder `{text}`", hint="correct the path, or put the file there")
+        raise UserError(f"no file matches `{text}`", hint="correct the pattern, or put the files there")
+    raise UserError(f"there is no file or folder `{text}`", hint="correct the path, or put the file there")
 
 
 def _in_folder(folder: Path, text: str, want: Want) -> dict[str, Path]:
@@ -79,7 +79,7 @@ def _in_folder(folder: Path, text: str, want: Want) -> dict[str, Path]:
     names = {p.name: p for p in folder.iterdir() if is_wanted(p.name, want) and p.is_file()}
     fault = missing_from_model(names) if want == "model" else "" if names else "holds no .jsonl, .json or .csv file"
     if fault:
-        raise SourceUnavailable(f"`{text}` {fault}", hint="correct the path, or put the files there")
+        raise UserError(f"`{text}` {fault}", hint="correct the path, or put the files there")
     return names
 
 

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 
 def test_the_lock_is_written_and_then_up_to_date(project, sparsebuild):
     ran = sparsebuild("lock", cwd=project)
@@ -68,3 +70,37 @@ def test_a_broken_memory_is_read_over(project, sparsebuild):
     sparsebuild("lock", cwd=project)
     (project / ".sparsebuild" / "manifest.json").write_text('{"sparsebuild": []')
     assert sparsebuild("lock", "--check", cwd=project).code == 0
+
+
+@pytest.mark.parametrize(
+    "expression", ["__import__('os').system('touch pwned')", "9**9**9", "().__class__.__base__.__subclasses__()"]
+)
+def test_a_hostile_expression_is_refused_and_nothing_is_run_or_written(project, sparsebuild, expression):
+    recipe = project / "recipe.yaml"
+    recipe.write_text(recipe.read_text().replace("end_epoch: 2.0", f'end_epoch: "eval({expression})"'))
+    ran = sparsebuild("lock", cwd=project)
+    assert ran.code == 2
+    assert ran.err.startswith("error: ")
+    assert "recipe.yaml:4:" in ran.err
+    assert not (project / "sparse.lock").exists()
+    assert not (project / "pwned").exists()
+
+
+def test_an_unknown_modifier_is_named_with_its_line(project, sparsebuild):
+    recipe = project / "recipe.yaml"
+    recipe.write_text(recipe.read_text().replace("!QuantizationModifier", "!QuantisationModifier"))
+    ran = sparsebuild("lock", cwd=project)
+    assert ran.code == 2
+    assert ran.err.startswith("error: there is no modifier `QuantisationModifier`\n  --> recipe.yaml:")
+    assert "did you mean `QuantizationModifier`?" in ran.err
+
+
+def test_a_recipe_that_distils_needs_a_word_about_the_teacher(project, sparsebuild):
+    with (project / "recipe.yaml").open("a") as stream:
+        stream.write("distillation_modifiers:\n  - !DistillationModifier {hardness: 1.0}\n")
+    ran = sparsebuild("lock", cwd=project)
+    assert (ran.code, ran.err) == (
+        2,
+        "error: the recipe distils, but sparse.toml names no teacher\n\n"
+        'hint: write `teacher = "disable"` to train without one, or a [teacher] table with its source\n',
+    )

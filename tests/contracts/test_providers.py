@@ -122,7 +122,7 @@ def test_other_bytes_are_refused(setting, context, tmp_path):
 
 def test_what_is_not_there_is_told(setting, context, tmp_path):
     (tmp_path / "index").mkdir()
-    with pytest.raises(SourceUnavailable) as error:
+    with pytest.raises((SourceUnavailable, UserError)) as error:
         provider(setting.missing).resolve(setting.missing, "model", context)
     assert error.value.problems[0].hint
 

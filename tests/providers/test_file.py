@@ -20,7 +20,7 @@ def resolved(request, context, want="data"):
     return {f.path: f for f in provider(request).resolve(request, want, context).files}
 
 
-def failure(request, context, want="data", kind=SourceUnavailable):
+def failure(request, context, want="data", kind=UserError):
     with pytest.raises(kind) as error:
         resolved(request, context, want)
     return str(error.value)
