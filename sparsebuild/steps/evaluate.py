@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparsebuild.engine.job import Job, Report
+from sparsebuild.steps.computing import begin
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,14 +26,7 @@ SPLITS = ("validation", "test")
 
 def run(job: Job, report: Report) -> None:
     """Precision, recall and F1 overall and by type, sparsity and bytes of each model."""
-    from sparsebuild.training.determinism import configure, cpu_kind
-    from sparsebuild.training.settings import Settings
-
-    settings = Settings.read(job.params)
-    threads = settings.thread_count(None)
-    configure(threads, settings.float32_matmul_precision)
-    report.note("threads", threads)
-    report.note("cpu", cpu_kind())
+    settings, _ = begin(job, report)
     labels = json.loads(job.inputs["labels"].read_text())
     folders = {
         name: job.inputs[key] for name, key in (("teacher", "teacher"), ("student", "model")) if key in job.inputs

@@ -17,6 +17,7 @@ from sparsebuild.engine.job import Job, Report
 from sparsebuild.errors import TargetFailed
 from sparsebuild.exporters import EXPORTERS
 from sparsebuild.registry import lookup
+from sparsebuild.steps.computing import begin
 
 __all__ = ["run"]
 
@@ -25,14 +26,8 @@ _BESIDE = ("config.json", "tokenizer.json", "tokenizer_config.json", "special_to
 
 def run(job: Job, report: Report) -> None:
     """Export, compare on the whole validation set, count the zeros, and score the file itself."""
-    from sparsebuild.training.determinism import configure, cpu_kind
-    from sparsebuild.training.settings import Settings
 
-    settings = Settings.read(job.params)
-    threads = settings.thread_count(None)
-    configure(threads, settings.float32_matmul_precision)
-    report.note("threads", threads)
-    report.note("cpu", cpu_kind())
+    settings, threads = begin(job, report)
     scheme = job.params.get("scheme", "portable")
     is_integer = scheme != "fp32"
     model = _open(job.inputs["model"], quantized=is_integer)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from sparsebuild.engine.job import Job, Report
 from sparsebuild.errors import UserError
+from sparsebuild.steps.computing import begin
 
 if TYPE_CHECKING:
     from sparsebuild.tasks.prepared import PreparedSplit
@@ -26,15 +27,9 @@ _BATCH = 64  # sentences
 def run(job: Job, report: Report) -> None:
     """Write the teacher's answers for every split that is there."""
     from sparsebuild.tasks.prepared import PreparedSplit
-    from sparsebuild.training.determinism import configure, cpu_kind
     from sparsebuild.training.models import labels_of, open_model
-    from sparsebuild.training.settings import Settings
 
-    settings = Settings.read(job.params)
-    threads = settings.thread_count(None)
-    configure(threads, settings.float32_matmul_precision)
-    report.note("threads", threads)
-    report.note("cpu", cpu_kind())
+    begin(job, report)
     _same_vocabulary(job.inputs["tokenizer"], job.inputs["teacher"])
     teacher = open_model(job.inputs["teacher"])
     order = _label_order(json.loads(job.inputs["labels"].read_text()), labels_of(teacher))

@@ -17,6 +17,7 @@ from sparsebuild import modifiers
 from sparsebuild.engine.job import Job, Report
 from sparsebuild.errors import TargetFailed
 from sparsebuild.recipe import Resolved
+from sparsebuild.steps.computing import begin
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,27 +26,20 @@ if TYPE_CHECKING:
     from sparsebuild.training.batches import Corpus
     from sparsebuild.training.settings import Settings
 
-__all__ = ["run"]
+__all__ = ["check_saved", "run", "tell_clashes"]
 
 
 def run(job: Job, report: Report) -> None:
     """Train, save, and check that what was saved is what was promised."""
-    from sparsebuild.training.determinism import configure, cpu_kind
     from sparsebuild.training.loop import Training, train
     from sparsebuild.training.models import open_pretrained, save_model
-    from sparsebuild.training.settings import Settings
     from sparsebuild.training.structure import observed_structure
 
-    settings = Settings.read(job.params)
-    threads = settings.thread_count(_recorded_threads(job))
-    configure(threads, settings.float32_matmul_precision)
-    report.note("threads", threads)
-    report.note("cpu", cpu_kind())
-
+    settings, threads = begin(job, report, _recorded_threads(job))
     labels = json.loads(job.inputs["labels"].read_text())
     specs = _specs(job.params)
     epochs = modifiers.epochs(specs) or math.ceil(settings.num_train_epochs)
-    _tell_clashes(job.params, specs, epochs, report)
+    tell_clashes(job.params, specs, epochs, report)
     model = open_pretrained(job.inputs["model"], labels, settings.dropout, settings.seed)
     trained = train(
         Training(
@@ -93,7 +87,7 @@ def check_saved(model: Any, masks: Mapping[str, Tensor], folder: Path) -> None:
         raise TargetFailed("the saved model does not compute what the trained one does")
 
 
-def _tell_clashes(params: Mapping[str, Any], specs: Sequence[Modifier], epochs: int, report: Report) -> None:
+def tell_clashes(params: Mapping[str, Any], specs: Sequence[Modifier], epochs: int, report: Report) -> None:
     """Where the recipe and `[train]` both speak, the recipe wins, and the user hears of it."""
     if "num_train_epochs" in params and modifiers.epochs(specs):
         report.log(f"the recipe asks for {epochs} epochs: `train.num_train_epochs` is not used", level="warning")

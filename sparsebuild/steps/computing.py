@@ -1,0 +1,29 @@
+"""How every step that computes begins: with the settings of its job, the same on every try."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sparsebuild.engine.job import Job, Report
+
+if TYPE_CHECKING:
+    from sparsebuild.training.settings import Settings
+
+__all__ = ["begin"]
+
+
+def begin(job: Job, report: Report, recorded_threads: int | None = None) -> tuple[Settings, int]:
+    """Set torch up as `job.params` say; the settings, and the number of threads.
+
+    `threads = "auto"` is `recorded_threads` where an earlier try is continued, since sums depend on it. What it
+    became is noted in the record, with the kind of CPU.
+    """
+    from sparsebuild.training.determinism import configure, cpu_kind
+    from sparsebuild.training.settings import Settings
+
+    settings = Settings.read(job.params)
+    threads = settings.thread_count(recorded_threads)
+    configure(threads, settings.float32_matmul_precision)
+    report.note("threads", threads)
+    report.note("cpu", cpu_kind())
+    return settings, threads
