@@ -75,13 +75,11 @@ class _Loop:
     """The state of one run of the loop."""
 
     def __init__(self, training: Training) -> None:
-        from accelerate import Accelerator
-
         self.training = training
         self.model = training.model
         self.settings = training.settings
         self.per_epoch = training.steps_per_epoch
-        self.accelerator = Accelerator(mixed_precision="bf16" if self.settings.bf16 else "no", cpu=_only_cpu())
+        self.accelerator = _accelerator(self.settings)
         self.model.to(self.accelerator.device)
         self.optimizer = adamw(self.model, self.settings)
         self.wants_hidden = training.has_teacher and modifiers.needs_hidden_states(training.specs)
@@ -267,5 +265,10 @@ def _refuse_non_finite(loss: Tensor, moment: Moment, folder: Path) -> None:
         )
 
 
-def _only_cpu() -> bool:
-    return not torch.cuda.is_available()
+def _accelerator(settings: Settings) -> Any:
+    """Device, mixed precision and backward pass; accelerate's state is the process's, which may train twice."""
+    from accelerate import Accelerator
+    from accelerate.state import AcceleratorState
+
+    AcceleratorState._reset_state()  # a teacher in float32 may have come before a student in bfloat16
+    return Accelerator(mixed_precision="bf16" if settings.bf16 else "no", cpu=not torch.cuda.is_available())

@@ -114,3 +114,12 @@ def test_without_a_recipe_the_settings_rule(model_folder, split, validation, tmp
     assert done.history[-1]["learning_rate"] == pytest.approx(1e-3 * (1 - 19 / 20))
     assert not done.masks
     assert math.isfinite(done.history[-1]["loss"])
+
+
+def test_bfloat16_after_float32_in_one_process(model_folder, split, validation, tmp_path):
+    """A worker trains the teacher and then the student; each has its own precision."""
+    runs = {bf16: training(model_folder, split, validation, tmp_path / str(bf16), bf16=bf16) for bf16 in (False, True)}
+    losses = {bf16: train(run).history[-1]["loss"] for bf16, run in runs.items()}
+    assert losses[False] != losses[True]
+    assert losses[False] == pytest.approx(losses[True], rel=0.05)
+    assert all(p.dtype == torch.float32 for p in runs[True].model.parameters())
