@@ -74,14 +74,20 @@ class Resolved:
     text: str = field(default="", repr=False, compare=False)  # for the frames of errors
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON; modifiers in an order of their own, since their order in the file means nothing."""
-        entries = [{"tag": e.tag, "fields": plain(e.fields)} for e in self.entries]
-        return {"modifiers": sorted(entries, key=lambda e: (str(e["tag"]), canonical_json(e["fields"])))}
+        """Plain JSON, `{"modifiers": {tag: [fields, …]}}`; by tag, so that a reason names the modifier that changed.
+
+        Modifiers of one tag stand in an order of their own, since their order in the file means nothing.
+        """
+        by_tag: dict[str, list[Any]] = {}
+        for entry in self.entries:
+            by_tag.setdefault(entry.tag, []).append(plain(entry.fields))
+        return {"modifiers": {tag: sorted(by_tag[tag], key=canonical_json) for tag in sorted(by_tag)}}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Resolved:
         """The value that `to_json` was taken from, without positions, variables and text."""
-        return cls(entries=tuple(Entry(tag=e["tag"], fields=_frozen(e["fields"])) for e in data["modifiers"]))
+        found = [(tag, fields) for tag, several in data["modifiers"].items() for fields in several]
+        return cls(entries=tuple(Entry(tag=tag, fields=_frozen(fields)) for tag, fields in found))
 
 
 def plain(value: Value) -> Any:

@@ -19,9 +19,7 @@ def test_a_schedule_is_shown_with_its_arguments(tmp_path, sparsebuild):
     ran = sparsebuild("recipe", "show", "recipe.yaml", "--arg", "num_epochs=3", "--json", cwd=tmp_path)
     assert list(ran.json)[:4] == ["schema_version", "file", "epochs", "phases"]
     assert (ran.json["epochs"], ran.json["phases"][0]["end"]) == (3, 3)
-    assert ran.json["modifiers"] == [
-        {"tag": "EpochRangeModifier", "fields": {"start_epoch": 0.0, "end_epoch": 3}},
-    ]
+    assert ran.json["modifiers"] == {"EpochRangeModifier": [{"start_epoch": 0.0, "end_epoch": 3}]}
 
 
 def test_the_table_has_a_drawing(tmp_path, sparsebuild):

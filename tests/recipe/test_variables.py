@@ -8,6 +8,7 @@ import pytest
 
 from sparsebuild import recipe
 from sparsebuild.errors import RecipeError
+from sparsebuild.recipe.document import plain
 
 TEXT = """\
 num_epochs: 3
@@ -19,7 +20,7 @@ modifiers:
 
 
 def fields(text: str, **args: Any) -> Any:
-    return recipe.resolve(recipe.read(text, "r.yaml"), args).to_json()["modifiers"][0]["fields"]
+    return plain(recipe.resolve(recipe.read(text, "r.yaml"), args).entries[0].fields)
 
 
 def refused(text: str, **args: Any) -> str:
