@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,11 @@ def _load(folder: Path, labels: Sequence[str] | None, dropout: float | None) -> 
         use_safetensors=True,
         output_loading_info=True,
     )
+    if "token_type_ids" not in inspect.signature(model.forward).parameters:
+        raise UserError(
+            f"models of type `{config.model_type}` are not supported in this version",
+            hint="take BERT or one of its like: MiniLM, ELECTRA",
+        )
     return model, info
 
 
