@@ -207,13 +207,14 @@ class _Pipeline:
         folder: str = "",
         under: str = "train",
     ) -> Action:
-        known = STEPS[step or name.partition("@")[0]]
+        step = step or name.partition("@")[0]
+        known = STEPS[step]
         kept = folder or (
             f".sparsebuild/{name.replace('@', '/')}" if name.startswith(("fetch@", "prepare")) else f"build/{name}"
         )
         return Action(
             name=name,
-            step=step or name.partition("@")[0],
+            step=step,
             version=known.version,
             params=params,
             inputs=tuple(inputs),

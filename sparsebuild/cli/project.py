@@ -111,27 +111,26 @@ def graph(project: Project) -> Graph:
     from sparsebuild import pipeline
 
     assert project.lock is not None  # commands lock first
-    return pipeline.graph(project.manifest, project.lock, _recipe(project), project.text)
+    asked = project.manifest.recipe
+    facts = _facts(project, asked) if asked else None
+    return pipeline.graph(project.manifest, project.lock, facts, project.text)
 
 
 def remember_documents(project: Project) -> None:
     """Keep what was read of the manifest and the recipe, so that the next command need not read the same text again."""
-    manifest = {"manifest": manifests.to_json(project.manifest)}
-    _remember(project.layout, "manifest", project.text, manifest)
-    if found := _recipe(project):
-        _remember(project.layout, "recipe", _recipe_identity(project), {"recipe": asdict(found)})
+    _remember(project.layout, "manifest", project.text, lambda: manifests.to_json(project.manifest))
+    if asked := project.manifest.recipe:
+        _remember(project.layout, "recipe", _identity(project, asked), lambda: asdict(_facts(project, asked)))
 
 
-def _recipe(project: Project) -> RecipeFacts | None:
-    """What the graph needs of the recipe; None where there is none."""
+def _facts(project: Project, asked: Recipe) -> RecipeFacts:
+    """What the graph needs of the recipe: as it was kept, or read anew."""
     from sparsebuild.pipeline import RecipeFacts, recipe_facts
 
-    if project.manifest.recipe is None:
-        return None
-    known = _recalled(project.layout, "recipe", _recipe_identity(project))
+    known = _recalled(project.layout, "recipe", _identity(project, asked))
     if known and known["recipe"].keys() == {field.name for field in fields(RecipeFacts)}:
         return RecipeFacts(**known["recipe"])
-    return recipe_facts(_resolved(project, project.manifest.recipe))
+    return recipe_facts(_resolved(project, asked))
 
 
 def _resolved(project: Project, asked: Recipe) -> Resolved:
@@ -143,12 +142,10 @@ def _resolved(project: Project, asked: Recipe) -> Resolved:
     return recipes.resolve(document, asked.args)
 
 
-def _recipe_identity(project: Project) -> str:
-    """The identity of a recipe with its arguments."""
+def _identity(project: Project, asked: Recipe) -> str:
+    """What a recipe's text and its arguments make it, as text."""
     source = project.lock.source("recipe") if project.lock else None
-    asked = project.manifest.recipe
-    args = sorted(asked.args.items()) if asked else ()
-    return canonical_json([source.files[0].sha256 if source else "", args])
+    return canonical_json([source.files[0].sha256 if source else "", asked.args])
 
 
 def _remembered(layout: ProjectLayout, text: str) -> Manifest | None:
@@ -156,10 +153,11 @@ def _remembered(layout: ProjectLayout, text: str) -> Manifest | None:
     return manifests.from_json(known["manifest"]) if known else None
 
 
-def _remember(layout: ProjectLayout, name: str, text: str, data: Mapping[str, Any]) -> None:
+def _remember(layout: ProjectLayout, name: str, text: str, make: Callable[[], Mapping[str, Any]]) -> None:
+    """Keep what `make` gives under `name`; it is only asked when it is not there yet."""
     if _recalled(layout, name, text) is None:
         mark_as_cache(layout.state)
-        write_bytes(_memory(layout, name), json.dumps({**_key(text), **data}).encode())
+        write_bytes(_memory(layout, name), json.dumps({**_key(text), name: make()}).encode())
 
 
 def _recalled(layout: ProjectLayout, name: str, text: str) -> Mapping[str, Any] | None:

@@ -26,7 +26,6 @@ _BESIDE = ("config.json", "tokenizer.json", "tokenizer_config.json", "special_to
 
 def run(job: Job, report: Report) -> None:
     """Export, compare on the whole validation set, count the zeros, and score the file itself."""
-
     settings, threads = begin(job, report)
     scheme = job.params.get("scheme", "portable")
     is_integer = scheme != "fp32"
@@ -59,18 +58,17 @@ def _compare(job: Job, model: Any, path: Path, batch_size: int, threads: int, is
     from sparsebuild.exporters.runtime import open_session, session_logits
     from sparsebuild.steps.evaluate import SPLITS, scores_to_json
     from sparsebuild.tasks.prepared import PreparedSplit
-    from sparsebuild.training.evaluation import evaluate, first_piece_logits, torch_logits
+    from sparsebuild.training.evaluation import first_piece_logits, scores_of, torch_logits
 
     labels = json.loads(job.inputs["labels"].read_text())
     splits = {name: PreparedSplit.open(job.inputs[name]) for name in SPLITS if name in job.inputs}
-    ours, theirs = torch_logits(model), session_logits(open_session(path, threads))
-    scores = {name: evaluate(theirs, split, labels, batch_size) for name, split in splits.items()}
-    trained = evaluate(ours, splits["validation"], labels, batch_size).overall.f1
-    found = compare(
-        first_piece_logits(ours, splits["validation"], batch_size),
-        first_piece_logits(theirs, splits["validation"], batch_size),
-        f1_difference=scores["validation"].overall.f1 - trained,
-    )
+    session = session_logits(open_session(path, threads))
+    file = {name: first_piece_logits(session, split, batch_size) for name, split in splits.items()}
+    scores = {name: scores_of(file[name], split, labels) for name, split in splits.items()}
+    validation = splits["validation"]
+    trained = first_piece_logits(torch_logits(model), validation, batch_size)
+    difference = scores["validation"].overall.f1 - scores_of(trained, validation, labels).overall.f1
+    found = compare(trained, file["validation"], f1_difference=difference)
     check(found, is_integer=is_integer)
     return {**asdict(found), **{name: scores_to_json(s) for name, s in scores.items()}}
 
@@ -78,12 +76,13 @@ def _compare(job: Job, model: Any, path: Path, batch_size: int, threads: int, is
 def _zeros(model: Any, path: Path) -> dict[str, Any]:
     """Count zeros in the int8 weights; every weight that training holds at zero must be one of them."""
     from sparsebuild.exporters.int8 import int8_zeros
+    from sparsebuild.training.structure import is_head
 
     weights = dict(model.named_parameters())
     found = int8_zeros(path)
     held = kept = zeros = size = 0
     for name, is_zero in found.items():
-        if name.startswith("classifier."):
+        if is_head(name):
             continue
         masked = (weights[name] == 0).numpy()
         held += int(masked.sum())

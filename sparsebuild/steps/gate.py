@@ -7,17 +7,15 @@ none, and what was promoted before stays.
 from __future__ import annotations
 
 import json
-import operator
 import shutil
 from collections.abc import Mapping
 from typing import Any
 
 from sparsebuild.engine.job import Job, Report
 from sparsebuild.errors import GateFailed
+from sparsebuild.manifest import Limit
 
 __all__ = ["figures", "run"]
-
-_COMPARISONS = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
 
 
 def run(job: Job, report: Report) -> None:
@@ -56,7 +54,6 @@ def figures(evaluation: Mapping[str, Any], export: Mapping[str, Any]) -> dict[st
 
 
 def _gate(name: str, limit: str, found: Mapping[str, float]) -> dict[str, Any]:
-    sign, bound = limit.split()
     if name not in found:
         raise GateFailed(f"gate.{name} has nothing to compare with: the build has no teacher")
-    return {"name": name, "value": found[name], "limit": limit, "holds": _COMPARISONS[sign](found[name], float(bound))}
+    return {"name": name, "value": found[name], "limit": limit, "holds": Limit.parse(limit).holds(found[name])}

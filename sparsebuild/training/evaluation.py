@@ -14,14 +14,19 @@ from sparsebuild.tasks.prepared import PreparedSplit
 from sparsebuild.tasks.token_classification import predictions_to_tags, score
 from sparsebuild.training.batches import by_length, collate
 
-__all__ = ["LogitsOf", "evaluate", "first_piece_logits", "torch_logits"]
+__all__ = ["LogitsOf", "evaluate", "first_piece_logits", "scores_of", "torch_logits"]
 
 LogitsOf = Callable[[Batch], Tensor]  # (b, s, labels) float32, for whatever computes it: torch or ONNX Runtime
 
 
 def evaluate(logits_of: LogitsOf, split: PreparedSplit, labels: Sequence[str], batch_size: int) -> Scores:
     """Entity scores over a whole split; words that were cut off or dropped count as `O`."""
-    best = [np.argmax(rows, axis=-1).tolist() for rows in first_piece_logits(logits_of, split, batch_size)]
+    return scores_of(first_piece_logits(logits_of, split, batch_size), split, labels)
+
+
+def scores_of(logits: Sequence[np.ndarray], split: PreparedSplit, labels: Sequence[str]) -> Scores:
+    """The scores of what `first_piece_logits` gave."""
+    best = [np.argmax(rows, axis=-1).tolist() for rows in logits]
     gold = [[labels[k] for k in split.tags(i)] for i in range(len(split))]
     return score(gold, predictions_to_tags(split, best, labels))
 

@@ -11,11 +11,9 @@ import torch
 from torch import nn
 
 from sparsebuild.errors import TargetFailed, UserError
-from sparsebuild.training.structure import Structure, apply_structure
+from sparsebuild.training.structure import Structure, apply_structure, is_head
 
-__all__ = ["is_head", "labels_of", "open_float_model", "open_model", "open_pretrained", "save_model"]
-
-_HEAD = "classifier."
+__all__ = ["labels_of", "open_float_model", "open_model", "open_pretrained", "save_model"]
 
 
 def open_pretrained(folder: Path, labels: Sequence[str], dropout: float | None, seed: int) -> Any:
@@ -26,20 +24,20 @@ def open_pretrained(folder: Path, labels: Sequence[str], dropout: float | None, 
     """
     torch.manual_seed(seed)
     model, info = _load(folder, labels, dropout)
-    missing = [k for k in info["missing_keys"] if not k.startswith(_HEAD)]
+    missing = [k for k in info["missing_keys"] if not is_head(k)]
     if missing:
         raise UserError(
             f"the model lacks {len(missing)} tensors of its encoder, such as `{missing[0]}`",
             hint="is it an encoder such as BERT, saved with save_pretrained?",
         )
-    apply_structure(model, Structure.read(folder) or _no_structure())
+    _rebuild(model, folder)
     return model
 
 
 def open_model(folder: Path) -> Any:
     """A finished token classifier, quantized as its structure says, in evaluation mode; every tensor must be there."""
     model = open_float_model(folder)
-    apply_structure(model, Structure.read(folder) or _no_structure())
+    _rebuild(model, folder)
     return model.eval()
 
 
@@ -72,11 +70,6 @@ def save_model(model: nn.Module, structure: Structure, folder: Path) -> None:
 def labels_of(model: Any) -> list[str]:
     """The label names of a classifier, by id."""
     return [model.config.id2label[i] for i in range(model.config.num_labels)]
-
-
-def is_head(parameter: str) -> bool:
-    """Whether a parameter belongs to the classifier."""
-    return parameter.startswith(_HEAD)
 
 
 def _load(folder: Path, labels: Sequence[str] | None, dropout: float | None) -> tuple[Any, dict[str, Any]]:
@@ -121,5 +114,7 @@ def _check_labels(config: Any, labels: Sequence[str]) -> None:
         )
 
 
-def _no_structure() -> Structure:
-    return Structure(masked={}, ranges={})
+def _rebuild(model: Any, folder: Path) -> None:
+    """Quantize `model` as the structure beside its weights says, if there is one."""
+    if structure := Structure.read(folder):
+        apply_structure(model, structure)

@@ -25,7 +25,7 @@ from sparsebuild.training.quantization import (
     quantized_modules,
 )
 
-__all__ = ["FILE_NAME", "Masked", "Structure", "apply_structure", "observed_structure", "prunable_sparsity"]
+__all__ = ["FILE_NAME", "Masked", "Structure", "apply_structure", "is_head", "observed_structure", "prunable_sparsity"]
 
 FILE_NAME = "structure.json"
 _FORMAT = 1
@@ -114,10 +114,14 @@ def apply_structure(model: Any, structure: Structure) -> None:
     freeze_observers(model)
 
 
+def is_head(parameter: str) -> bool:
+    """Whether a parameter belongs to the classifier, which is fresh for each task and never pruned."""
+    return parameter.startswith("classifier.")
+
+
 def prunable_sparsity(model: nn.Module) -> float:
     """The share of exact zeros in the weights of all Linears but the classifier, from 0 to 1."""
-    weights = [
-        m.weight for n, m in model.named_modules() if isinstance(m, nn.Linear) and n.split(".")[-1] != "classifier"
-    ]
+    linears = {f"{name}.weight": m.weight for name, m in model.named_modules() if isinstance(m, nn.Linear)}
+    weights = [weight for name, weight in linears.items() if not is_head(name)]
     size = sum(w.numel() for w in weights)
     return sum(int((w == 0).sum()) for w in weights) / size if size else 0.0
