@@ -49,6 +49,8 @@ class Action:
     libraries: Mapping[str, str] = field(default_factory=dict)  # name to "major.minor"
     origins: Mapping[str, str] = field(default_factory=dict)  # key path of a param to "sparse.toml:12", for people
     where: Place = "worker"
+    resource: str = ""  # at most one action at a time works with it ("device"); empty: it needs none
+    exact: bool = True  # the same question gives the same bytes; if not, numbers within a tolerance
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):

@@ -27,6 +27,9 @@ class Decision:
     verdict: Verdict
     reasons: tuple[Reason, ...] = ()
     waiting_for: tuple[str, ...] = ()
+    restorable: bool = False  # stale, but the store has the answer
+    failed: str = ""  # what the last try said, if it failed
+    seconds: float | None = None  # how long it took when it was last built
 
 
 def forecast(
