@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from sparsebuild.errors import SparsebuildError, UserError
 from sparsebuild.layout import MANIFEST_NAME
-from sparsebuild.lock import Difference, Lock, LockedSource, differences
-from sparsebuild.manifest import Manifest, problem_at, read_text, split_source, written_in_full
-from sparsebuild.providers import LOCAL, Context, Want, ensure, provider, scheme_of
+from sparsebuild.lock import Difference, Lock, LockedSource, differences, names_fault
+from sparsebuild.manifest import Manifest, Written, problem_at, read_text, split_source, written_in_full
+from sparsebuild.providers import LOCAL, Context, NoSuchSplit, Resolution, Want, ensure, provider, scheme_of
 from sparsebuild.registry import did_you_mean
 
-__all__ = ["Request", "is_current", "recipe_text", "requests", "resolve"]
+__all__ = ["Request", "answering", "asks_otherwise", "is_current", "recipe_text", "requests", "resolve"]
 
 
 _TEACHER = "target:teacher"
@@ -26,15 +26,17 @@ class Request:
     source: str  # with its scheme; several stand on lines of their own
     want: Want
     key_path: str  # where the manifest asks for it
+    trust: str = ""  # "pickle" where the manifest says so
+    is_optional: bool = False  # of a dataset that may have no such split; it is then locked without files
 
     @property
     def kind(self) -> str:
         return f"{scheme_of(self.source)}-{self.want}"
 
     @property
-    def question(self) -> tuple[str, str]:
+    def question(self) -> tuple[str, str, str]:
         """What a pin answers, whatever its name."""
-        return self.kind, self.source
+        return self.kind, self.source, self.trust
 
     @property
     def is_local(self) -> bool:
@@ -42,49 +44,83 @@ class Request:
 
 
 def requests(manifest: Manifest) -> tuple[Request, ...]:
-    """All sources of a manifest that a build needs. Targets are none: this project builds them."""
-    teacher, data = manifest.teacher, manifest.data
-    trained = teacher.train if teacher and _TEACHER in (teacher.source, manifest.model.source) else None
-    asked: list[tuple[str, str, Want, str | tuple[str, ...] | None]] = [
-        ("model", "model.source", "model", manifest.model.source),
-        ("teacher", "teacher.source", "model", teacher.source if teacher and teacher.source != "disable" else None),
-        ("teacher.train", "teacher.train.from", "model", trained.from_ if trained else None),
-        ("recipe", "recipe.source", "recipe", manifest.recipe.source if manifest.recipe else None),
-        ("data.train", "data.train", "data", data.train),
-        ("data.validation", "data.validation", "data", data.validation),
-        ("data.test", "data.test", "data", data.test),
-        ("data.unlabelled", "data.unlabelled", "data", data.unlabelled),
-    ]
+    """All sources of a manifest that a build needs. Targets are none: this project builds them.
+
+    What `[sources.zoo]` puts in the place of a stub is what is asked for, so that changing it is a change.
+    """
+    instead = {written_in_full(stub): source for stub, source in manifest.sources.zoo.items()}
     return tuple(
-        Request(name=name, source=_request_text(source), want=want, key_path=key_path)
-        for name, key_path, want, source in asked
-        if source is not None and not (isinstance(source, str) and split_source(source)[0] == "target")
+        replace(request, source=_request_text(instead[request.source])) if request.source in instead else request
+        for request in (*_models(manifest), *_recipe(manifest), *_data(manifest))
     )
+
+
+def _models(manifest: Manifest) -> Iterator[Request]:
+    teacher = manifest.teacher
+    trained = teacher.train if teacher and _TEACHER in (teacher.source, manifest.model.source) else None
+    ready = teacher if teacher and teacher.source != "disable" else None
+    asked = [
+        ("model", "model.source", manifest.model.source, manifest.model.trust),
+        ("teacher", "teacher.source", ready.source if ready else None, ready.trust if ready else None),
+        ("teacher.train", "teacher.train.from", trained.from_ if trained else None, trained.trust if trained else None),
+    ]
+    for name, key_path, source, trust in asked:
+        if source is not None and split_source(source)[0] != "target":
+            yield Request(name=name, source=_request_text(source), want="model", key_path=key_path, trust=trust or "")
+
+
+def _recipe(manifest: Manifest) -> Iterator[Request]:
+    if asked := manifest.recipe:
+        yield Request(name="recipe", source=_request_text(asked.source), want="recipe", key_path="recipe.source")
+
+
+def _data(manifest: Manifest) -> Iterator[Request]:
+    """Each split from its own key, or else out of `data.source`."""
+    data = manifest.data
+    own = {"train": data.train, "validation": data.validation, "test": data.test, "unlabelled": data.unlabelled}
+    for split, source in own.items():
+        if source is not None:
+            text = _of_split(_request_text(source), data.config, split if split != "unlabelled" else "")
+            yield Request(name=f"data.{split}", source=text, want="data", key_path=f"data.{split}")
+        elif data.source and split != "unlabelled":
+            yield Request(
+                name=f"data.{split}",
+                source=_of_split(_request_text(data.source), data.config, split),
+                want="data",
+                key_path="data.source",
+                is_optional=split == "test",
+            )
 
 
 def resolve(manifest: Manifest, previous: Lock | None, context: Context, upgrade: Collection[str] = ()) -> Lock:
     """The lock that answers the manifest.
 
-    A pin whose request did not change is kept without asking anyone, unless its source is named in `upgrade` ("*" names
-    all). Local files are looked at every time. Raises SourceUnavailable or UserError, pointing at the manifest.
+    A pin whose request did not change is kept without asking anyone, unless its source is named in `upgrade`: by its
+    name, by what stands before a dot of it ("data"), or with all others ("*"). Local files are looked at every time.
+    Raises SourceUnavailable or UserError, pointing at the manifest.
     """
     asked = requests(manifest)
-    _check_names(upgrade, asked)
-    known = _pins(previous, asked, upgrade)
+    anew = _named(upgrade, asked)
+    pins = _Pins([previous] if previous else [])
+    answers: dict[tuple[str, str, str], LockedSource] = {}
     problems: list[SparsebuildError] = []
     sources = []
     for request in asked:
+        pin = pins.of(request)
+        if pin and not (request.is_local or request.name in anew):
+            sources.append(pin)
+            continue
         try:
             # What was asked once is not asked again: `model` and `teacher.train` are often the same package.
-            source = known.get(request.question) or _ask(request, context)
+            found = answers.get(request.question) or _ask(request, context)
         except SparsebuildError as error:
             problems.append(_pointed(error, request, context))
             continue
-        known[request.question] = source
-        sources.append(replace(source, name=request.name))
+        answers[request.question] = found
+        sources.append(_unless_same(replace(found, name=request.name), pin))
     if problems:
         raise type(problems[0])(*(problem for error in problems for problem in error.problems))
-    lock = Lock(sources=tuple(sorted(sources, key=lambda s: (s.kind, s.name))))
+    lock = _lock(sources, previous)
     if recipe := lock.source("recipe"):
         ensure(recipe, context)
     return lock
@@ -101,8 +137,21 @@ def is_current(manifest: Manifest, lock: Lock | None, context: Context) -> tuple
             local = _ask(request, context) if request.is_local else None
         except SparsebuildError as error:
             raise _pointed(error, request, context) from None
-        expected.append(local or _as_locked(request, lock.source(request.name) if lock else None))
+        pin = lock.source(request.name) if lock else None
+        expected.append(_unless_same(local, pin) if local else _as_locked(request, pin))
     return differences(lock, Lock(sources=tuple(expected)))
+
+
+def asks_otherwise(manifest: Manifest, lock: Lock) -> tuple[Difference, ...]:
+    """Where the manifest asks for something else than the lock answers; what local files are now is not looked at."""
+    return differences(lock, _lock([_as_locked(r, lock.source(r.name)) for r in requests(manifest)], lock))
+
+
+def answering(manifest: Manifest, locks: Sequence[Lock]) -> Lock:
+    """The pins of `locks` that answer what the manifest asks; of several for one source that of the earliest lock."""
+    pins = _Pins(locks)
+    found = [pin for request in requests(manifest) if (pin := pins.of(request))]
+    return _lock(found, locks[0] if locks else None)
 
 
 def recipe_text(lock: Lock, context: Context) -> str | None:
@@ -123,31 +172,79 @@ def _request_text(source: str | tuple[str, ...]) -> str:
     return written_in_full(source) if isinstance(source, str) else "\n".join(sorted(map(written_in_full, source)))
 
 
-def _check_names(upgrade: Collection[str], asked: Collection[Request]) -> None:
+def _of_split(source: str, config: str | None, split: str) -> str:
+    """A dataset of the Hub with the config and the split that its key means; what it says itself stands."""
+    address, mark, inner = source.partition("#")
+    if scheme_of(source) != "hf":
+        return source
+    said = address.partition("?")[2].split("&")
+    asked = {"config": config or "", "split": "" if inner else split}
+    new = [f"{key}={value}" for key, value in asked.items() if value and not any(s.startswith(f"{key}=") for s in said)]
+    query = "&".join(filter(None, [*said, *new]))
+    return address.partition("?")[0] + (f"?{query}" if query else "") + mark + inner
+
+
+def _named(upgrade: Collection[str], asked: Collection[Request]) -> set[str]:
+    """The sources that `upgrade` means."""
     known = [request.name for request in asked]
-    for name in upgrade:
-        if name != "*" and name not in known:
-            hint = did_you_mean(name, known) or f"there are: {', '.join(known)}"
-            raise UserError(f"there is no source `{name}` to upgrade", hint=hint)
+    found: set[str] = set()
+    for word in upgrade:
+        named = {name for name in known if word == "*" or f"{name}.".startswith(f"{word}.")}
+        if not named and word != "*":
+            hint = did_you_mean(word, known) or f"there are: {', '.join(known)}"
+            raise UserError(f"there is no source `{word}` to upgrade", hint=hint)
+        found |= named
+    return found
 
 
-def _pins(
-    previous: Lock | None, asked: Collection[Request], upgrade: Collection[str]
-) -> dict[tuple[str, str], LockedSource]:
-    """The answers that stand: those of the previous lock, but for local files and what is to be upgraded."""
-    asked_anew = {r.question for r in asked if r.is_local or "*" in upgrade or r.name in upgrade}
-    before = {(source.kind, source.request): source for source in previous.sources} if previous else {}
-    return {question: source for question, source in before.items() if question not in asked_anew}
+class _Pins:
+    """The answers of earlier locks: each source keeps its own, and a new one takes what answers the same question."""
+
+    def __init__(self, locks: Sequence[Lock]) -> None:
+        self._own: dict[tuple[str, tuple[str, str, str]], LockedSource] = {}
+        self._any: dict[tuple[str, str, str], LockedSource] = {}
+        for source in (source for lock in locks for source in lock.sources):
+            self._own.setdefault((source.name, source.answers), source)
+            self._any.setdefault(source.answers, source)
+
+    def of(self, request: Request) -> LockedSource | None:
+        found = self._own.get((request.name, request.question)) or self._any.get(request.question)
+        return replace(found, name=request.name) if found else None
+
+
+def _lock(sources: Collection[LockedSource], previous: Lock | None) -> Lock:
+    """A lock of `sources`, with what another version of us wrote into the previous one."""
+    ordered = tuple(sorted(sources, key=lambda s: (s.kind, s.name)))
+    return Lock(sources=ordered, extra=previous.extra if previous else ())
+
+
+def _unless_same(found: LockedSource, pin: LockedSource | None) -> LockedSource:
+    """What was found; if it is what was pinned, the pin, with all that another version of us wrote there."""
+    if pin is None:
+        return found
+    plain = replace(pin, extra=(), files=tuple(replace(file, extra=()) for file in pin.files))
+    return pin if found == plain else found
 
 
 def _ask(request: Request, context: Context) -> LockedSource:
-    found = provider(request.source).resolve(request.source, request.want, context)
+    try:
+        found = provider(request.source).resolve(request.source, request.want, replace(context, trust=request.trust))
+    except NoSuchSplit:
+        if not request.is_optional:
+            raise
+        found = Resolution(files=())
+    if fault := names_fault(file.path for file in found.files):
+        raise UserError(f"the files of `{request.source}` cannot be locked: {fault}", hint="rename one where they are")
     return LockedSource(
         name=request.name,
         kind=request.kind,
         request=request.source,
+        resolved=found.resolved,
+        trust=request.trust,
         version=found.version,
         commit=found.commit,
+        licence=found.licence,
+        labels=found.labels,
         files=found.files,
     )
 
@@ -155,19 +252,23 @@ def _ask(request: Request, context: Context) -> LockedSource:
 def _as_locked(request: Request, locked: LockedSource | None) -> LockedSource:
     """What the lock would hold for a source that nobody may be asked about: its pin, under the request of now."""
     if locked:
-        return replace(locked, kind=request.kind, request=request.source)
-    return LockedSource(name=request.name, kind=request.kind, request=request.source, files=())
+        return replace(locked, kind=request.kind, request=request.source, trust=request.trust)
+    return LockedSource(name=request.name, kind=request.kind, request=request.source, trust=request.trust, files=())
 
 
 def _pointed(error: SparsebuildError, request: Request, context: Context) -> SparsebuildError:
     """The error with the key that asked, and its place in the manifest if that can still be read."""
-    try:
-        text = read_text(context.root / MANIFEST_NAME)
-    except UserError:
-        text = ""
+    written = context.written or _written(context)
     path = tuple(request.key_path.split("."))
     problems = [
-        problem_at(text, path, f"`{request.key_path}`: {problem.message}", hint=problem.hint)
+        problem_at(written, path, f"`{request.key_path}`: {problem.message}", hint=problem.hint)
         for problem in error.problems
     ]
     return type(error)(*problems)
+
+
+def _written(context: Context) -> Written:
+    try:
+        return Written(text=read_text(context.root / MANIFEST_NAME))
+    except UserError:
+        return Written()

@@ -114,6 +114,32 @@ def test_every_source_is_asked_for_by_its_key_path():
     }
 
 
+def test_a_dataset_is_asked_for_split_by_split_but_for_those_with_a_key_of_their_own():
+    text = MANIFEST.replace('train = "data/train.jsonl"', 'source = "hf:org/rows@v1"\nconfig = "en"')
+    asked = {request.name: (request.source, request.is_optional) for request in requests(parse(text))}
+    assert asked["data.train"] == ("hf:org/rows@v1?config=en&split=train", False)
+    assert asked["data.validation"] == ("file:data/validation.jsonl", False)
+    assert asked["data.test"] == ("hf:org/rows@v1?config=en&split=test", True)
+
+
+def test_a_key_says_which_split_it_means_unless_the_source_does():
+    text = MANIFEST.replace('"data/train.jsonl"', '"hf:org/rows"')
+    text = text.replace('"data/validation.jsonl"', '"hf:org/rows?split=dev"\ntest = "hf:org/rows#a.csv"')
+    asked = {request.name: request.source for request in requests(parse(text))}
+    assert asked["data.train"] == "hf:org/rows?split=train"
+    assert (asked["data.validation"], asked["data.test"]) == ("hf:org/rows?split=dev", "hf:org/rows#a.csv")
+
+
+def test_a_source_that_is_trusted_or_no_longer_is_asked_anew(project, index):
+    trusting = MANIFEST.replace('tiny/model"', 'tiny/model"\ntrust = "pickle"')
+    before = project.lock()
+    after = project.lock(before, trusting)
+    assert (before.source("model").trust, after.source("model").trust) == ("", "pickle")
+    assert [str(d) for d in is_current(project.manifest(trusting), before, project.context)] == [
+        "model: trust none -> pickle"
+    ]
+
+
 def test_targets_are_built_and_not_asked_for():
     text = MANIFEST.replace("pypi:tiny==1.0#tiny/model", "target:teacher") + TEACHER
     assert names(text) == ["teacher.train", "recipe", "data.train", "data.validation"]
@@ -179,17 +205,17 @@ def test_upgrading_what_is_not_there(project):
 
 
 def test_every_missing_source_is_told_where_it_is_asked_for(project):
-    text = MANIFEST.replace("data/", "rows/").replace("pypi:tiny==1.0#tiny/model", "hf:org/model@main")
+    text = MANIFEST.replace("data/", "rows/").replace("pypi:tiny==1.0#tiny/model", "http://host/model")
     assert (
         project.failure(SourceUnavailable, text)
         == """\
-error: `model.source`: `hf:` sources are not supported in this version
+error: `model.source`: `http:` sources are not supported in this version
   --> sparse.toml:5:10
   4 | [model]
-  5 | source = "hf:org/model@main"
+  5 | source = "http://host/model"
     |          ^^^^^^^^^^^^^^^^^^^
 
-hint: download the model or file and name the folder: `file:models/NAME`
+hint: write `https:`; over `http:` anyone on the way could change what arrives
 
 error: `data.train`: there is no file or folder `rows/train.jsonl`
   --> sparse.toml:8:9
@@ -303,3 +329,14 @@ print(*sorted(heavy & set(sys.modules)))
             cwd=Path(__file__).parents[1],
         )
     assert (found.stdout.split(), found.stderr) == ([], "")
+
+
+def test_files_that_are_one_on_some_disks_are_not_locked(tmp_path):
+    project = Project(tmp_path)
+    for name in ("a.jsonl", "A.jsonl"):
+        (tmp_path / "data" / name).write_text("")
+    text = MANIFEST.replace("data/train.jsonl", "data").replace('"pypi:tiny==1.0#tiny/model"', '"model"')
+    (tmp_path / "model").mkdir()
+    for name in ("config.json", "model.safetensors"):
+        (tmp_path / "model" / name).write_text("{}")
+    assert "cannot be locked: 'A.jsonl' and 'a.jsonl' are one name on some disks" in project.failure(UserError, text)

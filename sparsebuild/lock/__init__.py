@@ -1,7 +1,19 @@
 """The lock: `sparse.lock`, what was decided about each source, as values."""
 
 from sparsebuild.lock.differences import Difference, differences
-from sparsebuild.lock.document import Lock, LockedFile, LockedSource, MergeMarkers, parse, path_fault, read, text, write
+from sparsebuild.lock.document import (
+    Lock,
+    LockedFile,
+    LockedSource,
+    MergeMarkers,
+    line_of,
+    names_fault,
+    parse,
+    path_fault,
+    read,
+    text,
+    write,
+)
 
 __all__ = [
     "Difference",
@@ -10,6 +22,8 @@ __all__ = [
     "LockedSource",
     "MergeMarkers",
     "differences",
+    "line_of",
+    "names_fault",
     "parse",
     "path_fault",
     "read",

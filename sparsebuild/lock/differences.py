@@ -11,7 +11,20 @@ from sparsebuild.lock.document import Lock, LockedFile, LockedSource
 __all__ = ["Change", "Difference", "differences"]
 
 Change = Literal[
-    "source added", "source removed", "kind", "request", "version", "commit", "file added", "file removed", "file"
+    "source added",
+    "source removed",
+    "kind",
+    "request",
+    "resolved",
+    "trust",
+    "version",
+    "commit",
+    "licence",
+    "labels",
+    "unknown keys",
+    "file added",
+    "file removed",
+    "file",
 ]
 
 
@@ -58,8 +71,13 @@ def _of_source(old: LockedSource | None, new: LockedSource | None) -> Iterator[D
     facts: tuple[tuple[Change, str | None, str | None], ...] = (
         ("kind", old.kind, new.kind),
         ("request", _line(old.request), _line(new.request)),
+        ("resolved", old.resolved, new.resolved),
+        ("trust", old.trust, new.trust),
         ("version", old.version, new.version),
         ("commit", old.commit, new.commit),
+        ("licence", old.licence, new.licence),
+        ("labels", _labels(old), _labels(new)),
+        ("unknown keys", _extra(old), _extra(new)),
     )
     for change, before, after in facts:
         if before != after:
@@ -77,7 +95,15 @@ def _of_files(source: str, old: dict[str, LockedFile], new: dict[str, LockedFile
 
 
 def _bytes(file: LockedFile | None) -> str:
-    return f"sha256 {file.sha256[:12]} ({file.size} bytes)" if file else ""
+    return f"sha256 {file.sha256[:12]} ({file.size} bytes){_extra(file)}" if file else ""
+
+
+def _extra(item: LockedSource | LockedFile) -> str:
+    return "".join(f" {key} = {value}" for key, value in item.extra)
+
+
+def _labels(source: LockedSource) -> str:
+    return "; ".join(f"{column!r}: {', '.join(map(repr, names))}" for column, names in sorted(source.labels.items()))
 
 
 def _line(request: str) -> str:

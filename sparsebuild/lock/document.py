@@ -1,16 +1,18 @@
 """`sparse.lock`: what every source of a project turned out to be, file by file. Inputs only; no state, no machine.
 
 The file is the same bytes for the same values, wherever and whenever it is written, so that version control shows what
-changed and nothing else.
+changed and nothing else. Keys that this version does not know stay as they are: another one wrote them, and may need them.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
-import secrets
-from collections.abc import Mapping
-from dataclasses import dataclass
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date, time
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,8 @@ __all__ = [
     "MergeMarkers",
     "VERSION",
     "parse",
+    "line_of",
+    "names_fault",
     "path_fault",
     "read",
     "text",
@@ -36,6 +40,11 @@ VERSION = 1
 _HEAD = "# Written by sparsebuild; commit it. To resolve a merge conflict run `sparsebuild lock`."
 _MERGE_MARKER = re.compile(r"^(<{7}|={7}|>{7}|\|{7})( |\r?$)", re.MULTILINE)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_RESERVED = re.compile(r"(?i:con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?|.*[. ]")
+_LONGEST_NAME, _LONGEST_PATH = 255, 1024  # bytes; what disks take, less what may stand before it
+# Keys that this version does not know, and their values as TOML.
+Extra = tuple[tuple[str, str], ...]
+
 _ANEW = "restore it from version control, or delete it and run `sparsebuild lock`"
 
 
@@ -46,6 +55,7 @@ class LockedFile:
     path: str
     size: int  # bytes
     sha256: str
+    extra: Extra = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,9 +65,19 @@ class LockedSource:
     name: str  # its key path in the manifest: "model", "teacher.train", "data.unlabelled"
     kind: str  # scheme and purpose: "pypi-model", "file-data"
     request: str  # as the manifest asks; several of one source stand on lines of their own
+    resolved: str = ""  # what was taken, where that is not what was asked: "hf:org/new-name", another branch
+    trust: str = ""  # "pickle", where the manifest says so
     version: str | None = None  # of a package
     commit: str | None = None  # of a repository
+    licence: str = ""  # as its card states it
+    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # of a dataset: column -> names of its classes
     files: tuple[LockedFile, ...]  # sorted by path
+    extra: Extra = ()
+
+    @property
+    def answers(self) -> tuple[str, str, str]:
+        """The question that this is the answer to, whatever its name."""
+        return self.kind, self.request, self.trust
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +86,7 @@ class Lock:
 
     version: int = VERSION
     sources: tuple[LockedSource, ...] = ()
+    extra: Extra = ()
 
     def source(self, name: str) -> LockedSource | None:
         """The source of that name, if there is one."""
@@ -73,7 +94,9 @@ class Lock:
 
 
 class MergeMarkers(UserError):
-    """The lock is a merge conflict; locking anew resolves it."""
+    """The lock is a merge conflict; locking anew resolves it. `sides` are the two locks, ours first, as far as known."""
+
+    sides: tuple[Lock, ...] = ()
 
 
 def read(path: Path) -> Lock | None:
@@ -98,7 +121,7 @@ def write(path: Path, lock: Lock) -> None:
     data = text(lock).encode()
     if path.is_file() and path.read_bytes() == data:
         return
-    new = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
+    new = path.with_name(f".{os.getpid()}.{os.urandom(8).hex()}.new")  # as `engine.atomic` calls them, and sweeps them
     try:
         with new.open("xb") as stream:
             stream.write(data)
@@ -111,24 +134,42 @@ def write(path: Path, lock: Lock) -> None:
 
 def text(lock: Lock) -> str:
     """The lock as it stands in the file."""
-    blocks = [f"{_HEAD}\nlock-version = {lock.version}\n"]
+    extra = "".join(f"{_key(key)} = {value}\n" for key, value in lock.extra)
+    blocks = [f"{_HEAD}\nlock-version = {lock.version}\n{extra}"]
     blocks += [_block(source) for source in sorted(lock.sources, key=lambda s: (s.kind, s.name))]
     return "\n".join(blocks)
+
+
+def line_of(lock: Lock, name: str, path: str = "") -> int:
+    """The line on which the source `name` begins in the lock's text, or that of its file `path`; 0 for neither."""
+    within = ""
+    for number, line in enumerate(text(lock).splitlines(), start=1):
+        if line.startswith("name = "):
+            within = line
+            if not path and line == f"name = {_quoted(name)}":
+                return number
+        elif path and within == f"name = {_quoted(name)}" and line.startswith(f"  {{ path = {_quoted(path)},"):
+            return number
+    return 0
 
 
 def parse(text: str, file: str = "sparse.lock") -> Lock:
     """The lock in a text; raises as `read` does."""
     if marker := _MERGE_MARKER.search(text):
         line = text.count("\n", 0, marker.start()) + 1
-        raise MergeMarkers(
+        conflict = MergeMarkers(
             Problem(
                 message=f"`{file}` holds the marks of a merge conflict",
                 position=Position(file=file, line=line),
                 hint="run `sparsebuild lock`; it resolves the conflict",
             )
         )
+        conflict.sides = tuple(_sides(text, file))
+        raise conflict
     try:
         document = tomli.loads(text)
+    except RecursionError:
+        raise UserError(f"`{file}` is nested too deeply", hint=_ANEW) from None
     except tomli.TOMLDecodeError as error:
         position = Position(file=file, line=error.lineno, column=error.colno)
         message = f"`{file}` is not TOML: {error.msg[:1].lower()}{error.msg[1:]}"
@@ -147,17 +188,67 @@ def path_fault(path: str) -> str:
         return "it has an empty part, `.` or `..`"
     if "\\" in path or any(ord(c) < 32 or ord(c) == 127 or 0xD800 <= ord(c) < 0xE000 for c in path):
         return "it holds a backslash or a control character"
+    if any(len(part.encode()) > _LONGEST_NAME for part in path.split("/")) or len(path.encode()) > _LONGEST_PATH:
+        return "it is too long"
+    if any(_RESERVED.fullmatch(part) for part in path.split("/")):
+        return "it is a name that Windows reserves, or ends in a dot or a blank"
     return ""
+
+
+def names_fault(paths: Iterable[str]) -> str:
+    """Why `paths` may not stand in one folder, or nothing: some disks take names for one that differ for others."""
+    spelled: dict[str, str] = {}
+    files = set()
+    for path in paths:
+        parts = path.split("/")
+        for length in range(1, len(parts) + 1):
+            part = "/".join(parts[:length])
+            known = spelled.setdefault(_folded(part), part)
+            if known != part:
+                return f"{known!r} and {part!r} are one name on some disks"
+        if _folded(path) in files:
+            return f"{path!r} is there twice"
+        files.add(_folded(path))
+    for path in spelled:
+        if "/" in path and path.rpartition("/")[0] in files:
+            return f"{spelled[path.rpartition('/')[0]]!r} is both a file and a folder"
+    return ""
+
+
+def _folded(path: str) -> str:
+    """What is equal for paths that a disk which ignores case, or composes letters, takes for one."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
+
+
+def _sides(text: str, file: str) -> Iterator[Lock]:
+    """What each side of a merge conflict says; of a side that is no lock, nothing."""
+    ours, theirs, part = [], [], ""
+    for line in text.splitlines(keepends=True):
+        if _MERGE_MARKER.match(line):
+            part = line[0] if line[0] != ">" else ""
+            continue
+        if part in ("", "<"):
+            ours.append(line)
+        if part in ("", "="):  # what stands behind `|||||||` is of before both
+            theirs.append(line)
+    for side in (ours, theirs):
+        with contextlib.suppress(UserError):
+            yield parse("".join(side), file)
 
 
 def _block(source: LockedSource) -> str:
     lines = ["[[source]]", f"name = {_quoted(source.name)}", f"kind = {_quoted(source.kind)}"]
     lines.append(f"request = {_quoted(source.request)}")
-    lines += [f"version = {_quoted(source.version)}"] if source.version is not None else []
-    lines += [f"commit = {_quoted(source.commit)}"] if source.commit is not None else []
+    facts = {"resolved": source.resolved or None, "trust": source.trust or None}
+    facts |= {"version": source.version, "commit": source.commit, "licence": source.licence or None}
+    lines += [f"{key} = {_quoted(value)}" for key, value in facts.items() if value is not None]
+    for column, names in sorted(source.labels.items()):
+        lines.append(f"labels.{_quoted(column)} = [{', '.join(map(_quoted, names))}]")
+    lines += [f"{_key(key)} = {value}" for key, value in source.extra]
     lines.append("files = [")
     for file in sorted(source.files, key=lambda f: f.path):
-        lines.append(f'  {{ path = {_quoted(file.path)}, size = {file.size}, sha256 = "{file.sha256}" }},')
+        more = "".join(f", {_key(key)} = {value}" for key, value in file.extra)
+        lines.append(f'  {{ path = {_quoted(file.path)}, size = {file.size}, sha256 = "{file.sha256}"{more} }},')
     return "\n".join([*lines, "]", ""])
 
 
@@ -178,40 +269,56 @@ def _lock(document: Mapping[str, Any], file: str) -> Lock:
         )
     if version != VERSION or isinstance(version, bool):
         raise ValueError("`lock-version` is missing" if version is None else f"`lock-version` is {version!r}")
-    _only(document, ("lock-version", "source"), "the lock")
     sources = tuple(_source(item) for item in _tables(document.get("source", []), "`source`"))
     if len({source.name for source in sources}) < len(sources):
         raise ValueError("two sources have the same name")
-    return Lock(version=version, sources=tuple(sorted(sources, key=lambda s: (s.kind, s.name))))
+    return Lock(
+        version=version,
+        sources=tuple(sorted(sources, key=lambda s: (s.kind, s.name))),
+        extra=_extra(document, ("lock-version", "source")),
+    )
 
 
 def _source(data: Mapping[str, Any]) -> LockedSource:
     name = _text(data, "name", "a source")
     where = f"source `{name}`"
-    _only(data, ("name", "kind", "request", "version", "commit", "files"), where)
+    known = ("name", "kind", "request", "resolved", "trust", "version", "commit", "licence", "labels", "files")
     files = tuple(_file(item, where) for item in _tables(data.get("files"), f"`files` of {where}"))
     if len({file.path for file in files}) < len(files):
         raise ValueError(f"{where} names a file twice")
+    if fault := names_fault(file.path for file in files):
+        raise ValueError(f"{where}: {fault}")
     return LockedSource(
         name=name,
         kind=_text(data, "kind", where),
         request=_text(data, "request", where),
+        resolved=_text(data, "resolved", where) if "resolved" in data else "",
+        trust=_text(data, "trust", where) if "trust" in data else "",
         version=_text(data, "version", where) if "version" in data else None,
         commit=_text(data, "commit", where) if "commit" in data else None,
+        licence=_text(data, "licence", where) if "licence" in data else "",
+        labels=_labels(data.get("labels", {}), where),
         files=tuple(sorted(files, key=lambda f: f.path)),
+        extra=_extra(data, known),
     )
 
 
 def _file(data: Mapping[str, Any], where: str) -> LockedFile:
     path, size, sha256 = _text(data, "path", where), data.get("size"), _text(data, "sha256", where)
-    _only(data, ("path", "size", "sha256"), where)
     if fault := path_fault(path):
         raise ValueError(f"{where} has the path {path!r}: {fault}")
     if not isinstance(size, int) or isinstance(size, bool) or size < 0:
         raise ValueError(f"{where} has no size for `{path}`")
     if not _SHA256.fullmatch(sha256):
         raise ValueError(f"{where} has no sha256 for `{path}`")
-    return LockedFile(path=path, size=size, sha256=sha256)
+    return LockedFile(path=path, size=size, sha256=sha256, extra=_extra(data, ("path", "size", "sha256")))
+
+
+def _labels(value: Any, where: str) -> dict[str, tuple[str, ...]]:
+    names = list(value.values()) if isinstance(value, dict) else [None]
+    if not all(isinstance(of, list) and all(isinstance(name, str) for name in of) for of in names):
+        raise ValueError(f"{where} has `labels` that are not lists of names")
+    return {str(column): tuple(of) for column, of in value.items()}
 
 
 def _tables(value: Any, what: str) -> list[dict[str, Any]]:
@@ -227,7 +334,26 @@ def _text(data: Mapping[str, Any], key: str, where: str) -> str:
     return value
 
 
-def _only(data: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
-    for key in data:
-        if key not in known:
-            raise ValueError(f"{where} has the unknown key `{key}`")
+def _extra(data: Mapping[str, Any], known: tuple[str, ...]) -> Extra:
+    return tuple(sorted((key, _toml(value)) for key, value in data.items() if key not in known))
+
+
+def _toml(value: Any) -> str:
+    """Any value of TOML, on one line."""
+    match value:
+        case bool():
+            return str(value).lower()
+        case str():
+            return _quoted(value)
+        case dict():
+            return "{ " + ", ".join(f"{_key(key)} = {_toml(inner)}" for key, inner in value.items()) + " }"
+        case list():
+            return f"[{', '.join(map(_toml, value))}]"
+        case date() | time():
+            return value.isoformat()
+        case _:  # a number; infinities and NaN are spelled as Python does
+            return repr(value)
+
+
+def _key(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _quoted(name)

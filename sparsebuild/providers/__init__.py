@@ -7,13 +7,15 @@ from pathlib import Path
 from sparsebuild.engine.store import Missing
 from sparsebuild.errors import SourceUnavailable, UserError
 from sparsebuild.lock import LockedSource
-from sparsebuild.providers.base import Context, Provider, Resolution, Want
+from sparsebuild.providers.base import Context, NoSuchSplit, Provider, Resolution, Want, not_here
 from sparsebuild.registry import did_you_mean, load
 
 __all__ = [
+    "KEEPS_COPIES",
     "LOCAL",
     "PROVIDERS",
     "Context",
+    "NoSuchSplit",
     "Provider",
     "Resolution",
     "Want",
@@ -25,18 +27,21 @@ __all__ = [
 
 PROVIDERS: dict[str, str] = {
     "file": "sparsebuild.providers.file:FileProvider",
+    "hf": "sparsebuild.providers.hf:HfProvider",
+    "https": "sparsebuild.providers.https:HttpsProvider",
     "pypi": "sparsebuild.providers.pypi:PypiProvider",
+    "zoo": "sparsebuild.providers.zoo:ZooProvider",
 }
 
 # Asked every time, since asking is cheap, needs no network, and the answer can change under one request.
 LOCAL = frozenset({"file"})
 
+# Their files may lie in a cache of another program on this machine, which is looked at without the network too.
+KEEPS_COPIES = frozenset({"hf", "zoo"})
+
 # Schemes that people rightly expect, and what to do until they are here.
 _LATER = {
-    "hf": "download the model or file and name the folder: `file:models/NAME`",
-    "zoo": "the SparseZoo ended in June 2025; many of its models live on at the Hugging Face Hub",
-    "https": "download it and name the file or folder",
-    "http": "download it and name the file or folder",
+    "http": "write `https:`; over `http:` anyone on the way could change what arrives",
 }
 
 
@@ -62,12 +67,8 @@ def scheme_of(request: str) -> str:
 def ensure(source: LockedSource, context: Context) -> None:
     """Have every file of the source in the store, bringing those that are not there."""
     missing = [file for file in source.files if not context.store.has(file.sha256)]
-    if missing and context.offline and scheme_of(source.request) not in LOCAL:
-        listed = ", ".join(f"{file.path} ({file.size / 1e6:.1f} MB)" for file in missing)
-        raise SourceUnavailable(
-            f"`{source.name}` is not in the cache, and this run is offline: {listed}",
-            hint="run once without `--offline`",
-        )
+    if missing and context.offline and scheme_of(source.request) not in LOCAL | KEEPS_COPIES:
+        raise not_here(source, missing)
     if missing:
         provider(source.request).bring(source, missing, context)
 
@@ -75,7 +76,8 @@ def ensure(source: LockedSource, context: Context) -> None:
 def fetch(source: LockedSource, destination: Path, context: Context) -> None:
     """Put the source's files under `destination`: copies, checked against the lock.
 
-    Raises SourceUnavailable when a file can no longer be had and HashMismatch when it has become another.
+    Raises SourceUnavailable when a file can no longer be had and HashMismatch when it has become another. Of a model's
+    files a pickle becomes safetensors, and what would run code is refused.
     """
     ensure(source, context)
     total, done = sum(file.size for file in source.files), 0
@@ -91,3 +93,7 @@ def fetch(source: LockedSource, destination: Path, context: Context) -> None:
         ensure(source, context)
     for file in lost:
         context.store.copy_to(file.sha256, destination / file.path)
+    if source.kind.endswith("-model"):
+        from sparsebuild.providers.weights import make_safe
+
+        make_safe(destination, source, context)

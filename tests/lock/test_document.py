@@ -6,7 +6,7 @@ import pytest
 
 from sparsebuild import lock as locks
 from sparsebuild.errors import UserError
-from sparsebuild.lock import Lock, LockedFile, LockedSource, MergeMarkers, path_fault
+from sparsebuild.lock import Lock, LockedFile, LockedSource, MergeMarkers, names_fault, path_fault
 
 A, B = "a" * 64, "b" * 64
 MODEL = LockedSource(
@@ -164,12 +164,40 @@ def test_malformed(path, old, new, fault):
 
 
 @pytest.mark.parametrize(
-    "path", ["", "/etc/passwd", "../x", "a/../../x", "a//b", "./a", "C:/x", "a\\b", "a\0", "a/", "\ud800"]
+    "path",
+    [
+        *("", "/etc/passwd", "../x", "a/../../x", "a//b", "./a", "C:/x", "a\\b", "a\0", "a/", "\ud800", "a..", "a /b"),
+        *("NUL", "com1.json", "a/aux.b.c", "ü" * 128, "a/" * 512 + "b"),
+    ],
 )
 def test_paths_that_lead_out(path):
     assert path_fault(path)
 
 
-@pytest.mark.parametrize("path", ["config.json", "a/b c/ü.jsonl", "..a", "a..", ".hidden"])
+@pytest.mark.parametrize("path", ["config.json", "a/b c/ü.jsonl", "..a", ".hidden", "null", "com", "console.md"])
 def test_paths_that_stay_inside(path):
     assert path_fault(path) == ""
+
+
+@pytest.mark.parametrize(
+    ("paths", "fault"),
+    [
+        (["a", "b/a", "b/c"], ""),
+        (["a", "A"], "'a' and 'A' are one name on some disks"),
+        (["a/x", "A/y"], "'a' and 'A' are one name on some disks"),
+        (["\u00e9", "e\u0301"], "'é' and 'e\u0301' are one name on some disks"),
+        (["stra\u00dfe", "STRASSE"], "'straße' and 'STRASSE' are one name on some disks"),
+        (["a", "a"], "'a' is there twice"),
+        (["a/b", "a"], "'a' is both a file and a folder"),
+    ],
+)
+def test_names_that_stand_in_one_folder(paths, fault):
+    assert names_fault(paths) == fault
+
+
+def test_a_source_and_its_files_have_lines():
+    lock = Lock(sources=(MODEL, ROWS))
+    lines = locks.text(lock).splitlines()
+    assert lines[locks.line_of(lock, "model") - 1] == 'name = "model"'
+    assert B in lines[locks.line_of(lock, "model", "model.safetensors") - 1]
+    assert locks.line_of(lock, "data.train", "config.json") == locks.line_of(lock, "teacher") == 0

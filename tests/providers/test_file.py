@@ -1,6 +1,7 @@
 """Files and folders as sources."""
 
 import hashlib
+import json
 from dataclasses import replace
 
 import pytest
@@ -46,7 +47,9 @@ def test_a_model_is_the_files_it_needs(context):
 
 def test_weights_in_parts(context):
     names = ["config.json", "model-1.safetensors", "model-2.safetensors", "model.safetensors.index.json"]
-    put(context.root, *(f"m/{name}" for name in names))
+    put(context.root, *(f"m/{name}" for name in names), "m/model-3.safetensors")
+    index = {"weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors"}}
+    (context.root / "m/model.safetensors.index.json").write_text(json.dumps(index))
     assert list(resolved("file:m", context, "model")) == names
 
 
@@ -103,25 +106,25 @@ def test_a_pattern_that_matches_nothing(context):
 
 
 @pytest.mark.parametrize(
-    ("files", "fault"),
+    ("files", "fault", "kind"),
     [
-        (["m/x"], "holds no config.json, so it is not a model"),
+        (["m/x"], "it holds no config.json, so it is not a model", UserError),
+        (["m/config.json", "m/tf_model.h5"], "it holds no weights", UserError),
         (
             ["m/config.json", "m/pytorch_model.bin"],
-            "holds no .safetensors weights; other formats are not read, since a pickle can run code",
+            "the weights are only there as pytorch_model.bin, a pickle",
+            SourceUnavailable,
         ),
     ],
 )
-def test_a_folder_that_is_no_model(context, files, fault):
+def test_a_folder_that_is_no_model(context, files, fault, kind):
     put(context.root, *files)
-    assert (
-        failure("file:m", context, "model") == f"error: `m` {fault}\n\nhint: correct the path, or put the files there"
-    )
+    assert failure("file:m", context, "model", kind).startswith(f"error: `m`: {fault}")
 
 
 def test_a_folder_without_rows(context):
     put(context.root, "data/notes.txt")
-    assert failure("file:data", context).startswith("error: `data` holds no .jsonl, .json or .csv file\n")
+    assert failure("file:data", context).startswith("error: `data` holds no .jsonl, .json, .csv or .parquet file\n")
 
 
 def test_a_recipe_is_one_file(context):

@@ -6,7 +6,7 @@ import pytest
 
 from sparsebuild.errors import SourceUnavailable, UserError
 from sparsebuild.lock import LockedFile, LockedSource
-from sparsebuild.providers import fetch, provider
+from sparsebuild.providers import PROVIDERS, fetch, provider
 
 
 def failure(request, kind):
@@ -15,21 +15,16 @@ def failure(request, kind):
     return str(error.value)
 
 
-@pytest.mark.parametrize("scheme", ["hf", "https", "http"])
-def test_schemes_to_come(scheme):
-    text = failure(f"{scheme}:x", SourceUnavailable)
-    assert text.startswith(f"error: `{scheme}:` sources are not supported in this version\n\nhint: download ")
-
-
-def test_the_zoo():
-    assert failure("zoo:nlp/x", SourceUnavailable) == (
-        "error: `zoo:` sources are not supported in this version\n\n"
-        "hint: the SparseZoo ended in June 2025; many of its models live on at the Hugging Face Hub"
+def test_plain_http():
+    assert failure("http:x", SourceUnavailable).endswith(
+        "hint: write `https:`; over `http:` anyone on the way could change what arrives"
     )
 
 
 def test_unknown_schemes():
-    assert failure("s3:x", UserError) == "error: unknown scheme `s3:` in `s3:x`\n\nhint: there are: file:, pypi:"
+    assert failure("s3:x", UserError) == "error: unknown scheme `s3:` in `s3:x`\n\nhint: there are: " + ", ".join(
+        f"{name}:" for name in sorted(PROVIDERS)
+    )
     assert failure("pypy:x", UserError).endswith("hint: did you mean `pypi`?")
 
 
