@@ -11,8 +11,7 @@ what was promoted before, with no special case in the engine.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sparsebuild.engine.action import Action, File, Input
@@ -20,15 +19,17 @@ from sparsebuild.engine.graph import Graph
 from sparsebuild.errors import ManifestError, Problem
 from sparsebuild.libraries import major_minor
 from sparsebuild.lock import Lock
-from sparsebuild.manifest import Manifest, locate, settings
+from sparsebuild.manifest import Data, Export, Manifest, Train, defaults, settings
+from sparsebuild.origins import Documents, Origins
 from sparsebuild.steps import STEPS
 
 if TYPE_CHECKING:
-    from sparsebuild.recipe import Resolved
+    from sparsebuild.recipe import Places, Resolved
 
-__all__ = ["Origins", "RecipeFacts", "graph", "recipe_facts"]
+__all__ = ["RecipeFacts", "graph", "recipe_facts"]
 
 _TRAINED_TEACHER = "target:teacher"
+_DEFAULTS = {**defaults(Data), **defaults(Export), **defaults(Train)}  # no two of these tables share a key
 _COMPUTES = ("threads", "per_device_eval_batch_size")  # of [train], for other steps
 
 
@@ -39,9 +40,10 @@ class RecipeFacts:
     modifiers: Mapping[str, Any]  # `Resolved.to_json()`: what counts for training
     needs_teacher: bool
     needs_hidden_states: bool
+    places: Places = field(default_factory=dict)  # where each of them stands, for people
 
 
-def recipe_facts(recipe: Resolved) -> RecipeFacts:
+def recipe_facts(recipe: Resolved, places: Places | None = None) -> RecipeFacts:
     """Read the modifiers of a recipe; raises RecipeError for what cannot be run."""
     from sparsebuild import modifiers
 
@@ -50,24 +52,27 @@ def recipe_facts(recipe: Resolved) -> RecipeFacts:
         modifiers=recipe.to_json(),
         needs_teacher=modifiers.needs_teacher(specs),
         needs_hidden_states=modifiers.needs_hidden_states(specs),
+        places=places or {},
     )
 
 
-def graph(manifest: Manifest, lock: Lock, recipe: RecipeFacts | None = None, text: str = "") -> Graph:
-    """The graph of a project. `text` is that of `sparse.toml`, so that reasons can name its lines."""
-    return Graph(tuple(_Pipeline(manifest, lock, recipe, text).actions()))
+def graph(
+    manifest: Manifest, lock: Lock, recipe: RecipeFacts | None = None, documents: Documents | None = None
+) -> Graph:
+    """The graph of a project. `documents` are what it was read from, so that reasons can name their lines."""
+    return Graph(tuple(_Pipeline(manifest, lock, recipe, documents or Documents()).actions()))
 
 
 class _Pipeline:
     """One project's documents, and the actions that follow from them."""
 
-    def __init__(self, manifest: Manifest, lock: Lock, recipe: RecipeFacts | None, text: str) -> None:
-        self.manifest, self.lock, self.recipe, self.text = manifest, lock, recipe, text
+    def __init__(self, manifest: Manifest, lock: Lock, recipe: RecipeFacts | None, documents: Documents) -> None:
+        self.manifest, self.lock, self.recipe, self.documents = manifest, lock, recipe, documents
         self._check_teacher()
 
     def actions(self) -> Iterator[Action]:
         for source in self.lock.sources:
-            if source.name != "recipe":
+            if source.name != "recipe" and source.files:
                 files = tuple(File(path=f.path, size=f.size, sha256=f.sha256) for f in source.files)
                 params = {"source": source.name}
                 yield self._action(f"fetch@{source.name}", params=params, sources={source.name: files})
@@ -119,6 +124,8 @@ class _Pipeline:
         params = {
             k: v for k, v in settings(data).items() if k in ("text_column", "label_column", "labels", "max_length")
         }
+        if data.labels is None and (known := self._dataset_labels()):
+            params["labels"] = list(known)
         inputs = [Input(name="tokenizer", action=self._base_model()), *(_all(name, f"fetch@{name}") for name in names)]
         return self._action(
             "prepare", params={"task": self.manifest.project.task, **params, "names": names}, inputs=inputs
@@ -127,13 +134,22 @@ class _Pipeline:
     def _data_sources(self) -> dict[str, Any]:
         data = self.manifest.data
         found = {"train": data.train, "validation": data.validation, "test": data.test, "unlabelled": data.unlabelled}
+        for split in found if data.source else ():
+            of_dataset = self.lock.source(f"data.{split}")
+            if found[split] is None and of_dataset and of_dataset.files:
+                found[split] = data.source
         return {k: list(v) if isinstance(v, tuple) else v for k, v in found.items() if v is not None}
+
+    def _dataset_labels(self) -> tuple[str, ...]:
+        """The label table that the card of the training data's dataset states."""
+        source = self.lock.source("data.train")
+        return source.labels.get(self.manifest.data.label_column, ()) if source else ()
 
     def _teacher(self) -> Action:
         teacher = self.manifest.teacher
         assert teacher is not None  # the manifest was checked for it
         assert teacher.train is not None
-        params = {k: v for k, v in settings(teacher.train).items() if k != "from_"}
+        params = {k: v for k, v in settings(teacher.train).items() if k not in ("from_", "trust")}
         inputs = [_all("model", "fetch@teacher.train"), *_prepared("labels", "tokenizer", "train", "validation")]
         return self._action("teacher", step="train", params=params, inputs=inputs, under="teacher.train")
 
@@ -177,7 +193,7 @@ class _Pipeline:
     # ---- what they have in common
 
     def _judged(self) -> list[str]:
-        return ["validation", *(["test"] if self.manifest.data.test else [])]
+        return ["validation", *(["test"] if "test" in self._data_sources() else [])]
 
     def _computing(self, *more: str) -> dict[str, Any]:
         """What other steps take from `[train]`. What is judged is always computed in full float32."""
@@ -222,38 +238,10 @@ class _Pipeline:
             libraries={library: major_minor(library) for library in known.libraries},
             folder=kept,
             where=known.where,
-            origins=Origins(self.text, under),
+            resource=known.resource,
+            origins=Origins(self.documents, name, under),
+            defaults=_DEFAULTS,
         )
-
-
-class Origins(Mapping[str, str]):
-    """Where in `sparse.toml` a setting of an action stands. Looked up only when a reason is told."""
-
-    def __init__(self, text: str, under: str) -> None:
-        self._text, self._under = text, under
-
-    def __getitem__(self, path: str) -> str:
-        for candidate in self._candidates(path):
-            if candidate in self._keys:
-                return f"sparse.toml:{locate(self._text, candidate).line}"
-        raise KeyError(path)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._keys)
-
-    def __len__(self) -> int:
-        return len(self._keys)
-
-    def _candidates(self, path: str) -> Iterator[str]:
-        """A setting `lr` of the target stands in the target's own table, or in the one that others share."""
-        leaf = path.partition(".")[2] if path.startswith("gates.") else path
-        yield from (f"{table}.{leaf}" for table in (self._under, "data", "export", "gate", "train"))
-
-    @cached_property
-    def _keys(self) -> frozenset[str]:
-        from sparsebuild.manifest.locate import places
-
-        return frozenset(".".join(str(step) for step in path) for path in places(self._text))
 
 
 def _all(name: str, action: str) -> Input:

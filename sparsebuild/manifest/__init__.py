@@ -1,7 +1,8 @@
 """The manifest: `sparse.toml`, what the user wrote, as values. Importing it does not import pydantic."""
 
 from sparsebuild.manifest.frame import problem_at
-from sparsebuild.manifest.jsonform import from_json, settings, to_json
+from sparsebuild.manifest.jsonform import defaults, from_json, settings, to_json
+from sparsebuild.manifest.layers import Written, setting
 from sparsebuild.manifest.locate import locate
 from sparsebuild.manifest.model import (
     Data,
@@ -12,6 +13,7 @@ from sparsebuild.manifest.model import (
     Model,
     Project,
     Recipe,
+    Sources,
     Teacher,
     TeacherTrain,
     Train,
@@ -29,9 +31,12 @@ __all__ = [
     "Model",
     "Project",
     "Recipe",
+    "Sources",
     "Teacher",
     "TeacherTrain",
     "Train",
+    "Written",
+    "defaults",
     "from_json",
     "locate",
     "parse",
@@ -39,6 +44,7 @@ __all__ = [
     "read",
     "read_text",
     "schema",
+    "setting",
     "settings",
     "split_source",
     "to_json",

@@ -40,6 +40,7 @@ _REFERENCES: Mapping[KeyPath, str] = {
 }
 
 _PLAIN_SOURCES: tuple[KeyPath, ...] = (
+    ("data", "source"),
     ("data", "train"),
     ("data", "validation"),
     ("data", "test"),
@@ -69,6 +70,7 @@ def check(document: Mapping[str, Any]) -> Iterator[Fault]:
     yield from _data(document)
     yield from _train(document)
     yield from _gate(document)
+    yield from _replacements(document)
 
 
 def _values_outside_json(value: Any, path: KeyPath) -> Iterator[Fault]:
@@ -209,6 +211,7 @@ def _circular(path: KeyPath, circle: list[str]) -> Fault:
 
 
 def _data(document: Mapping[str, Any]) -> Iterator[Fault]:
+    yield from _rows(document)
     labels = _get(document, ("data", "labels"))
     if isinstance(labels, list):
         if len(labels) < 2:
@@ -225,6 +228,21 @@ def _data(document: Mapping[str, Any]) -> Iterator[Fault]:
             hint="add `[teacher]`, or leave `data.unlabelled` out",
             at="key",
         )
+
+
+def _rows(document: Mapping[str, Any]) -> Iterator[Fault]:
+    """Rows to train on and to judge by come from a dataset, or from keys of their own."""
+    data, source = document.get("data"), _get(document, ("data", "source"))
+    if isinstance(source, str) and source.strip() and split_source(source)[0] != "hf":
+        yield Fault(
+            path=("data", "source"),
+            message=f'`data.source` must be a dataset of the Hub, found "{source}"',
+            hint='write `source = "hf:ORG/NAME"`, or name files with `train` and `validation`',
+        )
+    for key, about in (("train", "the rows to train on"), ("validation", "the rows to judge by")):
+        if isinstance(data, dict) and source is None and key not in data:
+            hint = f'add it under `[data]`: {about}; or take a dataset: `source = "hf:ORG/NAME"`'
+            yield Fault(path=("data", key), message=f"`data.{key}` is missing", hint=hint)
 
 
 def _train(document: Mapping[str, Any]) -> Iterator[Fault]:
@@ -252,6 +270,21 @@ def _gate(document: Mapping[str, Any]) -> Iterator[Fault]:
             hint="add `[teacher]`, or leave this line out",
             at="key",
         )
+
+
+def _replacements(document: Mapping[str, Any]) -> Iterator[Fault]:
+    """What stands in for the zoo is not of the zoo."""
+    zoo = _get(document, ("sources", "zoo"))
+    for stub, source in zoo.items() if isinstance(zoo, dict) else ():
+        path = ("sources", "zoo", stub)
+        if split_source(stub)[0] != "zoo":
+            message = f'the keys of `[sources.zoo]` are stubs that begin with `zoo:`, found "{stub}"'
+            yield Fault(path=path, message=message, at="key")
+        elif isinstance(source, str):
+            yield from _source(source, path)
+            if split_source(source)[0] == "zoo":
+                message = f'`{key_text(path)}` must be a source outside the zoo, found "{source}"'
+                yield Fault(path=path, message=message, hint='such as "hf:ORG/NAME" or "file:models/NAME"')
 
 
 def _limit(value: Any) -> Limit | None:

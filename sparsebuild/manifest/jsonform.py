@@ -15,12 +15,13 @@ from sparsebuild.manifest.model import (
     Model,
     Project,
     Recipe,
+    Sources,
     Teacher,
     TeacherTrain,
     Train,
 )
 
-__all__ = ["from_json", "settings", "to_json"]
+__all__ = ["defaults", "from_json", "settings", "to_json"]
 
 _TABLES: dict[type, dict[str, Any]] = {
     Manifest: {
@@ -32,6 +33,7 @@ _TABLES: dict[type, dict[str, Any]] = {
         "train": Train,
         "export": Export,
         "gate": Gate,
+        "sources": Sources,
     },
     Teacher: {"train": TeacherTrain},
     Gate: dict.fromkeys(("f1", "f1_drop_from_teacher", "sparsity", "agreement", "size_mb"), Limit),
@@ -53,6 +55,12 @@ def from_json(data: Mapping[str, Any]) -> Manifest:
 def settings(table: Any) -> dict[str, Any]:
     """A table's values that are not its defaults, as JSON data: a new key with a default is then no change."""
     return {f.name: _plain(getattr(table, f.name)) for f in fields(table) if not _is_default(table, f)}
+
+
+def defaults(kind: type) -> dict[str, Any]:
+    """What the keys of a table are when they are left out, as JSON data; keys that then are nothing are not in it."""
+    found = {f.name: f.default for f in fields(kind) if f.default is not MISSING and f.default is not None}
+    return {name: _plain(value) for name, value in found.items()}
 
 
 def _is_default(table: Any, field: Any) -> bool:
@@ -84,4 +92,4 @@ def _frozen(kind: Any, value: Any) -> Any:
     return tuple(value) if isinstance(value, list) and kind is not Recipe else value
 
 
-_ALL_TABLES = {Manifest, Project, Model, Teacher, TeacherTrain, Data, Recipe, Train, Export, Gate}
+_ALL_TABLES = {Manifest, Project, Model, Teacher, TeacherTrain, Data, Recipe, Train, Export, Gate, Sources}

@@ -22,6 +22,7 @@ __all__ = [
     "Model",
     "Project",
     "Recipe",
+    "Sources",
     "Teacher",
     "TeacherTrain",
     "Train",
@@ -36,6 +37,11 @@ _STRICT: Mapping[str, object] = {"extra": "forbid", "strict": True, "allow_inf_n
 def _about(description: str, **bounds: object) -> dict[str, object]:
     """What a key means, and its range as pydantic says it: gt, ge, lt, le."""
     return {"description": description, **bounds}
+
+
+def _trust() -> Any:
+    about = "`pickle` where weights are only there as one: tensors alone are loaded from it, and saved as safetensors."
+    return field(default=None, metadata=_about(about))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,10 +62,11 @@ class Model:
 
     source: str = field(
         metadata=_about(
-            "Where the model comes from: a folder, `pypi:NAME==VERSION#folder/in/the/package`, or `target:teacher` "
-            "to start from the teacher that this project trains."
+            "Where the model comes from: a folder, `hf:ORG/NAME@REVISION`, `pypi:NAME==VERSION#folder/in/the/package`, "
+            "or `target:teacher` to start from the teacher that this project trains."
         )
     )
+    trust: Literal["pickle"] | None = _trust()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +126,7 @@ class TeacherTrain(Train):
     from_: str = field(
         metadata=_about("The model that the teacher is fine-tuned from: any source but a target.", alias="from")
     )
+    trust: Literal["pickle"] | None = _trust()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,17 +140,28 @@ class Teacher:
             "`target:teacher` for one that this project trains, any model source for a ready one, or `disable`."
         )
     )
+    trust: Literal["pickle"] | None = _trust()
     train: TeacherTrain | None = field(default=None, metadata=_about("How to train it; only for `target:teacher`."))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Data:
-    """The rows to learn from and to be judged by: .jsonl, .json or .csv files."""
+    """The rows to learn from and to be judged by: .jsonl, .json, .csv or .parquet files, or a dataset of the Hub."""
 
     __pydantic_config__: ClassVar[Mapping[str, object]] = _STRICT
 
-    train: str = field(metadata=_about("The rows to train on: a file, or a folder of them."))
-    validation: str = field(metadata=_about("The rows that are looked at while training, and by `[gate]`."))
+    source: str | None = field(
+        default=None,
+        metadata=_about(
+            "A dataset, `hf:ORG/NAME@REVISION`: its splits train and validation, and test if it has one, for those of "
+            "the following keys that are left out."
+        ),
+    )
+    config: str | None = field(default=None, metadata=_about("The config of the dataset, where it has several."))
+    train: str | None = field(default=None, metadata=_about("The rows to train on: a file, or a folder of them."))
+    validation: str | None = field(
+        default=None, metadata=_about("The rows that are looked at while training, and by `[gate]`.")
+    )
     test: str | None = field(default=None, metadata=_about("Rows that are only measured at the end."))
     unlabelled: str | tuple[str, ...] | None = field(
         default=None,
@@ -259,6 +278,18 @@ class Gate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """What to take in place of sources that are gone."""
+
+    __pydantic_config__: ClassVar[Mapping[str, object]] = _STRICT
+
+    zoo: dict[str, str] = field(
+        default_factory=dict,
+        metadata=_about("For a `zoo:` stub, as this file writes it, the source to take instead."),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
     """The settings of a sparsebuild project."""
 
@@ -272,3 +303,4 @@ class Manifest:
     train: Train = field(default_factory=Train)
     export: Export = field(default_factory=Export)
     gate: Gate = field(default_factory=Gate)
+    sources: Sources = field(default_factory=Sources)

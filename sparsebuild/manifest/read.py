@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,14 +14,18 @@ import tomli
 
 from sparsebuild.errors import ManifestError, Position, Problem
 from sparsebuild.manifest.checks import Fault, check
-from sparsebuild.manifest.frame import frame_between
-from sparsebuild.manifest.locate import place_of, places, position_at
+from sparsebuild.manifest.frame import frame_between, problem_at
+from sparsebuild.manifest.layers import Written, lay, setting
+from sparsebuild.manifest.locate import KeyPath
 from sparsebuild.manifest.model import Manifest
+from sparsebuild.registry import did_you_mean
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 __all__ = ["parse", "read", "read_text"]
+
+_Problems = dict[tuple[float, float, str], Problem]  # by line, column and message
 
 
 def read(path: Path) -> Manifest:
@@ -51,16 +57,80 @@ def read_text(path: Path) -> str:
         ) from None
 
 
-def parse(text: str, file: str = "sparse.toml") -> Manifest:
-    """The manifest in a text; `file` is its name in error messages."""
+def parse(text: str, file: str = "sparse.toml", *, profile: str = "", settings: Sequence[str] = ()) -> Manifest:
+    """The manifest in a text, with a profile and `--set`s laid over it; `file` is its name in error messages.
+
+    A fault in any profile is told, also in one that was not chosen: the file is wrong, whoever reads it first.
+    """
     if not text.strip():
         raise ManifestError(f"`{file}` is empty", hint="`sparsebuild init` writes a first one")
+    said = tuple(map(setting, settings))
     document = _toml(text, file)
-    manifest, faults = _validated(_with_teacher_as_table(document), document)
-    faults += check(document)
-    if manifest is None or faults:
-        raise ManifestError(*_problems(faults, text, file))
+    profiles = document.pop("profile", {})
+    written = Written(text=text, file=file, profile=profile, settings=said)
+    _check_profile(profile, profiles, written)
+    manifest, faults = _read(lay(document, profiles[profile] if profile else {}, said))
+    problems = _problems_of_others(document, profiles, written)
+    problems |= _problems([*faults, *_profile_faults(profiles)], written)
+    if manifest is None or problems:
+        in_order = sorted(problems, key=lambda place: place[:2])
+        raise ManifestError(*(problems[place] for place in in_order))
     return manifest
+
+
+def _problems_of_others(document: Mapping[str, Any], profiles: Any, written: Written) -> _Problems:
+    """What is wrong in the profiles that were not chosen."""
+    problems: _Problems = {}
+    for name, table in (profiles if _is_table_of_tables(profiles) else {}).items():
+        if name != written.profile:
+            faults = [f for f in _read(lay(document, table))[1] if _stands_in(table, document, f.path)]
+            problems |= _problems(faults, replace(written, profile=name, settings=()))
+    return problems
+
+
+def _read(document: Mapping[str, Any]) -> tuple[Manifest | None, list[Fault]]:
+    manifest, faults = _validated(_with_teacher_as_table(document), document)
+    return manifest, [*faults, *check(document)]
+
+
+def _check_profile(name: str, profiles: Any, written: Written) -> None:
+    if name and not (_is_table_of_tables(profiles) and name in profiles):
+        names = list(profiles) if isinstance(profiles, dict) else []
+        there_are = f"there are: {', '.join(names)}" if names else f"write a table `[profile.{name}]`"
+        raise ManifestError(
+            f"there is no profile `{name}` in `{written.file}`", hint=did_you_mean(name, names) or there_are
+        )
+
+
+def _is_table_of_tables(profiles: Any) -> bool:
+    return isinstance(profiles, dict) and all(isinstance(table, dict) for table in profiles.values())
+
+
+def _profile_faults(profiles: Any) -> Iterator[Fault]:
+    if not isinstance(profiles, dict):
+        yield Fault(path=("profile",), message="`profile` must hold tables, such as `[profile.quick]`")
+        return
+    for name, table in profiles.items():
+        if not isinstance(table, dict):
+            yield Fault(path=("profile", name), message=f"`profile.{name}` must be a table, found {table!r}")
+
+
+def _stands_in(table: Mapping[str, Any], below: Mapping[str, Any], path: KeyPath) -> bool:
+    """Whether a fault at `path` is one of a profile's `table`, rather than of the file that is `below` it."""
+    if _holds(table, path):
+        return True
+    while path and not _holds(table, path) and not _holds(below, path):
+        path = path[:-1]
+    return bool(path) and not _holds(below, path)
+
+
+def _holds(table: Any, path: KeyPath) -> bool:
+    for step in path:
+        is_item = isinstance(table, list) and isinstance(step, int) and step < len(table)
+        if not (is_item or (isinstance(table, dict) and step in table)):
+            return False
+        table = table[step]
+    return True
 
 
 def _toml(text: str, file: str) -> dict[str, Any]:
@@ -108,25 +178,20 @@ def _adapter() -> TypeAdapter[Manifest]:
     return TypeAdapter(Manifest)
 
 
-def _problems(faults: Iterable[Fault], text: str, file: str) -> list[Problem]:
-    """The faults with their places, in the order of the file; one for each key."""
-    known = places(text)
-    found: dict[tuple[object, ...], tuple[int, Problem]] = {}
+def _problems(faults: Iterable[Fault], written: Written) -> _Problems:
+    """The faults with their places, one for each key, by their order in the file; what has no place comes last."""
+    found: _Problems = {}
+    told: set[KeyPath] = set()
     for fault in faults:
-        place = place_of(known, fault.path)
-        if place is None:
-            problem = Problem(message=f"{fault.message} in {file}", hint=fault.hint)
-            found.setdefault(fault.path, (len(text), problem))
+        if fault.path in told:
             continue
-        start, end = (place.key, place.key_end) if fault.at == "key" else (place.value, place.value_end)
-        problem = Problem(
-            message=fault.message,
-            position=position_at(text, start, file),
-            frame=frame_between(text, start, end),
-            hint=fault.hint,
-        )
-        found.setdefault(fault.path, (start, problem))
-    return [problem for _, problem in sorted(found.values(), key=lambda pair: pair[0])]
+        told.add(fault.path)
+        problem = problem_at(written, fault.path, fault.message, hint=fault.hint, at=fault.at)
+        if problem.position is None and problem.message == fault.message:
+            problem = replace(problem, message=f"{fault.message} in {written.file}")
+        line, column = (problem.position.line, problem.position.column) if problem.position else (inf, inf)
+        found.setdefault((line, column, problem.message), problem)
+    return found
 
 
 def _shown(path: Path) -> str:

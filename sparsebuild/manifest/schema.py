@@ -21,7 +21,21 @@ def schema() -> dict[str, Any]:
         "description": teacher["description"],
         "anyOf": [{"const": "disable", "type": "string"}, teacher],
     }
+    document["properties"]["profile"] = {
+        "description": "Other values, laid over those of the file with `--profile NAME`.",
+        "type": "object",
+        "additionalProperties": _optional(document),
+    }
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "sparse.toml", **document}
+
+
+def _optional(node: Any) -> Any:
+    """`node` with every key left to choice: a profile says only what differs."""
+    if isinstance(node, list):
+        return [_optional(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    return {key: _optional(value) for key, value in node.items() if not (key == "required" and isinstance(value, list))}
 
 
 def _plain(node: Any, definitions: dict[str, Any]) -> Any:

@@ -50,7 +50,10 @@ _OTHER_WORDS = {
     "eval": "validation",
 }
 
-_LATER = (("profile",), ("matrix",), ("data", "source"))
+_LATER = (("matrix",),)
+
+# What a table needs at least, where no single key says it.
+_NEEDS = {"data": "`train` and `validation`, or `source`"}
 
 
 def faults_of(errors: Iterable[Mapping[str, Any]], document: Mapping[str, Any]) -> Iterator[Fault]:
@@ -144,7 +147,7 @@ def _missing(path: KeyPath) -> Fault:
     table, key = path[:-1], str(path[-1])
     if not table:
         words = " and ".join(f"`{name}`" for name, f in keys_of(_table(path)).items() if _is_required(f))
-        return Fault(path=path, message=f"`[{key}]` is missing", hint=f"add `[{key}]` with {words}")
+        return Fault(path=path, message=f"`[{key}]` is missing", hint=f"add `[{key}]` with {words or _NEEDS[key]}")
     about = keys_of(_table(table))[key].metadata["description"]
     hint = f"add it under `[{key_text(table)}]`: {about[0].lower()}{about[1:].rstrip('.')}"
     return Fault(path=path, message=f"`{key_text(path)}` is missing", hint=hint)
@@ -161,6 +164,8 @@ def _unknown(path: KeyPath) -> Fault:
     known = keys_of(_table(table))
     other = _OTHER_WORDS.get(key.lower())
     near = f"did you mean `{other}`?" if other in known else did_you_mean(key, known)
+    if not table:
+        near = near or _in_a_table(key)
     where = f"`[{key_text(table)}]` has" if table else "there are"
     return Fault(
         path=path,
@@ -170,13 +175,27 @@ def _unknown(path: KeyPath) -> Fault:
     )
 
 
+def _in_a_table(key: str) -> str:
+    """`did you mean `train.seed`?` for a key that stands in a table, and was written at the top."""
+    hints = get_type_hints(Manifest)
+    for name in keys_of(Manifest):
+        if key in keys_of(_dataclass(hints[name])):
+            return f"did you mean `{name}.{key}`?"
+    return ""
+
+
 def _table(path: KeyPath) -> Any:
     """The dataclass of the table at `path`."""
     kind: Any = Manifest
     for step in path:
         hint = get_type_hints(kind)[keys_of(kind)[str(step)].name]
-        kind = next(k for k in (hint, *get_args(hint)) if is_dataclass(k))
+        kind = _dataclass(hint)
     return kind
+
+
+def _dataclass(hint: Any) -> Any:
+    """The dataclass of `Teacher | None`."""
+    return next(kind for kind in (hint, *get_args(hint)) if is_dataclass(kind))
 
 
 def _shown(value: Any) -> str:

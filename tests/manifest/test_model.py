@@ -29,4 +29,4 @@ def test_values_are_frozen():
 
 
 def test_a_teacher_is_trained_with_the_same_words():
-    assert {f.name for f in fields(TeacherTrain)} - {f.name for f in fields(Train)} == {"from_"}
+    assert {f.name for f in fields(TeacherTrain)} - {f.name for f in fields(Train)} == {"from_", "trust"}

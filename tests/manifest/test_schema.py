@@ -17,6 +17,7 @@ BEYOND_A_SCHEMA = {
     "cycle-of-many",
     "cycle-of-one",
     "no-teacher-to-start-from",
+    "profile-together",
     "not-toml",
     "not-toml-header",
     "targets-that-are-no-models",
@@ -70,7 +71,7 @@ def test_the_teacher_is_a_table_or_disable():
 
 def test_required_keys():
     assert schema()["required"] == ["project", "model", "data"]
-    assert schema()["properties"]["data"]["required"] == ["train", "validation"]
+    assert schema()["properties"]["model"]["required"] == ["source"]
 
 
 @pytest.mark.parametrize("path", sorted(CASES.glob("*/*.toml")), ids=lambda path: path.stem)
@@ -90,6 +91,8 @@ def fits(value, node):
     if not kinds or not is_allowed or not is_a(value, node.get("type")):
         return False
     match value:
+        case dict() if isinstance(node.get("additionalProperties"), dict):
+            return all(fits(inner, node["additionalProperties"]) for inner in value.values())
         case dict() if "properties" in node:
             known = {key: fits(inner, node["properties"].get(key, {"enum": []})) for key, inner in value.items()}
             return set(node.get("required", ())) <= set(value) and all(known.values())

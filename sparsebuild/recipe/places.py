@@ -1,0 +1,65 @@
+"""Where in a recipe a setting of a modifier stands, and the variables that it is worked out from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from sparsebuild.digest import canonical_json
+from sparsebuild.errors import Position
+from sparsebuild.recipe.document import Document, Entry, Reference, Resolved, Value, plain
+from sparsebuild.recipe.expression import is_expression, names
+
+__all__ = ["Places", "places"]
+
+Places = Mapping[str, Mapping[str, str]]  # key path → {"": "recipe.yaml:12", variable: its place, or "" if given}
+
+
+def places(document: Document, resolved: Resolved, args: Mapping[str, Any]) -> Places:
+    """By the key paths of `Resolved.to_json`: the place of each setting, and of each variable that it follows.
+
+    A variable that an argument gives has no place here: it is where the argument is.
+    """
+    found: dict[str, Mapping[str, str]] = {"": {"": document.file}}
+    by_tag: dict[str, list[tuple[Entry, Entry]]] = {}
+    for written, done in zip(document.entries, resolved.entries, strict=True):
+        by_tag.setdefault(written.tag, []).append((written, done))
+    for tag, pairs in by_tag.items():
+        pairs.sort(key=lambda pair: canonical_json(plain(pair[1].fields)))  # the order of `to_json`
+        for number, (written, _) in enumerate(pairs):
+            head = f"modifiers.{tag}[{number}]"
+            found.setdefault(f"modifiers.{tag}", {"": _line(written.position)})
+            found[head] = {"": _line(written.position)}
+            for name, value in written.fields.items():
+                found |= {f"{head}.{path}": place for path, place in _of_field(document, args, written, name, value)}
+    return found
+
+
+def _of_field(
+    document: Document, args: Mapping[str, Any], entry: Entry, path: str, value: Value
+) -> Iterator[tuple[str, Mapping[str, str]]]:
+    yield path, {"": _line(entry.where(path)), **dict(_followed(document, args, value, ()))}
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _of_field(document, args, entry, f"{path}.{key}", inner)
+    elif isinstance(value, tuple):
+        for number, inner in enumerate(value):
+            yield from _of_field(document, args, entry, f"{path}[{number}]", inner)
+
+
+def _followed(
+    document: Document, args: Mapping[str, Any], value: Value, above: tuple[str, ...]
+) -> Iterator[tuple[str, str]]:
+    """The variables that hold the numbers which `value` is made of, through those that only pass them on."""
+    asked = (value.variable,) if isinstance(value, Reference) else names(value) if is_expression(value) else ()
+    for name in asked:
+        if name not in document.variables or name in above:
+            continue
+        inner = args.get(name, document.variables[name].value)
+        deeper = list(_followed(document, args, inner, (*above, name)))
+        own = "" if name in args else _line(document.variables[name].positions.get(""))
+        yield from deeper or [(name, own)]
+
+
+def _line(position: Position | None) -> str:
+    return f"{position.file}:{position.line}" if position else ""
