@@ -1,38 +1,43 @@
 """What the commands that must start at once cost, against importing the libraries that any such command needs.
 
-    python benchmarks/startup.py [PROJECT]        PROJECT: a built project, for a run with nothing to do
+    python benchmarks/startup.py [PROJECT]        PROJECT: a built project, for what has nothing to do there
 
-CPU seconds of whole processes, each as a ratio to `python -c "import typer, rich"` measured in turn with it.
+Whole processes: CPU seconds, their ratio to `python -c "import typer, rich"` measured in turn with them, and memory.
 """
 
 from __future__ import annotations
 
-import resource
 import statistics
-import subprocess
 import sys
+from collections.abc import Mapping
 
-BASE = ["-c", "import typer, rich"]
-COMMANDS = (["--help"], ["recipe", "show", "templates/quickstart/recipes/pruned80_quant.yaml"], ["schema"])
-IN_A_PROJECT = (["run"], ["status"], ["why", "train"])
+from measure import BASE, cost, row, table
+
+COMMANDS = ("--help", "run --help", "schema", "recipe show templates/quickstart/recipes/pruned80_quant.yaml")
+COMPLETED = ("sparsebuild ", "sparsebuild run --")
+IN_A_PROJECT = ("run", "status", "why train")
 RUNS = 11
 
 
-def main(arguments: list[str]) -> None:
-    """Print a table: command, median CPU seconds, ratio of medians."""
-    projects = [["-C", project, *words] for project in arguments for words in IN_A_PROJECT]
-    for words in (*COMMANDS, *projects):
-        pairs = [(cpu_seconds(BASE), cpu_seconds(["-m", "sparsebuild", *words])) for _ in range(RUNS)]
-        base, ours = (statistics.median(column) for column in zip(*pairs, strict=True))
-        sys.stdout.write(f"{' '.join(words):<64} {ours:.3f} s  {ours / base:.2f} x\n")
+def main(projects: list[str]) -> None:
+    """Print a table: command, median CPU seconds, ratio of medians, peak memory."""
+    table("Starting", ["", "CPU", "ratio", "peak memory"])
+    for words in COMMANDS:
+        measure(words, words.split())
+    for line in COMPLETED:
+        asked = {"_SPARSEBUILD_COMPLETE": "complete_zsh", "_TYPER_COMPLETE_ARGS": line}
+        measure(f"completing `{line}`", [], asked)
+    for project in projects:
+        for words in IN_A_PROJECT:
+            measure(f"{words}, nothing to do", ["-C", project, *words.split()])
 
 
-def cpu_seconds(words: list[str]) -> float:
-    """User and system time of one `python WORDS`, all its children included."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run([sys.executable, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+def measure(title: str, words: list[str], environment: Mapping[str, str] | None = None) -> None:
+    ours = [sys.executable, "-m", "sparsebuild", *words]
+    pairs = [(cost(BASE), cost(ours, environment=environment)) for _ in range(RUNS)]
+    base, cpu = (statistics.median(spent.cpu_s for spent in column) for column in zip(*pairs, strict=True))
+    peak = statistics.median(spent.peak_mib for _, spent in pairs)
+    row([title, f"{cpu:.3f} s", f"{cpu / base:.2f} ×", f"{peak:.0f} MiB"])
 
 
 if __name__ == "__main__":
