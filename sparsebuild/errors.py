@@ -11,6 +11,7 @@ SparsebuildError                exit code
 ├── SourceUnavailable           4    missing, offline or refused
 ├── HashMismatch                5    bytes are not the bytes of the lock
 ├── HeldByAnotherRun            6    under --no-wait
+├── Differs                     7    `verify` found other bytes than were recorded
 └── Interrupted                 130  Ctrl-C (143 for SIGTERM)
 
 An exception outside this tree is our bug: the command line writes a report and exits with 70.
@@ -23,6 +24,7 @@ from dataclasses import dataclass
 
 __all__ = [
     "DataError",
+    "Differs",
     "GateFailed",
     "HashMismatch",
     "HeldByAnotherRun",
@@ -130,6 +132,12 @@ class HeldByAnotherRun(SparsebuildError):
     """Another run holds the project and we were told not to wait."""
 
     exit_code = 6
+
+
+class Differs(SparsebuildError):
+    """What stands on the disk, or what comes out when it is built again, is not what was recorded."""
+
+    exit_code = 7
 
 
 class Interrupted(SparsebuildError):

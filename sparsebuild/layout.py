@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
+
+from sparsebuild.errors import UserError
 
 __all__ = ["LOCK_NAME", "MANIFEST_NAME", "ProjectLayout", "cache_folder", "mark_as_cache"]
 
@@ -32,18 +35,31 @@ class ProjectLayout:
         return self.root / ".sparsebuild"
 
     @property
+    def locks(self) -> Path:
+        """Locks of sources that were asked for in place of those of `sparse.toml`, for a run."""
+        return self.state / "locks"
+
+    @property
     def build(self) -> Path:
         """What the user came for."""
         return self.root / "build"
 
 
 def cache_folder() -> Path:
-    """The user's cache, shared by projects: `SPARSEBUILD_CACHE_DIR`, or the platform's place for caches."""
+    """The user's cache, shared by projects: `SPARSEBUILD_CACHE_DIR`, or the platform's place for caches.
+
+    Raises UserError where there is neither.
+    """
     named = os.environ.get("SPARSEBUILD_CACHE_DIR")
     if named:
         return Path(named)
     base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "sparsebuild"
+    try:
+        return (Path(base) if base else Path.home() / ".cache") / "sparsebuild"
+    except RuntimeError:
+        raise UserError(
+            "you have no home folder, where the cache would be", hint="set SPARSEBUILD_CACHE_DIR to a folder"
+        ) from None
 
 
 def mark_as_cache(folder: Path) -> None:
@@ -53,5 +69,5 @@ def mark_as_cache(folder: Path) -> None:
         (".gitignore", "*\n"),
         ("CACHEDIR.TAG", "Signature: 8a477f597d28d172789f06886806bc55\n"),
     ):
-        if not (folder / name).exists():
-            (folder / name).write_text(text)
+        with contextlib.suppress(FileExistsError), (folder / name).open("x") as file:  # "x" follows no link
+            file.write(text)

@@ -18,7 +18,7 @@ FLOORS = [
     {"errors", "events", "digest", "frame", "layout", "libraries", "registry", "numerics", "__init__"},
     {"manifest", "recipe", "lock", "engine"},
     {"providers", "tasks", "modifiers", "exporters", "executors", "training"},
-    {"resolve", "pipeline", "steps"},
+    {"resolve", "pipeline", "origins", "steps"},
     {"cli", "ui", "__main__"},
 ]
 # On these floors neighbours may call each other.
@@ -33,7 +33,7 @@ NEIGHBOURS = {
     "exporters": {"training"},  # a trained model is rebuilt from its structure in `training/`
 }
 HEAVY = {
-    "accelerate", "datasets", "huggingface_hub", "onnx", "onnxruntime", "pydantic", "ray", "safetensors", "torch",
+    "accelerate", "datasets", "huggingface_hub", "onnx", "onnxruntime", "pyarrow", "pydantic", "ray", "safetensors", "torch",
     "transformers",
 }  # fmt: skip
 MAY_IMPORT_TORCH = {"numerics", "training"}

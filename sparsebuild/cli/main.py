@@ -1,9 +1,10 @@
 """The `sparsebuild` command: its sub-commands, and what its exit code means.
 
     0 done · 1 a target or gate failed · 2 wrong file, command or environment · 3 lock out of date · 4 source missing
-    5 hash mismatch · 6 held by another run · 8 something is stale · 70 our bug · 130 Ctrl-C · 141 pipe · 143 SIGTERM
+    5 hash mismatch · 6 held by another run · 7 `verify` found a difference · 8 something is stale · 70 our bug
+    130 Ctrl-C · 141 pipe · 143 SIGTERM
 
-Whatever is heavy is imported by the command that needs it, when it runs.
+The commands are rows of a table, and the one that is called is loaded; what is heavy it imports when it runs.
 """
 
 from __future__ import annotations
@@ -19,42 +20,102 @@ from typing import Annotated
 import typer
 
 from sparsebuild import __version__
-from sparsebuild.cli.init import init
-from sparsebuild.cli.lock import lock
 from sparsebuild.cli.options import ProjectBefore
-from sparsebuild.cli.recipe import recipe
-from sparsebuild.cli.run import run
-from sparsebuild.cli.schema import schema
-from sparsebuild.cli.startup import BROKEN_PIPE, Command, Group
-from sparsebuild.cli.status import status
-from sparsebuild.cli.tag import tag
-from sparsebuild.cli.why import why
+from sparsebuild.cli.startup import BROKEN_PIPE, Group, Row
 from sparsebuild.errors import Interrupted, SparsebuildError
 
-__all__ = ["app", "run_command"]
+__all__ = ["COMMANDS", "app", "run_command"]
 
 _OUR_BUG = 70
 _INTERRUPTED = 130
 _TERMINATED = 128 + signal.SIGTERM
 
+# In the order of the help: its panel, where it is, and what it does (the first line of its docstring).
+COMMANDS = {
+    "init": Row("Build", "sparsebuild.cli.init:init", "Start a project from a template. Nothing is ever overwritten."),
+    "lock": Row(
+        "Build",
+        "sparsebuild.cli.lock:lock",
+        "Write sparse.lock: the version, size and sha256 of every source. What did not change keeps its pin.",
+    ),
+    "run": Row(
+        "Build",
+        "sparsebuild.cli.run:run",
+        "Build what is out of date: fetch, prepare, train, evaluate, export, and promote what passes the gates.",
+    ),
+    "try": Row("Build", "sparsebuild.cli.tag:tag", "Mark the entities in TEXT with the exported model."),
+    "status": Row(
+        "Look",
+        "sparsebuild.cli.status:status",
+        "Show which targets are up to date, why the others are not, and what the last build measured.",
+    ),
+    "why": Row(
+        "Look",
+        "sparsebuild.cli.why:why",
+        "Say why TARGET has to run: each change, old value and new, with the line that says so.",
+    ),
+    "metrics": Row(
+        "Look",
+        "sparsebuild.cli.metrics:metrics",
+        "Print the figures that targets left: scores, sparsity, sizes, and how long they took.",
+    ),
+    "diff": Row(
+        "Look",
+        "sparsebuild.cli.diff:diff",
+        "Compare this build with that of another commit or folder: settings, recipe, lock, figures and sizes.",
+    ),
+    "log": Row(
+        "Look",
+        "sparsebuild.cli.log:log",
+        "Print the log of the last try at TARGET, whether it was built or failed.",
+    ),
+    "graph": Row(
+        "Look",
+        "sparsebuild.cli.graph:graph",
+        "Print the targets in the order in which they are built, and what each reads of others.",
+    ),
+    "tree": Row(
+        "Look",
+        "sparsebuild.cli.tree:tree",
+        "Show every source: what was asked for, what was pinned, its files and sizes, and what uses it.",
+    ),
+    "schema": Row(
+        "Look",
+        "sparsebuild.cli.schema:schema",
+        "Print the JSON Schema of sparse.toml, with which editors complete and check it.",
+    ),
+    "recipe": Row("Look", "sparsebuild.cli.recipe:recipe", "Look at recipes."),
+    "verify": Row(
+        "Keep",
+        "sparsebuild.cli.verify:verify",
+        "Read every output again and hold it against its record; exit with 7 if something differs.",
+    ),
+    "clean": Row(
+        "Keep",
+        "sparsebuild.cli.clean:clean",
+        "Remove what builds left here, and nothing else; a run brings it back from the cache.",
+    ),
+    "gc": Row(
+        "Keep", "sparsebuild.cli.gc:gc", "Find what the cache holds that no project needs, and with --yes remove it."
+    ),
+    "cache": Row("Keep", "sparsebuild.cli.cache:cache", "Look at the cache that projects share, or empty it."),
+}
+
+
+class _Commands(Group):
+    table = COMMANDS
+
+
 app = typer.Typer(
     name="sparsebuild",
-    cls=Group,
-    help="Build sparse, quantized language models from a [bold]sparse.toml[/bold], and nothing twice.",
-    epilog="Start with [bold]sparsebuild init my-ner && cd my-ner && sparsebuild run[/bold].",
+    cls=_Commands,
+    help="Build sparse, quantized language models from a sparse.toml, and nothing twice.",
+    epilog="Start with: sparsebuild init my-ner && cd my-ner && sparsebuild run",
     context_settings={"help_option_names": ["-h", "--help"]},
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
+    rich_markup_mode=None,
 )
-app.command(cls=Command, rich_help_panel="Build")(init)
-app.command(cls=Command, rich_help_panel="Build")(lock)
-app.command(cls=Command, rich_help_panel="Build")(run)
-app.command("try", cls=Command, rich_help_panel="Build")(tag)
-app.command(cls=Command, rich_help_panel="Look")(status)
-app.command(cls=Command, rich_help_panel="Look")(why)
-app.add_typer(recipe, name="recipe", rich_help_panel="Look")
-app.command(cls=Command, rich_help_panel="Look")(schema)
 
 
 def _version(asked: bool) -> None:
@@ -72,7 +133,7 @@ def _options(
     ] = False,
 ) -> None:
     # `-C` may stand before the command, as with git and make, or after it.
-    context.default_map = {name: {"project": str(project)} for name in ("lock", "run", "status", "why", "try")}
+    context.default_map = {name: {"project": str(project)} for name in COMMANDS}
 
 
 def run_command(arguments: Sequence[str]) -> int:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["Json", "ProjectBefore", "ProjectFolder"]
+__all__ = ["Json", "Profile", "ProjectBefore", "ProjectFolder", "Settings"]
 
 _HELP = "The folder that holds sparse.toml."
 
@@ -17,3 +17,12 @@ ProjectBefore = Annotated[
     Path, typer.Option("--project", "-C", metavar="DIR", envvar="SPARSEBUILD_PROJECT", help=_HELP)
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON to stdout, for programs.")]
+Profile = Annotated[
+    str, typer.Option("--profile", metavar="NAME", help="Lay the values of [profile.NAME] over those of sparse.toml.")
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Lay one value over sparse.toml, as in `train.seed=3`; repeatable."
+    ),
+]

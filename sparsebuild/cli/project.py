@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sparsebuild import __version__
 from sparsebuild import lock as locks
 from sparsebuild import manifest as manifests
+from sparsebuild.cli import apart, laid
 from sparsebuild.digest import canonical_json, text_digest
 from sparsebuild.engine.atomic import write_bytes
 from sparsebuild.engine.stat_cache import StatCache
@@ -18,16 +20,25 @@ from sparsebuild.engine.store import Store
 from sparsebuild.errors import LockOutOfDate, Problem, SourceUnavailable
 from sparsebuild.layout import LOCK_NAME, MANIFEST_NAME, ProjectLayout, cache_folder, mark_as_cache
 from sparsebuild.lock import Difference, Lock, MergeMarkers
-from sparsebuild.manifest import Manifest
+from sparsebuild.manifest import Manifest, Written, setting
 from sparsebuild.providers import Context
 
 if TYPE_CHECKING:
     from sparsebuild.engine.graph import Graph
     from sparsebuild.manifest import Recipe
     from sparsebuild.pipeline import RecipeFacts
-    from sparsebuild.recipe import Resolved
 
-__all__ = ["Project", "answered", "changes", "graph", "lock_again", "open_project", "out_of_date", "remember_documents"]
+__all__ = [
+    "Project",
+    "answered",
+    "changes",
+    "graph",
+    "lock_again",
+    "open_project",
+    "out_of_date",
+    "refuse_changes",
+    "remember_documents",
+]
 
 _Say = Callable[[str], None]
 
@@ -38,24 +49,39 @@ class Project:
 
     layout: ProjectLayout
     manifest: Manifest
-    text: str  # of sparse.toml
-    lock: Lock | None
+    written: Written  # sparse.toml, and what is laid over it
+    lock: Lock | None  # the one in force
+    lock_file: str  # where it stands, or will
+    committed: Lock | None  # sparse.lock, which another one may be in force for
     context: Context  # for providers
     store: Store
     stat_cache: StatCache
 
 
-def open_project(folder: Path, say: _Say | None = None) -> Project:
-    """Read `sparse.toml` and `sparse.lock`; a lock with the marks of a merge conflict is none. Writes nothing."""
+def open_project(folder: Path, say: _Say | None = None, *, profile: str = "", settings: Sequence[str] = ()) -> Project:
+    """Read `sparse.toml`, with a profile and `--set`s laid over it, and its lock. Writes nothing.
+
+    A lock with the marks of a merge conflict is none.
+    """
     layout = ProjectLayout(folder.resolve())
     text = manifests.read_text(folder / MANIFEST_NAME)
+    written = Written(text=text, profile=profile, settings=tuple(map(setting, settings)))
+    manifest = _remembered(layout, written)
+    if manifest is None:
+        manifest = manifests.parse(text, str(folder / MANIFEST_NAME), profile=profile, settings=settings)
     store, stat_cache = Store(cache_folder()), StatCache(layout.state / "stats.json")
-    context = Context(root=layout.root, store=store, digests=stat_cache, temporary=cache_folder() / "temporary")
+    context = Context(
+        root=layout.root, store=store, digests=stat_cache, temporary=cache_folder() / "temporary", written=written
+    )
+    committed = _lock(layout.lock)
+    lock = apart.in_force(layout, manifest, committed) if written.is_changed else committed
     return Project(
         layout=layout,
-        manifest=_remembered(layout, text) or manifests.parse(text, str(folder / MANIFEST_NAME)),
-        text=text,
-        lock=_lock(layout.lock),
+        manifest=manifest,
+        written=written,
+        lock=lock,
+        lock_file=LOCK_NAME if lock is committed else apart.shown(layout, manifest),
+        committed=committed,
         context=replace(context, report=say) if say else context,
         store=store,
         stat_cache=stat_cache,
@@ -69,18 +95,43 @@ def changes(project: Project) -> tuple[Difference, ...]:
     return is_current(project.manifest, project.lock, project.context)
 
 
-def lock_again(project: Project, upgrade: Collection[str] = ()) -> Project:
-    """Decide anew what changed or is to be upgraded, and write `sparse.lock`.
+def lock_again(project: Project, upgrade: Collection[str] = (), say: _Say = lambda sentence: None) -> Project:
+    """Decide anew what changed or is to be upgraded, and write `sparse.lock`, or a lock apart for other sources.
 
     A recipe that could not be run is refused here, before anything is written or fetched for it.
     """
     from sparsebuild.resolve import resolve
 
+    say(_about_to_lock(project))
     lock = resolve(project.manifest, project.lock, project.context, upgrade)
-    locked = replace(project, lock=lock)
+    locked = _with_lock(project, lock)
     graph(locked)
-    locks.write(project.layout.lock, lock)
+    with contextlib.suppress(OSError):  # what was pinned may be in the cache already, and `gc` should know for whom
+        project.store.know(project.layout.root)
+    if locked.lock_file == LOCK_NAME:
+        locks.write(project.layout.lock, lock)
+        return replace(locked, committed=lock)
+    apart.keep(project.layout, project.manifest, lock)
     return locked
+
+
+def _about_to_lock(project: Project) -> str:
+    if _is_apart(project):
+        where = apart.shown(project.layout, project.manifest)
+        return (
+            f"{project.written.laid_over} asks for other sources: locking them in {where}; {LOCK_NAME} stays as it is"
+        )
+    return f"{LOCK_NAME} is out of date: locking" if project.committed else f"there is no {LOCK_NAME}: locking"
+
+
+def _is_apart(project: Project) -> bool:
+    return project.written.is_changed and apart.asks_otherwise(project.written, project.manifest)
+
+
+def _with_lock(project: Project, lock: Lock) -> Project:
+    """The project with the lock that answers it; `sparse.lock` is for the sources of the file alone."""
+    where = apart.shown(project.layout, project.manifest) if _is_apart(project) else LOCK_NAME
+    return replace(project, lock=lock, lock_file=where)
 
 
 def answered(project: Project) -> Project | None:
@@ -96,74 +147,120 @@ def answered(project: Project) -> Project | None:
         lock = resolve(project.manifest, project.lock, replace(project.context, offline=True))
     except SourceUnavailable:
         return project if project.lock else None
-    return replace(project, lock=lock)
+    return _with_lock(project, lock)
 
 
-def out_of_date(differences: Collection[Difference], lock: Lock | None) -> LockOutOfDate:
-    """The error that says what would change."""
-    message = f"`{LOCK_NAME}` does not answer `{MANIFEST_NAME}`" if lock else f"there is no `{LOCK_NAME}`"
-    frame = "\n".join(f"  {difference}" for difference in differences) if lock else ""
-    return LockOutOfDate(Problem(message=message, frame=frame, hint="run `sparsebuild lock` and commit what it writes"))
+def refuse_changes(project: Project) -> None:
+    """Raise LockOutOfDate, which says what would change, unless `sparse.lock` answers what is asked."""
+    found = changes(replace(project, lock=project.committed))
+    if found:
+        raise out_of_date(found, project)
+
+
+def out_of_date(differences: Collection[Difference], project: Project) -> LockOutOfDate:
+    """The error that says what would change in `sparse.lock`."""
+    there_is = project.committed is not None
+    message = f"`{LOCK_NAME}` does not answer `{MANIFEST_NAME}`" if there_is else f"there is no `{LOCK_NAME}`"
+    hint = "run `sparsebuild lock` and commit what it writes"
+    if _is_apart(project):
+        message = f"`{LOCK_NAME}` does not answer {project.written.laid_over}, which asks for other sources"
+        hint = "leave out `--locked`: other sources are locked apart, for such runs alone"
+    frame = "\n".join(f"  {difference}" for difference in differences) if there_is else ""
+    return LockOutOfDate(Problem(message=message, frame=frame, hint=hint))
 
 
 def graph(project: Project) -> Graph:
     """The targets of the project."""
     from sparsebuild import pipeline
+    from sparsebuild.origins import Documents
 
     assert project.lock is not None  # commands lock first
     asked = project.manifest.recipe
     facts = _facts(project, asked) if asked else None
-    return pipeline.graph(project.manifest, project.lock, facts, project.text)
+    documents = Documents(
+        written=project.written,
+        recipe=facts.places if facts else {},
+        lock=project.lock,
+        lock_file=project.lock_file,
+        before=laid.reader(project.layout),
+    )
+    return pipeline.graph(project.manifest, project.lock, facts, documents)
 
 
 def remember_documents(project: Project) -> None:
     """Keep what was read of the manifest and the recipe, so that the next command need not read the same text again."""
-    _remember(project.layout, "manifest", project.text, lambda: manifests.to_json(project.manifest))
+    slot = _slot(project.written)
+    _remember(project.layout, "manifest", slot, _identity(project.written), lambda: manifests.to_json(project.manifest))
     if asked := project.manifest.recipe:
-        _remember(project.layout, "recipe", _identity(project, asked), lambda: asdict(_facts(project, asked)))
+        identity = _recipe_identity(project, asked)
+        _remember(project.layout, "recipe", slot, identity, lambda: asdict(_facts(project, asked)))
 
 
 def _facts(project: Project, asked: Recipe) -> RecipeFacts:
     """What the graph needs of the recipe: as it was kept, or read anew."""
-    from sparsebuild.pipeline import RecipeFacts, recipe_facts
+    from sparsebuild.pipeline import RecipeFacts
 
-    known = _recalled(project.layout, "recipe", _identity(project, asked))
+    known = _recalled(project.layout, "recipe", _slot(project.written), _recipe_identity(project, asked))
     if known and known["recipe"].keys() == {field.name for field in fields(RecipeFacts)}:
         return RecipeFacts(**known["recipe"])
-    return recipe_facts(_resolved(project, asked))
+    return _read_facts(project, asked)
 
 
-def _resolved(project: Project, asked: Recipe) -> Resolved:
+def _read_facts(project: Project, asked: Recipe) -> RecipeFacts:
     from sparsebuild import recipe as recipes
+    from sparsebuild.pipeline import recipe_facts
     from sparsebuild.resolve import recipe_text
 
     assert project.lock is not None
-    document = recipes.read(recipe_text(project.lock, project.context) or "", asked.source.removeprefix("file:"))
-    return recipes.resolve(document, asked.args)
+    document = recipes.read(recipe_text(project.lock, project.context) or "", _recipe_file(project.lock))
+    resolved = recipes.resolve(document, asked.args)
+    return recipe_facts(resolved, recipes.places(document, resolved, asked.args))
 
 
-def _identity(project: Project, asked: Recipe) -> str:
-    """What a recipe's text and its arguments make it, as text."""
+def _recipe_file(lock: Lock) -> str:
+    """The recipe's name for messages, whose suffix says what it is: as the project or as its source calls it."""
+    source = lock.source("recipe")
+    assert source is not None  # there is a recipe
+    return source.request.removeprefix("file:") if source.request.startswith("file:") else source.files[0].path
+
+
+def _recipe_identity(project: Project, asked: Recipe) -> str:
+    """What a recipe's name, its text and its arguments make it, as text."""
     source = project.lock.source("recipe") if project.lock else None
-    return canonical_json([source.files[0].sha256 if source else "", asked.args])
+    return canonical_json([source.files[0].sha256 if source else "", source.request if source else "", asked.args])
 
 
-def _remembered(layout: ProjectLayout, text: str) -> Manifest | None:
-    known = _recalled(layout, "manifest", text)
+def _identity(written: Written) -> str:
+    """What makes a manifest, as text."""
+    if not written.is_changed:
+        return written.text
+    return canonical_json([written.text, written.profile, [said.text for said in written.settings]])
+
+
+def _slot(written: Written) -> str:
+    """Where it is remembered: what is laid over the file for one command does not push the file itself out."""
+    return "-laid-over" if written.is_changed else ""
+
+
+def _remembered(layout: ProjectLayout, written: Written) -> Manifest | None:
+    known = _recalled(layout, "manifest", _slot(written), _identity(written))
     return manifests.from_json(known["manifest"]) if known else None
 
 
-def _remember(layout: ProjectLayout, name: str, text: str, make: Callable[[], Mapping[str, Any]]) -> None:
+def _remember(layout: ProjectLayout, name: str, slot: str, text: str, make: Callable[[], Mapping[str, Any]]) -> None:
     """Keep what `make` gives under `name`; it is only asked when it is not there yet."""
-    if _recalled(layout, name, text) is None:
+    if _recalled(layout, name, slot, text) is not None:
+        return
+    data = json.dumps({**_key(text), name: make()}).encode()
+    with contextlib.suppress(OSError):  # it only spares time
         mark_as_cache(layout.state)
-        write_bytes(_memory(layout, name), json.dumps({**_key(text), name: make()}).encode())
+        write_bytes(_memory(layout, name + slot), data, durable=False)
 
 
-def _recalled(layout: ProjectLayout, name: str, text: str) -> Mapping[str, Any] | None:
+def _recalled(layout: ProjectLayout, name: str, slot: str, text: str) -> Mapping[str, Any] | None:
     """What was kept under `name` for this text; None where it is not there, or not as we write it."""
     try:
-        data = json.loads(_memory(layout, name).read_bytes())
+        data = json.loads(_memory(layout, name + slot).read_bytes())
         known = {key: data[key] for key in _key(text)} == _key(text)
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -8,18 +8,20 @@ import sys
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
-from sparsebuild.cli.options import Json, ProjectFolder
+from sparsebuild.cli.options import Json, Profile, ProjectFolder, Settings
 
 if TYPE_CHECKING:
     from sparsebuild.cli.project import Project
-    from sparsebuild.events import Outcome
-    from sparsebuild.ui import Fold
+    from sparsebuild.events import Event, Outcome
+    from sparsebuild.ui import Fold, Mode
 
 __all__ = ["Show", "run"]
+
+_STDOUT = "jsonl"  # as a place for events; a file of that name is `./jsonl`
 
 
 class Show(StrEnum):
@@ -38,6 +40,8 @@ def run(
         typer.Argument(metavar="TARGET", help="What to build, with all it needs; `train+` also what needs it."),
     ] = None,
     project: ProjectFolder = Path(),
+    profile: Profile = "",
+    settings: Settings = None,
     locked: Annotated[
         bool | None,
         typer.Option(
@@ -59,25 +63,90 @@ def run(
     keep_going: Annotated[
         bool, typer.Option("--keep-going", "-k", help="After a failure, build what does not need what failed.")
     ] = False,
+    jobs: Annotated[
+        int,
+        typer.Option(
+            "--jobs",
+            "-j",
+            metavar="N",
+            envvar="SPARSEBUILD_JOBS",
+            help="Build up to N targets at once; of those that compute, one at a time.",
+        ),
+    ] = 1,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say only what goes wrong.")] = False,
     show: Annotated[
         Show, typer.Option("--show", envvar="SPARSEBUILD_SHOW", help="How to tell the run on stderr.")
     ] = Show.auto,
+    events: Annotated[
+        str,
+        typer.Option(
+            "--events",
+            metavar="jsonl|FILE",
+            help="Also write the events as JSON lines: to stdout, in place of results, or to a file.",
+        ),
+    ] = "",
     as_json: Json = False,
 ) -> None:
     """Build what is out of date: fetch, prepare, train, evaluate, export, and promote what passes the gates."""
     from sparsebuild.cli.project import open_project
     from sparsebuild.events import Log
-    from sparsebuild.ui import choose
 
-    with contextlib.closing(choose(sys.stderr, "quiet" if quiet else show.value)) as fold:
-        opened = open_project(project, say=lambda sentence: fold(Log(message=sentence)))
+    _check(jobs, events, dry_run, as_json)
+    with contextlib.ExitStack() as stack:
+        fold = stack.enter_context(contextlib.closing(_fold("quiet" if quiet else show.value, events, stack)))
+        opened = open_project(
+            project, say=lambda sentence: fold(Log(message=sentence)), profile=profile, settings=settings or ()
+        )
         if dry_run:
             _forecast(opened, targets or (), force or (), as_json)
             return
         opened = _locked(opened, _must_be_locked(opened) if locked is None else locked, fold)
-        outcomes = _build(opened, targets or (), force or (), keep_going, not no_wait, fold)
-    _tell(opened, project, outcomes, as_json, quiet)
+        outcomes = _build(
+            opened, targets or (), force=force or (), keep_going=keep_going, wait=not no_wait, jobs=jobs, fold=fold
+        )
+    if events != _STDOUT:
+        _tell(opened, project, outcomes, as_json, quiet)
+
+
+def _check(jobs: int, events: str, dry_run: bool, as_json: bool) -> None:
+    """Refuse options that make no sense, or not together."""
+    from sparsebuild.errors import UserError
+
+    if jobs < 1:
+        raise UserError(f"`--jobs` must be at least 1, found {jobs}")
+    if events == _STDOUT and as_json:
+        raise UserError(
+            "`--events jsonl` and `--json` both write to stdout", hint="write the events to a file: `--events FILE`"
+        )
+    if events and dry_run:
+        raise UserError("a dry run has no events", hint="`--json` prints what it finds")
+
+
+def _fold(mode: Mode, events: str, stack: contextlib.ExitStack) -> Fold:
+    """All who are told of the run: a person on stderr, GitHub's runner, and who reads the events."""
+    from sparsebuild.ui import choose, github
+
+    folds = [choose(sys.stderr, mode)]
+    if github.are_wanted() and mode != "jsonl":
+        folds.append(github.Annotations(sys.stderr))
+    if events:
+        from sparsebuild.ui.jsonl import JsonLines
+
+        folds.append(JsonLines(sys.stdout if events == _STDOUT else _file(events, stack)))
+    if len(folds) == 1:
+        return folds[0]
+    from sparsebuild.ui.together import Together
+
+    return Together(folds)
+
+
+def _file(path: str, stack: contextlib.ExitStack) -> TextIO:
+    from sparsebuild.errors import UserError
+
+    try:
+        return stack.enter_context(Path(path).open("w", encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"the events cannot be written to `{path}`: {error.strerror}") from None
 
 
 def _must_be_locked(project: Project) -> bool:
@@ -86,17 +155,17 @@ def _must_be_locked(project: Project) -> bool:
 
 
 def _locked(project: Project, locked: bool, fold: Fold) -> Project:
-    from sparsebuild.cli.project import changes, lock_again, out_of_date, remember_documents
+    """The project with a lock that answers it."""
+    from sparsebuild.cli.project import changes, lock_again, refuse_changes, remember_documents
     from sparsebuild.events import Log
 
+    if locked:
+        refuse_changes(project)
     found = changes(project)
     if not found:
         remember_documents(project)
         return project
-    if locked:
-        raise out_of_date(found, project.lock)
-    fold(Log(message="sparse.lock is out of date: locking" if project.lock else "there is no sparse.lock: locking"))
-    again = lock_again(project)
+    again = lock_again(project, say=lambda sentence: fold(Log(message=sentence)))
     remember_documents(again)
     if project.lock:
         for difference in found:
@@ -105,39 +174,64 @@ def _locked(project: Project, locked: bool, fold: Fold) -> Project:
 
 
 def _build(
-    project: Project, targets: Sequence[str], force: Sequence[str], keep_going: bool, wait: bool, fold: Fold
+    project: Project,
+    targets: Sequence[str],
+    *,
+    force: Sequence[str],
+    keep_going: bool,
+    wait: bool,
+    jobs: int,
+    fold: Fold,
 ) -> Mapping[str, Outcome]:
+    from sparsebuild.cli import laid
     from sparsebuild.cli.project import graph
     from sparsebuild.engine.build import build
+    from sparsebuild.events import TargetFinished
     from sparsebuild.executors.dispatch import Dispatch
     from sparsebuild.steps import STEPS
 
     functions = {name: step.function for name, step in STEPS.items()}
-    return build(
-        graph(project),
-        targets,
-        layout=project.layout,
-        store=project.store,
-        stat_cache=project.stat_cache,
-        executor=Dispatch(functions, project.layout),
-        sink=fold,
-        force=force,
-        keep_going=keep_going,
-        wait=wait,
-    )
+    made: list[str] = []
+
+    def sink(event: Event) -> None:
+        if isinstance(event, TargetFinished) and event.outcome in ("built", "restored"):
+            made.append(event.target)
+        fold(event)
+
+    try:
+        return build(
+            graph(project),
+            targets,
+            layout=project.layout,
+            store=project.store,
+            stat_cache=project.stat_cache,
+            executor=Dispatch(functions, project.layout),
+            sink=sink,
+            force=force,
+            keep_going=keep_going,
+            wait=wait,
+            jobs=jobs,
+        )
+    finally:
+        if made:
+            laid.note(project.layout, made, project.written)
 
 
 def _forecast(project: Project, targets: Sequence[str], force: Sequence[str], as_json: bool) -> None:
-    from sparsebuild.cli.forecast import document, forecast
-    from sparsebuild.cli.output import write_document
+    from sparsebuild.cli.forecast import document, estimate, forecast
 
     decisions = forecast(project, targets, force)
+    cost = estimate(decisions)
     if as_json:
-        write_document(document(project, decisions))
+        from dataclasses import asdict
+
+        from sparsebuild.cli.output import write_document
+
+        write_document({**document(project, decisions), "estimate": asdict(cost)})
         return
     from sparsebuild.ui import standing
 
-    standing.show_all(decisions, sys.stdout)
+    standing.show_all(decisions, cost, sys.stdout)
 
 
 def _tell(project: Project, folder: Path, outcomes: Mapping[str, Outcome], as_json: bool, quiet: bool) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from sparsebuild.cli.options import Json, ProjectFolder
+from sparsebuild.cli.options import Json, Profile, ProjectFolder, Settings
 
 __all__ = ["status"]
 
@@ -17,24 +18,27 @@ _STALE = 8
 
 def status(
     project: ProjectFolder = Path(),
+    profile: Profile = "",
+    settings: Settings = None,
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 8 if something is not up to date.")] = False,
     as_json: Json = False,
 ) -> None:
     """Show which targets are up to date, why the others are not, and what the last build measured."""
-    from sparsebuild.cli.forecast import document, forecast
+    from sparsebuild.cli.forecast import document, estimate, forecast
     from sparsebuild.cli.output import write_document
     from sparsebuild.cli.project import open_project
     from sparsebuild.cli.results import read
 
-    opened = open_project(project)
+    opened = open_project(project, profile=profile, settings=settings or ())
     decisions = forecast(opened)
+    cost = estimate(decisions)
     measured = read(opened.layout, ("eval", "gate"))
     if as_json:
-        write_document({**document(opened, decisions), "results": measured})
+        write_document({**document(opened, decisions), "estimate": asdict(cost), "results": measured})
     else:
         from sparsebuild.ui import results, standing
 
-        standing.show_all(decisions, sys.stdout)
+        standing.show_all(decisions, cost, sys.stdout)
         results.show(measured, sys.stdout)
     if exit_code and any(decision.verdict != "fresh" for decision in decisions):
         raise typer.Exit(_STALE)

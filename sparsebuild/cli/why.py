@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from sparsebuild.cli.options import Json, ProjectFolder
+from sparsebuild.cli.options import Json, Profile, ProjectFolder, Settings
 
 __all__ = ["why"]
 
@@ -16,16 +16,18 @@ __all__ = ["why"]
 def why(
     target: Annotated[str, typer.Argument(metavar="TARGET", help="As in `status`; `fetch` names every `fetch@…`.")],
     project: ProjectFolder = Path(),
+    profile: Profile = "",
+    settings: Settings = None,
     as_json: Json = False,
 ) -> None:
-    """Say why TARGET has to run: each change, old value and new, with its line in sparse.toml."""
+    """Say why TARGET has to run: each change, old value and new, with the line that says so."""
     from fnmatch import fnmatchcase
 
     from sparsebuild.cli.forecast import document, forecast
     from sparsebuild.cli.output import write_document
     from sparsebuild.cli.project import open_project
 
-    opened = open_project(project)
+    opened = open_project(project, profile=profile, settings=settings or ())
     asked = [d for d in forecast(opened, [target]) if d.action == target or fnmatchcase(d.action, f"{target}@*")]
     if as_json:
         write_document(document(opened, asked))

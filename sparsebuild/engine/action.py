@@ -47,7 +47,8 @@ class Action:
     inputs: tuple[Input, ...] = ()
     sources: Mapping[str, Source] = field(default_factory=dict)
     libraries: Mapping[str, str] = field(default_factory=dict)  # name to "major.minor"
-    origins: Mapping[str, str] = field(default_factory=dict)  # key path of a param to "sparse.toml:12", for people
+    origins: Mapping[str, str] = field(default_factory=dict)  # where a param, or "sources.x", is said: for people
+    defaults: Mapping[str, JSON] = field(default_factory=dict)  # what a param is when it is left out, for people
     where: Place = "worker"
     resource: str = ""  # at most one action at a time works with it ("device"); empty: it needs none
     exact: bool = True  # the same question gives the same bytes; if not, numbers within a tolerance

@@ -1,45 +1,44 @@
-"""Building what is out of date, so that a stop at any moment leaves a state from which the next run finishes.
+"""Building what is out of date: look, hold the project, and do one action after another, or several at a time.
 
-For each action, in order:
+To look takes no lock and writes nothing. Where all that is asked for is up to date, that is the whole story. Else the
+project is held and each action is decided anew when its turn comes, since what it reads may be another by then:
 
     stand       what would it read, what was done, what is on the disk → reasons; none: it is fresh
-    forget      the record goes first: from here on nothing claims to be done
-    recall      the same question was answered once, here or in another project: its files come from the store
-    work        or else the step runs, in .sparsebuild/work/<name>/<question>/: `out` is new at each try,
-                `scratch` stays while the question does
-    keep        the files of `out` go into the store, then the answer to the question
-    swap        `out` takes the place of the action's folder, by renaming
-    record      last
+    make        restore it or run its step, see `make.py`
 
-A failure keeps the work folder and the log, and what stood in the action's folder before.
+With `jobs` > 1 helpers, threads, do just what the main thread does: take the next action from the schedule and bring
+it up to date. Only the main thread hears signals. When one stops it, it ends the workers' processes, and the helpers
+fall with their steps; one that is in the middle of a step in this process ends at the next word of that step.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
+import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from sparsebuild import events
-from sparsebuild.engine import fingerprint, outputs
-from sparsebuild.engine import record as records
-from sparsebuild.engine.action import JSON, Action, File
+from sparsebuild.engine import outputs, work
+from sparsebuild.engine.action import Action, File
+from sparsebuild.engine.blame import blame_environment
 from sparsebuild.engine.graph import Graph
-from sparsebuild.engine.held import held, refuse_links, stoppable
-from sparsebuild.engine.job import Executor, Job
-from sparsebuild.engine.record import Record
-from sparsebuild.engine.report import EventReport, read_notes
-from sparsebuild.engine.standing import records_folder, stand, work_folder
+from sparsebuild.engine.held import Signals, held, stoppable
+from sparsebuild.engine.job import Executor
+from sparsebuild.engine.make import Site, make, reads
+from sparsebuild.engine.schedule import Schedule
+from sparsebuild.engine.standing import stand
 from sparsebuild.engine.stat_cache import StatCache
-from sparsebuild.engine.store import Missing, Store
-from sparsebuild.errors import SparsebuildError, TargetFailed, UserError
+from sparsebuild.engine.store import Store
+from sparsebuild.errors import SparsebuildError
 from sparsebuild.layout import ProjectLayout
 
 __all__ = ["build"]
+
+_Outputs = dict[str, tuple[File, ...]]  # by action
+
+_PATIENCE = 1.0  # seconds that helpers get to notice that they were stopped, once their processes are gone
 
 
 def build(
@@ -55,58 +54,169 @@ def build(
     force: Iterable[str] = (),
     keep_going: bool = False,
     wait: bool = True,
+    jobs: int = 1,
 ) -> Mapping[str, events.Outcome]:
     """Bring `targets` and all that they need up to date; says what became of each. Closes `executor`.
 
     `force` runs what it names even where there is no reason to, and from the beginning. After a failure what rests on
     it is skipped, and everything else too unless `keep_going`. At the end the failure is raised: the step's own
-    SparsebuildError, or what else it raised. Ctrl-C and SIGTERM raise Interrupted.
+    SparsebuildError, or what else it raised. Ctrl-C and SIGTERM raise Interrupted. Up to `jobs` actions are worked on
+    at once, of which no two share a resource; `sink` is never called twice at a time.
     """
     names = graph.select(targets)
-    forced = frozenset(name for target in force for name in graph.named(target))
-    with stoppable(), held(layout, sink, wait=wait), contextlib.closing(executor):
-        site = _Site(layout=layout, store=store, stat_cache=stat_cache, executor=executor, sink=sink, clock=clock)
-        return _Run(graph, site, forced, keep_going).all(names)
+    forced = frozenset(name for target in force for name in graph.named(target)) & frozenset(names)
+    site = Site(layout=layout, store=store, stat_cache=stat_cache, executor=executor, sink=sink, clock=clock)
+    with stoppable() as signals, contextlib.closing(executor):
+        with contextlib.suppress(OSError):  # what stands in the way will be told when something is put there
+            store.know(layout.root)
+        started = clock()
+        if not forced and _is_all_fresh(graph, names, layout, stat_cache):
+            return _tell_all_fresh(names, site, clock() - started)
+        with held(layout, sink, wait=wait):
+            return _Run(graph, names, site, signals, forced, keep_going).all(jobs)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Site:
-    """All that the work is done with."""
+def _is_all_fresh(graph: Graph, names: Sequence[str], layout: ProjectLayout, stat_cache: StatCache) -> bool:
+    done: _Outputs = {}
+    for name in names:
+        try:
+            standing = stand(graph[name], done, layout, stat_cache)
+        except OSError:  # it is told when the turn of the action comes
+            return False
+        if standing.reasons or not standing.record:
+            return False
+        done[name] = standing.record.outputs
+    _learn(graph, done, layout, stat_cache)
+    return True
 
-    layout: ProjectLayout
-    store: Store
-    stat_cache: StatCache
-    executor: Executor
-    sink: events.Sink
-    clock: Callable[[], float]
+
+def _tell_all_fresh(names: Sequence[str], site: Site, seconds: float) -> Mapping[str, events.Outcome]:
+    """The same story as that of a run that holds the project."""
+    outcomes: dict[str, events.Outcome] = dict.fromkeys(names, "fresh")
+    site.sink(events.RunStarted(project=site.layout.root.name, targets=tuple(names)))
+    for name in names:
+        site.sink(events.TargetDecided(target=name, verdict="fresh"))
+        site.sink(events.TargetFinished(target=name, outcome="fresh"))
+    site.sink(events.RunFinished(seconds=seconds, outcomes=outcomes))
+    return outcomes
+
+
+def _learn(
+    graph: Graph,
+    done: Mapping[str, tuple[File, ...]],
+    layout: ProjectLayout,
+    stat_cache: StatCache,
+    restored: Iterable[str] = (),
+) -> None:
+    """Have nothing left for the next run to hash: neither what was restored nor what was hashed too soon."""
+
+    def ask(name: str) -> None:
+        outputs.present(layout.root / graph[name].folder, done[name], stat_cache)
+
+    with contextlib.suppress(OSError):  # it only spares time
+        for name in restored:
+            ask(name)
+        if stat_cache.calm():
+            for name in done:
+                ask(name)
+        stat_cache.save()
 
 
 class _Run:
-    """The story of one run: what became of each action so far."""
+    """The story of one run: what became of each action so far. Threads share it; `_turn` guards what they change."""
 
-    def __init__(self, graph: Graph, site: _Site, forced: frozenset[str], keep_going: bool) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        names: Sequence[str],
+        site: Site,
+        signals: Signals,
+        forced: frozenset[str],
+        keep_going: bool,
+    ) -> None:
         self._graph = graph
-        self._site = site
+        self._names = names
+        self._tell = _InTurn(site.sink)
+        self._site = replace(site, sink=self._hear)
+        self._signals = signals
         self._forced = forced
         self._keep_going = keep_going
-        self._done: dict[str, tuple[File, ...]] = {}  # outputs of what is up to date
+        self._turn = threading.Condition()
+        self._schedule = Schedule(graph, names)
+        self._done: _Outputs = {}  # outputs of what is up to date
         self._outcomes: dict[str, events.Outcome] = {}
         self._errors: list[Exception] = []
+        self._stopped: BaseException | None = None
 
-    def all(self, names: Sequence[str]) -> Mapping[str, events.Outcome]:
+    def all(self, jobs: int) -> Mapping[str, events.Outcome]:
         started = self._site.clock()
-        self._site.sink(events.RunStarted(project=self._site.layout.root.name, targets=tuple(names)))
+        self._tell(events.RunStarted(project=self._site.layout.root.name, targets=tuple(self._names)))
         try:
-            for name in names:
-                self._one(self._graph[name])
+            with self._helpers(min(jobs, len(self._names)) - 1):
+                self._work()
         finally:
-            with contextlib.suppress(OSError):  # it only spares time
-                self._site.stat_cache.save()
-            outcomes = {name: self._outcomes.get(name, "skipped") for name in names}
-            self._site.sink(events.RunFinished(seconds=self._site.clock() - started, outcomes=outcomes))
+            restored = [name for name, outcome in self._outcomes.items() if outcome == "restored"]
+            _learn(self._graph, dict(self._done), self._site.layout, self._site.stat_cache, restored)
+            outcomes = {name: self._outcomes.get(name, "skipped") for name in self._names}
+            self._tell.last(events.RunFinished(seconds=self._site.clock() - started, outcomes=outcomes))
         if self._errors:
             raise _all_told(self._errors)
         return outcomes
+
+    @contextlib.contextmanager
+    def _helpers(self, count: int) -> Iterator[None]:
+        """Have `count` threads work alongside the block; none of them does when it is left."""
+        helpers = [threading.Thread(target=self._help, daemon=True) for _ in range(count)]
+        try:
+            for helper in helpers:
+                helper.start()
+            yield
+            for helper in helpers:
+                helper.join()
+            if self._stopped:
+                raise self._stopped
+        except BaseException as error:
+            self._stop(error)
+            self._site.executor.close()
+            deadline = time.monotonic() + _PATIENCE
+            for helper in helpers:
+                helper.join(max(0.0, deadline - time.monotonic()))
+            raise
+
+    def _help(self) -> None:
+        try:
+            self._work()
+        except BaseException as error:  # the main thread raises it
+            self._stop(error)
+
+    def _work(self) -> None:
+        """Bring one action after another up to date until nothing is left to begin."""
+        while action := self._next():
+            try:
+                self._one(action)
+            finally:
+                with self._turn:
+                    self._schedule.settle(action)
+                    self._turn.notify_all()
+
+    def _next(self) -> Action | None:
+        with self._turn:
+            while not self._schedule.is_over and not self._stopped:
+                if action := self._schedule.take():
+                    return action
+                self._turn.wait()
+        return None
+
+    def _stop(self, error: BaseException) -> None:
+        with self._turn:
+            self._stopped = self._stopped or error
+            self._turn.notify_all()
+
+    def _hear(self, event: events.Event) -> None:
+        """Pass on what a step says, unless there is no one to work for any more."""
+        if self._stopped or self._signals.stop:
+            raise KeyboardInterrupt
+        self._tell(event)
 
     def _one(self, action: Action) -> None:
         started = self._site.clock()
@@ -117,8 +227,7 @@ class _Run:
         finally:
             self._outcomes[action.name] = outcome
             seconds = self._site.clock() - started
-            finished = events.TargetFinished(target=action.name, outcome=outcome, seconds=seconds, message=message)
-            self._site.sink(finished)
+            self._tell(events.TargetFinished(target=action.name, outcome=outcome, seconds=seconds, message=message))
 
     def _outcome(self, action: Action) -> tuple[events.Outcome, str]:
         lacking = [name for name in self._graph.needs(action.name) if name not in self._done]
@@ -130,193 +239,49 @@ class _Run:
         try:
             return self._bring_up_to_date(action), ""
         except Exception as error:
-            told = _blame_environment(error) if isinstance(error, OSError) else error
-            self._errors.append(told)
-            return "failed", told.args[0] if isinstance(told, SparsebuildError) else repr(told)
+            if self._stopped or self._signals.stop:  # its process was ended
+                return "interrupted", ""
+            return "failed", self._fail(action, error)
+
+    def _fail(self, action: Action, error: Exception) -> str:
+        site = self._site
+        told = blame_environment(error, site.layout, site.store.root) if isinstance(error, OSError) else error
+        message: str = told.args[0] if isinstance(told, SparsebuildError) else repr(told)
+        self._errors.append(told)
+        work.fail(site.layout, action.name, message)
+        return message
 
     def _bring_up_to_date(self, action: Action) -> events.Outcome:
         forced = action.name in self._forced
         standing = stand(action, self._done, self._site.layout, self._site.stat_cache, forced=forced)
         reasons = tuple(str(reason) for reason in standing.reasons)
-        verdict: events.Verdict = "stale" if reasons else "fresh"
-        self._site.sink(events.TargetDecided(target=action.name, verdict=verdict, reasons=reasons))
-        if standing.record and not reasons:
-            self._done[action.name] = standing.record.outputs
-            return "fresh"
-        outcome, record = _make(self._site, action, self._reads(action), standing.record, forced)
+        self._tell(events.TargetDecided(target=action.name, verdict="stale" if reasons else "fresh", reasons=reasons))
+        outcome: events.Outcome = "fresh"
+        record = standing.record
+        if not record or reasons:
+            given = reads(self._graph, action, self._done, self._site.layout)
+            outcome, record = make(self._site, action, given, forced=forced)
         self._done[action.name] = record.outputs
         return outcome
 
-    def _reads(self, action: Action) -> tuple[_Read, ...]:
-        reads = []
-        for given in action.inputs:
-            files = outputs.under(self._done[given.action], given.path)
-            if not files:
-                raise TargetFailed(f"`{action.name}` reads `{given.path}` of `{given.action}`, which left no such file")
-            folder = self._site.layout.root / self._graph[given.action].folder
-            reads.append(_Read(name=given.name, folder=folder, path=given.path, files=files))
-        return tuple(reads)
 
+class _InTurn:
+    """A sink that several threads may call; after the last event it is silent."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Read:
-    """One input and where it stands."""
+    def __init__(self, sink: events.Sink) -> None:
+        self._sink = sink
+        self._lock = threading.RLock()
+        self._ended = False
 
-    name: str
-    folder: Path  # of the action that left it
-    path: str  # what of it is read
-    files: tuple[File, ...]  # their paths begin at `folder`
+    def __call__(self, event: events.Event) -> None:
+        with self._lock:
+            if not self._ended:
+                self._sink(event)
 
-    @property
-    def seen(self) -> tuple[File, ...]:
-        return outputs.read(self.files, self.path)
-
-
-@dataclass(frozen=True, slots=True)
-class _Work:
-    """Where one question of an action is worked on."""
-
-    folder: Path
-
-    @property
-    def out(self) -> Path:
-        return self.folder / "out"
-
-    @property
-    def scratch(self) -> Path:
-        return self.folder / "scratch"
-
-    @property
-    def notes(self) -> Path:
-        return self.folder / "notes.json"
-
-    @property
-    def aside(self) -> Path:
-        """What stood in the action's folder, while `out` takes its place."""
-        return self.folder / "aside"
-
-
-def _make(
-    site: _Site, action: Action, reads: Sequence[_Read], before: Record | None, forced: bool
-) -> tuple[events.Outcome, Record]:
-    document = fingerprint.document(action, {read.name: outputs.digest(read.seen) for read in reads})
-    question = fingerprint.fingerprint(document)
-    records.remove(records_folder(site.layout), action.name)
-    work = _prepare(work_folder(site.layout, action.name), question, forced)
-    restored = None if forced else _restore(site, action, question, work)
-    if restored is None:
-        seconds, notes = _step(site, action, reads, before, work)
-        _refuse_moved(site, action, reads)
-        files = _keep(site, action, work)
-        record = Record(document=document, fingerprint=question, outputs=files, seconds=seconds, notes=notes)
-        site.store.remember(record)
-    else:
-        record = restored
-    _swap(work, site.layout.root, action.folder)
-    told = replace(record, inputs={read.name: read.seen for read in reads})
-    records.write(records_folder(site.layout), action.name, told)
-    _delete(work.folder.parent)
-    return ("built" if restored is None else "restored"), told
-
-
-def _prepare(home: Path, question: str, forced: bool) -> _Work:
-    """Make room for a try at `question`; what tries at other questions left is removed."""
-    work = _Work(home / question[:16])
-    home.mkdir(parents=True, exist_ok=True)
-    for other in home.iterdir():
-        if forced or other != work.folder:
-            _delete(other)
-    _delete(work.out)
-    work.out.mkdir(parents=True)
-    work.scratch.mkdir(exist_ok=True)
-    return work
-
-
-def _restore(site: _Site, action: Action, question: str, work: _Work) -> Record | None:
-    record = site.store.recall(question)
-    if record is None:
-        return None
-    try:
-        for file in record.outputs:
-            site.store.copy_to(file.sha256, work.out / file.path)
-    except Missing:
-        message = "what an earlier run left in the cache is damaged, so it is built again"
-        site.sink(events.Log(target=action.name, message=message, level="warning"))
-        _delete(work.out)
-        work.out.mkdir()
-        return None
-    return record
-
-
-def _step(
-    site: _Site, action: Action, reads: Sequence[_Read], before: Record | None, work: _Work
-) -> tuple[float, Mapping[str, JSON]]:
-    """Run the step to its end: how long it took and what it noted."""
-    log = site.layout.state / "logs" / f"{action.name}.log"
-    log.parent.mkdir(exist_ok=True)
-    log.unlink(missing_ok=True)
-    log.touch()
-    job = Job(
-        name=action.name,
-        step=action.step,
-        params=action.params,
-        inputs={read.name: read.folder / read.path for read in reads},
-        sources=action.sources,
-        out=work.out,
-        scratch=work.scratch,
-        log=log,
-        root=site.layout.root,
-        notes=read_notes(work.notes) or (before.notes if before else {}),
-    )
-    report = EventReport(action.name, site.sink, work.notes)
-    site.sink(events.TargetStarted(target=action.name))
-    started = site.clock()
-    site.executor.run(action.where, job, report)
-    return site.clock() - started, report.notes
-
-
-def _refuse_moved(site: _Site, action: Action, reads: Sequence[_Read]) -> None:
-    """Raise TargetFailed if an input was edited while the step ran: the record would promise what nobody did."""
-    for read in reads:
-        if outputs.present(read.folder, read.files, site.stat_cache) != {f.path: f.sha256 for f in read.files}:
-            raise TargetFailed(f"the input `{read.name}` of `{action.name}` was edited while it was read")
-
-
-def _keep(site: _Site, action: Action, work: _Work) -> tuple[File, ...]:
-    """Put the files of `out` into the store."""
-    files = outputs.scan(work.out, site.stat_cache)
-    if not files:
-        raise TargetFailed(f"`{action.name}` left no files")
-    for file in files:
-        if not site.store.has(file.sha256) and site.store.put(work.out / file.path) != file.sha256:
-            raise TargetFailed(f"the output {file.path} of `{action.name}` changed after its step had ended")
-    return files
-
-
-def _swap(work: _Work, root: Path, name: str) -> None:
-    """Let `out` take the place of the folder `name`. A kill in between leaves no folder and no record."""
-    folder = root / name
-    refuse_links(root, folder.parent)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    _delete(work.aside)
-    if os.path.lexists(folder):
-        folder.rename(work.aside)
-    work.out.rename(folder)
-
-
-def _delete(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
-
-
-def _blame_environment(error: OSError) -> UserError:
-    # Steps' own errors come as other types, so this is the engine at work on the user's disk.
-    place = Path(error.filename).name if error.filename else "the project or the cache"
-    return UserError(
-        f"cannot read or write {place}: {error.strerror}", hint="free space, or check who owns the folders"
-    )
+    def last(self, event: events.Event) -> None:
+        with self._lock:
+            self(event)
+            self._ended = True
 
 
 def _all_told(errors: Sequence[Exception]) -> Exception:

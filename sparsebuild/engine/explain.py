@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sparsebuild.engine.action import File
+from sparsebuild.engine import outputs, work
+from sparsebuild.engine.action import Action, File
+from sparsebuild.engine.fingerprint import document, fingerprint
 from sparsebuild.engine.graph import Graph
-from sparsebuild.engine.staleness import Reason
+from sparsebuild.engine.record import Record
+from sparsebuild.engine.staleness import Inputs, Reason
 from sparsebuild.engine.standing import Standing, stand
 from sparsebuild.engine.stat_cache import StatCache
+from sparsebuild.engine.store import Store
 from sparsebuild.events import Verdict
 from sparsebuild.layout import ProjectLayout
 
@@ -28,7 +32,7 @@ class Decision:
     reasons: tuple[Reason, ...] = ()
     waiting_for: tuple[str, ...] = ()
     restorable: bool = False  # stale, but the store has the answer
-    failed: str = ""  # what the last try said, if it failed
+    failed: str = ""  # what the last try said, if it failed and nothing was done since
     seconds: float | None = None  # how long it took when it was last built
 
 
@@ -38,19 +42,35 @@ def forecast(
     *,
     layout: ProjectLayout,
     stat_cache: StatCache,
+    store: Store | None = None,
     force: Iterable[str] = (),
 ) -> tuple[Decision, ...]:
-    """Say for `targets` and all that they need what `build` would decide, in order."""
+    """Say for `targets` and all that they need what `build` would decide, in order.
+
+    With the `store`, what can be restored is known beforehand, and so is what becomes of those that read it.
+    """
     forced = {name for target in force for name in graph.named(target)}
     done: dict[str, tuple[File, ...] | None] = {}
     decisions = []
     for name in graph.select(targets):
         standing = stand(graph[name], done, layout, stat_cache, forced=name in forced)
         waiting = tuple(upstream for upstream in graph.needs(name) if done[upstream] is None)
+        verdict = _verdict(standing, waiting)
+        answer = None
+        if store and verdict == "stale" and not waiting and name not in forced:
+            answer = _recall(graph[name], standing.inputs, store)
+        left = standing.record if verdict == "fresh" else answer
+        done[name] = left.outputs if left else None
+        last = standing.record or work.before(layout, name) or answer
         decision = Decision(
-            action=name, verdict=_verdict(standing, waiting), reasons=standing.reasons, waiting_for=waiting
+            action=name,
+            verdict=verdict,
+            reasons=standing.reasons,
+            waiting_for=waiting,
+            restorable=answer is not None,
+            failed="" if verdict == "fresh" else work.failure(layout, name),
+            seconds=last.seconds if last else None,
         )
-        done[name] = standing.record.outputs if standing.record and decision.verdict == "fresh" else None
         decisions.append(decision)
     return tuple(decisions)
 
@@ -59,3 +79,11 @@ def _verdict(standing: Standing, waiting: tuple[str, ...]) -> Verdict:
     if standing.reasons:
         return "stale"
     return "may-run" if waiting else "fresh"
+
+
+def _recall(action: Action, inputs: Inputs, store: Store) -> Record | None:
+    """What the store would give instead of running `action`."""
+    digests = {name: outputs.digest(files) for name, files in inputs.items() if files}
+    if len(digests) < len(inputs):  # it reads what nobody left, and would fail
+        return None
+    return store.recall(fingerprint(document(action, digests)))

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import signal
-import socket
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from sparsebuild.engine.atomic import write_bytes
-from sparsebuild.errors import HeldByAnotherRun, Interrupted, UserError
+from sparsebuild.engine.atomic import refuse_links, sweep, write_bytes
+from sparsebuild.engine.blame import blame_environment
+from sparsebuild.engine.work import records_folder
+from sparsebuild.errors import HeldByAnotherRun, Interrupted
 from sparsebuild.events import Log, Sink, Waiting
 from sparsebuild.layout import ProjectLayout, mark_as_cache
 
 if TYPE_CHECKING:
     from filelock import FileLock
 
-__all__ = ["held", "refuse_links", "stoppable", "worker_lock"]
+__all__ = ["Signals", "held", "stoppable", "take_part", "worker_lock"]
 
 
 @contextlib.contextmanager
@@ -30,67 +32,90 @@ def held(layout: ProjectLayout, sink: Sink, *, wait: bool) -> Iterator[None]:
 
     The kernel lets go of the lock when its process dies, however it dies.
     """
-    from filelock import FileLock  # 40 ms, and nobody needs it to look at a project
-
-    for folder in ("records", "work", "logs"):
-        refuse_links(layout.root, layout.state / folder)
-    try:
-        mark_as_cache(layout.state)
-    except OSError as error:
-        raise UserError(f"cannot write in the project: {error.strerror}", hint="check who owns the folder") from error
-    holder = layout.state / "lock.holder"
-    project = FileLock(layout.state / "lock")
-    if not _take(project):
-        _wait_or_refuse(_read_holder(holder), sink, wait)
-        project.acquire()
-    try:
-        _let_worker_end(FileLock(worker_lock(layout)), sink)
-        write_bytes(holder, json.dumps(_me()).encode())
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.callback(_hold(layout, sink, wait).release)
+            for folder in (layout.state, records_folder(layout)):
+                sweep(folder)
+            _let_workers_end(worker_lock(layout), sink)
+            write_bytes(_holder(layout), json.dumps(_me()).encode(), durable=False)
+        except OSError as error:
+            raise blame_environment(error, layout) from error
         yield
-    finally:
-        project.release()
+
+
+class Signals:
+    """What came in from outside."""
+
+    stop = False  # Ctrl-C or SIGTERM; true before anybody hears of it by an exception
+
+    def terminate(self, *_: object) -> NoReturn:
+        self.stop = True
+        raise _Terminated
+
+    def interrupt(self, *_: object) -> NoReturn:
+        self.stop = True
+        raise KeyboardInterrupt
 
 
 @contextlib.contextmanager
-def stoppable() -> Iterator[None]:
+def stoppable() -> Iterator[Signals]:
     """Turn Ctrl-C and SIGTERM inside the block into Interrupted, with the exit code that shells expect."""
-    main = threading.current_thread() is threading.main_thread()  # only there may a handler be set
-    before = signal.signal(signal.SIGTERM, _terminate) if main else None
+    signals = Signals()
+    before = {}
+    if threading.current_thread() is threading.main_thread():  # only there may a handler be set
+        before[signal.SIGTERM] = signal.signal(signal.SIGTERM, signals.terminate)
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # and is not ignored, as under nohup
+            before[signal.SIGINT] = signal.signal(signal.SIGINT, signals.interrupt)
     try:
-        yield
+        yield signals
     except _Terminated:
         raise Interrupted(exit_code=143) from None
     except KeyboardInterrupt:
         raise Interrupted(exit_code=130) from None
     finally:
-        if main:
-            signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)
 
 
 def worker_lock(layout: ProjectLayout) -> Path:
-    """What a worker holds while it lives: one whose run was killed may outlive it by a moment, and still write."""
+    """What workers hold while they live: one whose run was killed may outlive it by a moment, and still write."""
     return layout.state / "worker.lock"
 
 
-def refuse_links(root: Path, folder: Path) -> None:
-    """Raise UserError if a part of `folder` below `root` is a symbolic link: it could lead anywhere."""
-    for path in (folder, *folder.parents):
-        if path == root:
-            return
-        if path.is_symlink():
-            name = path.relative_to(root).as_posix()
-            raise UserError(
-                f"`{name}` is a symbolic link, and nothing is written through links",
-                hint="remove it; to keep builds on another disk, move the project there",
-            )
+@contextlib.contextmanager
+def take_part(lock: Path) -> Iterator[None]:
+    """Hold `lock` together with all other workers for the block; a run that comes after waits until none does."""
+    descriptor = _open(lock)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _hold(layout: ProjectLayout, sink: Sink, wait: bool) -> FileLock:
+    from filelock import FileLock  # 40 ms, and nobody needs it to look at a project
+
+    for folder in ("records", "work", "logs"):
+        refuse_links(layout.root, layout.state / folder)
+    mark_as_cache(layout.state)
+    project = FileLock(layout.state / "lock")
+    try:
+        if not _take(project):
+            _wait_or_refuse(_read_holder(_holder(layout)), sink, wait)
+            project.acquire()
+    except NotImplementedError:  # nothing rests on the lock but that no work is done twice
+        sink(Log(message="this disk knows no locks: start no second run of this project meanwhile", level="warning"))
+    return project
+
+
+def _holder(layout: ProjectLayout) -> Path:
+    return layout.state / "lock.holder"
 
 
 class _Terminated(KeyboardInterrupt):
     """SIGTERM; a KeyboardInterrupt, so that no `except Exception` on the way takes it for an error."""
-
-
-def _terminate(*_: object) -> NoReturn:
-    raise _Terminated
 
 
 def _take(lock: FileLock) -> bool:
@@ -112,16 +137,24 @@ def _wait_or_refuse(holder: Waiting, sink: Sink, wait: bool) -> None:
     sink(holder)
 
 
-def _let_worker_end(lock: FileLock, sink: Sink) -> None:
-    if not _take(lock):
+def _let_workers_end(lock: Path, sink: Sink) -> None:
+    descriptor = _open(lock)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
         sink(Log(message="waiting for the worker of a stopped run to end"))
-        lock.acquire()
-    lock.release()
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    finally:
+        os.close(descriptor)
+
+
+def _open(lock: Path) -> int:
+    return os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
 
 
 def _me() -> dict[str, int | str]:
     since = datetime.now(UTC).isoformat(timespec="seconds")
-    return {"pid": os.getpid(), "host": socket.gethostname(), "since": since}
+    return {"pid": os.getpid(), "host": os.uname().nodename, "since": since}
 
 
 def _read_holder(file: Path) -> Waiting:

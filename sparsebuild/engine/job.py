@@ -34,6 +34,7 @@ class Job:
     log: Path  # where what is printed goes
     root: Path  # the project
     notes: Mapping[str, JSON] = field(default_factory=dict)  # of the earlier try, or else of the last build
+    repeat: bool = False  # what comes out is compared with the last build: where `notes` leave a choice, do as they say
 
     def to_json(self) -> dict[str, Any]:
         paths = {name: str(getattr(self, name)) for name in ("out", "scratch", "log", "root")}
@@ -65,13 +66,13 @@ class Report(Protocol):
 
 
 class Executor(Protocol):
-    """Somewhere to run steps."""
+    """Somewhere to run steps; several threads may ask for theirs at once."""
 
     def run(self, where: Place, job: Job, report: Report) -> None:
         """Do `job` to the end. Raises what the step raised; stops it first when a signal raises here."""
 
     def close(self) -> None:
-        """Leave no process behind."""
+        """Leave no process behind, whichever thread waits for it."""
 
 
 def sources_from_json(data: Mapping[str, Any]) -> dict[str, Source]:

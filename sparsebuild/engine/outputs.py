@@ -7,6 +7,7 @@ import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 from sparsebuild.digest import value_digest
 from sparsebuild.engine.action import File
@@ -57,7 +58,7 @@ def digest(files: Iterable[File]) -> str:
 
 
 def _plain_files(folder: Path) -> Iterator[Path]:
-    for parent, folders, names in os.walk(folder):
+    for parent, folders, names in os.walk(folder, onerror=_raise):  # what cannot be listed is not "no files"
         for name in (*folders, *names):
             path = Path(parent, name)
             mode = path.lstat().st_mode
@@ -65,3 +66,7 @@ def _plain_files(folder: Path) -> Iterator[Path]:
                 yield path
             elif not stat.S_ISDIR(mode):
                 raise TargetFailed(f"the output {path.relative_to(folder).as_posix()} is not a plain file")
+
+
+def _raise(error: OSError) -> NoReturn:
+    raise error

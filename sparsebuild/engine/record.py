@@ -5,9 +5,10 @@ A record is removed before work starts and written last, so that it is there onl
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from sparsebuild.engine.action import JSON, File
 from sparsebuild.engine.atomic import write_bytes
 from sparsebuild.engine.fingerprint import fingerprint
 
-__all__ = ["Record", "from_json", "read", "remove", "to_json", "write"]
+__all__ = ["Record", "from_json", "move", "read", "remove", "to_json", "write"]
 
 _FORMAT = 1
 
@@ -28,12 +29,16 @@ class Record:
     fingerprint: str
     outputs: tuple[File, ...]  # in order of their paths, relative to the action's folder
     inputs: Mapping[str, tuple[File, ...]] = field(default_factory=dict)  # what was read, so that `why` can name files
+    folder: str = ""  # where the outputs stand, relative to the project; a trace in the store has none
     seconds: float = 0.0
     notes: Mapping[str, JSON] = field(default_factory=dict)  # what the step noted: threads, kind of CPU
 
 
 def to_json(record: Record) -> dict[str, Any]:
-    return {"format": _FORMAT, **asdict(record)}
+    # Not `asdict`, which copies whatever it finds, for longer than all else takes with a small target.
+    values = {field.name: getattr(record, field.name) for field in fields(record)}
+    inputs = {name: _plain(files) for name, files in record.inputs.items()}
+    return {"format": _FORMAT, **values, "outputs": _plain(record.outputs), "inputs": inputs}
 
 
 def from_json(data: Mapping[str, Any]) -> Record | None:
@@ -45,8 +50,9 @@ def from_json(data: Mapping[str, Any]) -> Record | None:
     return Record(**{**values, "outputs": _files(data["outputs"]), "inputs": inputs})
 
 
-def write(folder: Path, name: str, record: Record) -> None:
-    write_bytes(_path(folder, name), json.dumps(to_json(record), ensure_ascii=False).encode())
+def write(folder: Path, name: str, record: Record, *, durable: bool = True) -> None:
+    data = json.dumps(to_json(record), ensure_ascii=False).encode()
+    write_bytes(_path(folder, name), data, durable=durable)
 
 
 def read(folder: Path, name: str) -> Record | None:
@@ -61,8 +67,18 @@ def remove(folder: Path, name: str) -> None:
     _path(folder, name).unlink(missing_ok=True)
 
 
+def move(folder: Path, name: str, to: Path, new_name: str) -> None:
+    """Take the record of `name` from `folder`, if there is one, and leave it in the folder `to` under `new_name`."""
+    with contextlib.suppress(FileNotFoundError):
+        _path(folder, name).replace(_path(to, new_name))
+
+
 def _path(folder: Path, name: str) -> Path:
     return folder / f"{name}.json"
+
+
+def _plain(files: Iterable[File]) -> list[dict[str, Any]]:
+    return [{"path": file.path, "size": file.size, "sha256": file.sha256} for file in files]
 
 
 def _files(data: list[dict[str, Any]]) -> tuple[File, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
 from sparsebuild.digest import canonical_json
@@ -19,6 +19,7 @@ Kind = Literal[
     "forced",
     "never-built",
     "unfinished",
+    "failed",
     "step",
     "version",
     "param",
@@ -38,6 +39,7 @@ class Present:
 
     files: Mapping[str, str] = field(default_factory=dict)  # sha256 of the recorded outputs that stand there, by path
     unfinished: bool = False  # a try has begun and did not end
+    failed: str = ""  # what the last try said, if it failed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +69,7 @@ _SENTENCES: Mapping[Kind, str] = {
     "forced": "forced",
     "never-built": "never built",
     "unfinished": "the last try did not finish",
+    "failed": "the last try failed: {subject}",
     "step": "the step {change}",
     "version": "step `{subject}` {change}",
     "param": "`{subject}` {change}",
@@ -89,8 +92,14 @@ def reasons(
     """
     told = (Reason(kind="forced"),) if forced else ()
     if record is None:
-        return (*told, Reason(kind="unfinished" if present.unfinished else "never-built"))
+        return (*told, _never(present))
     return (*told, *_changes(action, inputs, record), *_outputs(action, record, present))
+
+
+def _never(present: Present) -> Reason:
+    if present.failed:
+        return Reason(kind="failed", subject="; ".join(present.failed.splitlines()))
+    return Reason(kind="unfinished" if present.unfinished else "never-built")
 
 
 def _changes(action: Action, inputs: Inputs, record: Record) -> Iterator[Reason]:
@@ -100,9 +109,10 @@ def _changes(action: Action, inputs: Inputs, record: Record) -> Iterator[Reason]
     old = {**record.document, "inputs": {k: v for k, v in record.document["inputs"].items() if k not in pending}}
     if canonical_json(old) != canonical_json(new):
         yield from _step(old, new)
-        yield from _params(old["params"], new["params"], action.origins)
+        yield from _params(old["params"], new["params"], action.origins, action.defaults)
         yield from _content("input", old["inputs"], new["inputs"], _by_path(record.inputs), _by_path(inputs))
-        yield from _content("source", old["sources"], new["sources"], old["sources"], new["sources"])
+        for reason in _content("source", old["sources"], new["sources"], old["sources"], new["sources"]):
+            yield replace(reason, where=_source_place(reason.subject, old["sources"], new["sources"], action.origins))
         for (name, *_), was, now in _differences(old["libraries"], new["libraries"]):
             yield Reason(kind="library", subject=str(name), old=_text(was), new=_text(now))
 
@@ -114,12 +124,13 @@ def _step(old: Mapping[str, JSON], new: Mapping[str, JSON]) -> Iterator[Reason]:
         yield Reason(kind="version", subject=new["step"], old=f"version {old['version']}", new=str(new["version"]))
 
 
-def _params(old: JSON, new: JSON, origins: Mapping[str, str]) -> Iterator[Reason]:
+def _params(old: JSON, new: JSON, origins: Mapping[str, str], defaults: Mapping[str, JSON]) -> Iterator[Reason]:
     for path, was, now in _differences(old, new):
         # A whole table may have one origin, so the nearest one above the key counts.
         above = (_dotted(path[:length]) for length in range(len(path), 0, -1))
         where = next((origins[key] for key in above if key in origins), "")
-        yield Reason(kind="param", subject=_dotted(path), old=_json(was), new=_json(now), where=where)
+        left_out = f"{_json(defaults[subject])} (default)" if (subject := _dotted(path)) in defaults else None
+        yield Reason(kind="param", subject=subject, old=_json(was) or left_out, new=_json(now) or left_out, where=where)
 
 
 def _content(
@@ -134,6 +145,12 @@ def _content(
         if was != now:
             files = _named(old_files.get(name), new_files.get(name))
             yield Reason(kind=kind, subject=name, old=_amount(was), new=_amount(now), files=files)
+
+
+def _source_place(name: str, old: Mapping[str, JSON], new: Mapping[str, JSON], origins: Mapping[str, str]) -> str:
+    """The place of the first of a source's files that changed, or else of the source."""
+    files = [f"sources.{name}/{path}" for path in _changed(old.get(name), new.get(name))]
+    return next((origins[key] for key in (*files, f"sources.{name}") if key in origins), "")
 
 
 def _outputs(action: Action, record: Record, present: Present) -> Iterator[Reason]:
@@ -182,11 +199,18 @@ def _dotted(path: _Path) -> str:
 
 def _named(old: JSON, new: JSON) -> str:
     """Which files changed and how, the first three by name; empty where we only have digests."""
-    if not isinstance(old, Mapping) or not isinstance(new, Mapping):
+    paths = _changed(old, new)
+    if not paths:
         return ""
-    paths = [path for path in sorted(old.keys() | new.keys()) if old.get(path) != new.get(path)]
     told = [_one(path, old.get(path), new.get(path)) for path in paths[:3]]
     return ", ".join(told + ([f"and {len(paths) - 3} more"] if len(paths) > 3 else []))
+
+
+def _changed(old: JSON, new: JSON) -> list[str]:
+    """The paths of the files that differ, where both sides are files."""
+    if not isinstance(old, Mapping) or not isinstance(new, Mapping):
+        return []
+    return [path for path in sorted(old.keys() | new.keys()) if old.get(path) != new.get(path)]
 
 
 def _one(path: str, old: str | None, new: str | None) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from sparsebuild.engine import outputs
 from sparsebuild.engine import record as records
@@ -12,9 +11,10 @@ from sparsebuild.engine.action import Action, File
 from sparsebuild.engine.record import Record
 from sparsebuild.engine.staleness import Inputs, Present, Reason, reasons
 from sparsebuild.engine.stat_cache import StatCache
+from sparsebuild.engine.work import failure, records_folder, work_folder
 from sparsebuild.layout import ProjectLayout
 
-__all__ = ["Standing", "records_folder", "stand", "work_folder"]
+__all__ = ["Standing", "stand"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,18 +37,12 @@ def stand(
     """Look at `action`, writing nothing."""
     inputs = {i.name: _read(done[i.action], i.path) for i in action.inputs}
     record = records.read(records_folder(layout), action.name)
-    files = outputs.present(layout.root / action.folder, record.outputs, stat_cache) if record else {}
-    present = Present(files=files, unfinished=record is None and work_folder(layout, action.name).exists())
+    if record:
+        present = Present(files=outputs.present(layout.root / action.folder, record.outputs, stat_cache))
+    else:
+        unfinished = work_folder(layout, action.name).exists()
+        present = Present(unfinished=unfinished, failed=failure(layout, action.name))
     return Standing(inputs=inputs, record=record, reasons=reasons(action, inputs, record, present, forced=forced))
-
-
-def records_folder(layout: ProjectLayout) -> Path:
-    return layout.state / "records"
-
-
-def work_folder(layout: ProjectLayout, name: str) -> Path:
-    """Where tries at the action `name` work, one folder a question."""
-    return layout.state / "work" / name
 
 
 def _read(files: tuple[File, ...] | None, path: str) -> tuple[File, ...] | None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import errno
 from typing import Protocol
 
+from sparsebuild.engine.blame import is_full, no_space
 from sparsebuild.engine.job import Job, Report
-from sparsebuild.errors import SparsebuildError, TargetFailed, UserError
+from sparsebuild.errors import SparsebuildError, TargetFailed
 from sparsebuild.layout import ProjectLayout
 from sparsebuild.registry import load
 
@@ -14,7 +14,11 @@ __all__ = ["Executor", "InternalStepError", "call", "translate"]
 
 
 class Executor(Protocol):
-    """One variant, made from the project's layout; `reference` is the step's "module:function"."""
+    """One variant, made from the project's layout; `reference` is the step's "module:function".
+
+    Several threads may `run` jobs at once. One of them may `close` meanwhile: that ends the others' jobs too, as far as
+    they run in processes of their own.
+    """
 
     def __init__(self, layout: ProjectLayout) -> None: ...
 
@@ -42,8 +46,8 @@ def translate(error: BaseException, job: Job, traceback: str) -> Exception:
     """What a step raised, as a run understands it."""
     if isinstance(error, SparsebuildError):
         return error
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return UserError(f"`{job.name}` found no space left on the disk", hint="free some and run again")
+    if isinstance(error, OSError) and is_full(error):
+        return no_space(f"`{job.name}`", job.out)
     if isinstance(error, MemoryError):
         return TargetFailed(f"`{job.name}` ran out of memory")
     return InternalStepError(traceback)

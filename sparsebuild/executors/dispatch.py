@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 
 from sparsebuild.engine.action import Place
@@ -15,18 +16,23 @@ __all__ = ["Dispatch"]
 
 
 class Dispatch:
-    """The engine's Executor. `steps` maps the names of steps to "module:function"."""
+    """The engine's Executor, for several threads. `steps` maps the names of steps to "module:function"."""
 
     def __init__(self, steps: Mapping[str, str], layout: ProjectLayout) -> None:
         self._steps = steps
         self._layout = layout
         self._open: dict[Place, Executor] = {}
+        self._lock = threading.Lock()
 
     def run(self, where: Place, job: Job, report: Report) -> None:
-        if where not in self._open:
-            self._open[where] = lookup(EXECUTORS, where, "executor")(self._layout)
-        self._open[where].run(job, self._steps[job.step], report)
+        self._executor(where).run(job, self._steps[job.step], report)
 
     def close(self) -> None:
-        while self._open:
-            self._open.popitem()[1].close()
+        for executor in list(self._open.values()):
+            executor.close()
+
+    def _executor(self, where: Place) -> Executor:
+        with self._lock:
+            if where not in self._open:
+                self._open[where] = lookup(EXECUTORS, where, "executor")(self._layout)
+            return self._open[where]

@@ -1,6 +1,7 @@
-"""Steps in one child process, which lives as long as the run: imports are paid once, and a crash is not ours.
+"""Steps in child processes, which live as long as the run: imports are paid once, and a crash is not ours.
 
-The child is the head of a session of its own, so that Ctrl-C in a terminal reaches only us and we decide how it ends.
+There is one for each job that runs at a time. A child is the head of a session of its own, so that Ctrl-C in a terminal
+reaches only us and we decide how it ends.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,26 +35,43 @@ _PATIENT = {"OMP_WAIT_POLICY": "PASSIVE"}
 
 
 class Worker:
-    """Holds at most one child, started at the first job."""
+    """Holds a child for each job that runs; one that is done waits for the next job."""
 
     def __init__(self, layout: ProjectLayout) -> None:
         self._lock = worker_lock(layout)
-        self._child: _Child | None = None
+        self._idle: list[_Child] = []
+        self._busy: list[_Child] = []  # several threads may run jobs; adding and removing is atomic
 
     def run(self, job: Job, reference: str, report: Report) -> None:
-        if self._child is None:
-            self._child = _Child(job.root, job.log, self._lock)
+        child = self._child(job)
         try:
-            self._follow(self._child, job, reference, report)
-        except BaseException:
-            # Also when a step merely failed: the next one deserves a process in a known state.
-            self.close()
+            self._follow(child, job, reference, report)
+        except BaseException as error:
+            # A step that merely failed ends its process too: the next one deserves one in a known state. At a signal
+            # no job goes on, and all end within one time of patience.
+            if isinstance(error, Exception):
+                _end([child])
+            else:
+                self.close()
+            self._busy.remove(child)
+            child.release()
             raise
+        self._busy.remove(child)
+        self._idle.append(child)
 
     def close(self) -> None:
-        child, self._child = self._child, None
-        if child:
-            child.stop()
+        idle, self._idle = self._idle, []
+        _end([*idle, *self._busy])
+        for child in idle:
+            child.release()
+
+    def _child(self, job: Job) -> _Child:
+        try:
+            child = self._idle.pop()
+        except IndexError:
+            child = _Child(job.root, job.log, self._lock)
+        self._busy.append(child)
+        return child
 
     def _follow(self, child: _Child, job: Job, reference: str, report: Report) -> None:
         child.send({"job": job.to_json(), "reference": reference})
@@ -105,19 +124,26 @@ class _Child:
     def wait(self) -> int:
         return self._process.wait()
 
-    def stop(self) -> None:
-        """End it and whatever it started: politely, then not. A second Ctrl-C ends the politeness."""
+    def ask_to_end(self) -> None:
+        self._process.terminate()
+
+    def has_ended(self, within: float) -> bool:  # seconds
         try:
-            self._process.terminate()
-            self._process.wait(_PATIENCE)
+            self._process.wait(within)
         except subprocess.TimeoutExpired:
-            pass
-        finally:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
-            os.close(self._jobs)
-            os.close(self._events)
+            return False
+        return True
+
+    def make_end(self) -> None:
+        """End it with whatever it started."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+    def release(self) -> None:
+        """Close the pipes; for the one thread that reads them."""
+        os.close(self._jobs)
+        os.close(self._events)
 
     def _read(self) -> bytes:
         # A process that a step started may keep the pipe open after the child's death, so waiting for the end of the
@@ -129,6 +155,19 @@ class _Child:
 
     def _has_said(self, within: float) -> bool:  # seconds
         return bool(select.select([self._events], [], [], within)[0])
+
+
+def _end(children: Sequence[_Child]) -> None:
+    """End them and whatever they started: politely, then not. A second Ctrl-C ends the politeness."""
+    deadline = time.monotonic() + _PATIENCE
+    try:
+        for child in children:
+            child.ask_to_end()
+        for child in children:
+            child.has_ended(max(0.0, deadline - time.monotonic()))
+    finally:
+        for child in children:
+            child.make_end()
 
 
 def _python_path(root: Path) -> str:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from sparsebuild.engine.action import JSON
+from sparsebuild.engine.held import take_part
 from sparsebuild.engine.job import Job, Level
 from sparsebuild.executors import wire
 from sparsebuild.executors.base import call, translate
@@ -29,10 +30,8 @@ _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 def main(jobs: int, events: int, parent: int, lock: Path) -> None:
     """Do jobs until the pipe `jobs` ends."""
-    from filelock import FileLock
-
     _die_with_parent()
-    with FileLock(lock):  # before the parent is looked for: a run that comes after it waits for this lock
+    with take_part(lock):  # before the parent is looked for: a run that comes after it waits for this lock
         if os.getppid() != parent:
             return
         waiting: queue.SimpleQueue[bytes] = queue.SimpleQueue()

@@ -21,16 +21,22 @@ class Step:
     version: int = 1
     libraries: tuple[str, ...] = ()
     where: Literal["inline", "worker"] = "worker"
+    resource: str = ""  # what it needs for itself while it works: two of these never work at once
 
 
 _TRAINS = ("torch", "transformers", "accelerate")
+_DEVICE = "device"  # all cores, or the GPU
 
 STEPS = {
     "fetch": Step(function="sparsebuild.steps.fetch:run", where="inline"),
     "prepare": Step(function="sparsebuild.steps.prepare:run", libraries=("tokenizers", "transformers")),
-    "train": Step(function="sparsebuild.steps.train:run", libraries=_TRAINS),
-    "teach": Step(function="sparsebuild.steps.teach:run", libraries=("torch", "transformers")),
-    "eval": Step(function="sparsebuild.steps.evaluate:run", libraries=("torch", "transformers")),
-    "export": Step(function="sparsebuild.steps.export:run", libraries=("torch", "transformers", "onnx", "onnxruntime")),
+    "train": Step(function="sparsebuild.steps.train:run", libraries=_TRAINS, resource=_DEVICE),
+    "teach": Step(function="sparsebuild.steps.teach:run", libraries=("torch", "transformers"), resource=_DEVICE),
+    "eval": Step(function="sparsebuild.steps.evaluate:run", libraries=("torch", "transformers"), resource=_DEVICE),
+    "export": Step(
+        function="sparsebuild.steps.export:run",
+        libraries=("torch", "transformers", "onnx", "onnxruntime"),
+        resource=_DEVICE,
+    ),
     "gate": Step(function="sparsebuild.steps.gate:run", where="inline"),
 }

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from sparsebuild import lock as locks
+from sparsebuild.engine.action import File, Source
 from sparsebuild.engine.job import Job, Report
 from sparsebuild.engine.stat_cache import StatCache
 from sparsebuild.engine.store import Store
 from sparsebuild.errors import LockOutOfDate
 from sparsebuild.layout import ProjectLayout, cache_folder
+from sparsebuild.lock import LockedSource
 from sparsebuild.providers import Context, fetch
 
 __all__ = ["run"]
 
 
 def run(job: Job, report: Report) -> None:
-    """Put the files of the source `job.params["source"]` of `sparse.lock` under `job.out`."""
-    layout = ProjectLayout(job.root)
-    lock, name = locks.read(layout.lock), str(job.params["source"])
-    source = lock.source(name) if lock else None
-    if source is None:  # the lock was taken away or edited while we ran
-        raise LockOutOfDate(f"sparse.lock has no source `{name}`", hint="run `sparsebuild lock`")
+    """Put the files of the source `job.params["source"]`, as they are pinned for this job, under `job.out`."""
+    layout, name = ProjectLayout(job.root), str(job.params["source"])
+    source = _locked(layout, name, job.sources[name])
     context = Context(
         root=layout.root,
         store=Store(cache_folder()),
@@ -29,3 +28,17 @@ def run(job: Job, report: Report) -> None:
         progress=report.progress,
     )
     fetch(source, job.out, context)
+
+
+def _locked(layout: ProjectLayout, name: str, pinned: Source) -> LockedSource:
+    """What a lock says of the source with just these files: a lock that was edited while we ran is not believed."""
+    for path in (layout.lock, *sorted(layout.locks.glob("*.lock"))):
+        lock = locks.read(path)
+        source = lock.source(name) if lock else None
+        if source and {f.path: f.sha256 for f in source.files} == {
+            f.path: f.sha256 for f in pinned if isinstance(f, File)
+        }:
+            return source
+    raise LockOutOfDate(
+        f"sparse.lock no longer has the source `{name}` with which this run began", hint="run `sparsebuild run` again"
+    )

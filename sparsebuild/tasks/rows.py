@@ -1,16 +1,17 @@
-"""Rows out of files, one at a time: JSON lines, an array of JSON objects, or CSV with JSON in its cells.
+"""Rows out of files, one at a time: JSON lines, an array of JSON objects, CSV with JSON in its cells, or Parquet.
 
-.jsonl  one object a line.
-.json   an array of objects; or one object a line, which is what many tools write under this name.
-.csv    RFC 4180, a header first; a cell of a column that is asked for holds a list as JSON text.
-UTF-8, with or without a byte order mark. Blank lines mean nothing. A file is never held in memory whole.
+.jsonl    one object a line.
+.json     an array of objects; or one object a line, which is what many tools write under this name.
+.csv      RFC 4180, a header first; a cell of a column that is asked for holds a list as JSON text.
+.parquet  as `datasets` writes it; the numbers of a column of class labels are read as the names that the file gives.
+Text is UTF-8, with or without a byte order mark. Blank lines mean nothing. A file is never held in memory whole.
 """
 
 from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -18,7 +19,7 @@ from typing import IO, Any
 from sparsebuild.registry import did_you_mean
 from sparsebuild.tasks.complaints import Complaints
 
-__all__ = ["DataFile", "Row", "kind_of", "read_rows", "shortened"]
+__all__ = ["DataFile", "Row", "class_names", "kind_of", "read_rows", "shortened"]
 
 Columns = Mapping[str, str]  # the columns that are asked for -> the key of the manifest that names them
 _CHUNK = 1 << 16  # characters
@@ -36,7 +37,7 @@ class DataFile:
 class Row:
     """One row: the values of the columns that were asked for."""
 
-    line: int  # where it begins, from 1
+    line: int  # where it begins, from 1; of Parquet the number of the row
     values: Mapping[str, Any]
 
 
@@ -51,6 +52,28 @@ def read_rows(file: DataFile, columns: Columns, complaints: Complaints) -> Itera
         yield from reader(file, columns, complaints)
     except UnicodeDecodeError as error:
         complaints.add(f"{file.name} is not UTF-8: {error.reason}", file.name, hint="save it as UTF-8")
+
+
+def class_names(file: DataFile, column: str) -> tuple[str, ...]:
+    """The names of a column's classes, if the file gives them: Parquet that `datasets` wrote."""
+    if file.path.suffix.lower() != ".parquet":
+        return ()
+    from pyarrow import ArrowInvalid, parquet
+
+    try:
+        metadata = parquet.read_schema(file.path).metadata or {}
+        features = json.loads(metadata[b"huggingface"])["info"]["features"]
+        return _names_of(features[column])
+    except (ArrowInvalid, OSError, ValueError, KeyError, TypeError, RecursionError):
+        return ()
+
+
+def _names_of(feature: Any) -> tuple[str, ...]:
+    """The classes of a feature, or of the items of a list of them."""
+    while isinstance(feature, dict) and feature.get("_type") != "ClassLabel":
+        feature = feature.get("feature")
+    names = feature.get("names") if isinstance(feature, dict) else None
+    return tuple(map(str, names)) if isinstance(names, list) else ()
 
 
 def _json_lines(file: DataFile, columns: Columns, complaints: Complaints) -> Iterator[Row]:
@@ -84,10 +107,37 @@ def _csv(file: DataFile, columns: Columns, complaints: Complaints) -> Iterator[R
                 yield Row(line=line, values=values)
 
 
+def _parquet(file: DataFile, columns: Columns, complaints: Complaints) -> Iterator[Row]:
+    from pyarrow import ArrowException, parquet
+
+    try:
+        with parquet.ParquetFile(file.path) as opened:
+            there = opened.schema_arrow.names
+            if missing := _missing(columns, there):
+                _complain_of_file(file, 0, missing, columns, there, complaints)
+                return
+            names = {column: class_names(file, column) for column in columns}
+            row = 0
+            for batch in opened.iter_batches(batch_size=1000, columns=list(columns)):
+                for values in batch.to_pylist():
+                    row += 1
+                    yield Row(line=row, values={k: _named(v, names[k]) for k, v in values.items()})
+    except (ArrowException, OSError) as error:
+        complaints.add(f"not Parquet that we read: {shortened(str(error), 200)}", file.name)
+
+
+def _named(value: Any, names: Sequence[str]) -> Any:
+    """The names of the classes whose numbers stand there; a number that is none stays one."""
+    if isinstance(value, list):
+        return [_named(item, names) for item in value]
+    return names[value] if isinstance(value, int) and 0 <= value < len(names) else value
+
+
 _READERS: Mapping[str, Callable[[DataFile, Columns, Complaints], Iterator[Row]]] = {
     ".jsonl": _json_lines,
     ".json": _json,
     ".csv": _csv,
+    ".parquet": _parquet,
 }
 
 

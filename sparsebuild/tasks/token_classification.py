@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import ClassVar
@@ -22,6 +22,7 @@ from sparsebuild.tasks.entities import Scores, score, spans
 from sparsebuild.tasks.labels import OUTSIDE, check_declared, labels_of, map_labels
 from sparsebuild.tasks.pieces import Cutter, Pieces, copy_tokenizer, load_tokenizer
 from sparsebuild.tasks.prepared import NO_LABEL, NO_TAG, PreparedSplit, SplitWriter
+from sparsebuild.tasks.rows import class_names
 from sparsebuild.tasks.sentences import Columns, Sentence, read_sentences
 
 __all__ = [
@@ -64,6 +65,7 @@ def prepare(request: Request, out: Path, tell: Teller) -> None:
     Raises one DataError for all rows that are wrong.
     """
     complaints = Complaints()
+    request = replace(request, labels=request.labels or _class_names(request))
     labels, sentences = _check(request, complaints)
     complaints.raise_if_any()
     encoder = _Encoder(request, labels, complaints, lambda done: tell.progress(done, sentences))
@@ -95,6 +97,12 @@ def predictions_to_tags(
             sentence[place] = labels[number]
         tags.append(sentence)
     return tags
+
+
+def _class_names(request: Request) -> tuple[str, ...] | None:
+    """The label table that the training rows bring with them."""
+    found = (class_names(file, request.label_column) for file in request.files["train"])
+    return next(filter(None, found), None)
 
 
 def _check(request: Request, complaints: Complaints) -> tuple[tuple[str, ...], int]:

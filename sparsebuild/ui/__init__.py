@@ -27,9 +27,9 @@ def choose(stream: TextIO, mode: Mode = "auto", environment: Mapping[str, str] =
     if mode == "auto":
         mode = "live" if is_lively(stream, environment) else "plain"
     if mode == "live":
-        from sparsebuild.ui.live import Live
+        from sparsebuild.ui.late import Late
 
-        return Live(stream)
+        return Late(stream)
     if mode == "jsonl":
         from sparsebuild.ui.jsonl import JsonLines
 

@@ -8,6 +8,7 @@ from typing import TextIO
 from rich.text import Text
 
 from sparsebuild.errors import Problem, SparsebuildError
+from sparsebuild.ui import github
 from sparsebuild.ui.terminal import console, words
 
 __all__ = ["draw", "show"]
@@ -22,6 +23,8 @@ def show(error: SparsebuildError, stream: TextIO) -> None:
     out = console(stream)
     for number, problem in enumerate(error.problems):
         out.print(("\n" if number else ""), draw(problem), sep="", soft_wrap=True)
+    if github.are_wanted():
+        github.show(error, stream)
 
 
 def draw(problem: Problem) -> Text:

@@ -28,6 +28,7 @@ from sparsebuild.events import (
 )
 from sparsebuild.ui.figures import OF_THE_MOMENT, duration, figures
 from sparsebuild.ui.inert import inert, one_line
+from sparsebuild.ui.ledger import Ledger
 from sparsebuild.ui.pace import Pace
 from sparsebuild.ui.terminal import console as console_on
 from sparsebuild.ui.words import finished, summary, waiting
@@ -51,7 +52,9 @@ class Live:
     def __init__(
         self, stream: TextIO, clock: Callable[[], float] = time.monotonic, console: Console | None = None
     ) -> None:
+        self._stream = stream
         self._console = console or console_on(stream)
+        self._ledger = Ledger()
         self._clock = clock
         self._running: dict[str, _Running] = {}
         self._metrics: dict[str, dict[str, float]] = {}
@@ -66,6 +69,7 @@ class Live:
 
     def __call__(self, event: Event) -> None:
         """Take note, and print what will not change any more."""
+        self._ledger.note(event)
         match event:
             case RunStarted():
                 self._waiting = ""
@@ -87,6 +91,7 @@ class Live:
                 self._finished(event)
             case RunFinished():
                 self.close()
+                self._ledger.write(event, self._stream)
                 style = "bold red" if "failed" in event.outcomes.values() else "bold"
                 self._console.print(Text(summary(event), style=style))
 

@@ -19,6 +19,7 @@ from sparsebuild.events import (
 )
 from sparsebuild.ui.figures import OF_THE_MOMENT, duration, figure, figures
 from sparsebuild.ui.inert import inert, one_line
+from sparsebuild.ui.ledger import Ledger
 from sparsebuild.ui.pace import Pace
 from sparsebuild.ui.words import finished, summary, waiting
 
@@ -34,6 +35,7 @@ class Plain:
     def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream = stream
         self._clock = clock
+        self._ledger = Ledger()
         self._paces: dict[str, Pace] = {}
         self._told: dict[str, tuple[float, float]] = {}  # target: when its last line was, and the share done then
 
@@ -42,6 +44,9 @@ class Plain:
 
     def __call__(self, event: Event) -> None:
         """Say what changed."""
+        self._ledger.note(event)
+        if isinstance(event, RunFinished):
+            self._ledger.write(event, self._stream)
         for line in self._lines(event):
             self._stream.write(line + "\n")
         self._stream.flush()

@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TextIO
 
-from rich import box
-from rich.table import Table
-from rich.text import Text
-
+from sparsebuild.ui import table
 from sparsebuild.ui.figures import share, size
-from sparsebuild.ui.terminal import console, words
+from sparsebuild.ui.table import Cell
 
 __all__ = ["show", "show_places"]
 
@@ -27,26 +24,26 @@ _ROWS: tuple[tuple[str, tuple[str, ...], Callable[[Any], str]], ...] = (
 
 def show(documents: Documents, stream: TextIO) -> None:
     """Write what was measured; nothing for what was not."""
-    out = console(stream)
     models = _models(documents)
     if models:
-        out.print(_side_by_side(models))
+        stream.write("\n")
+        _side_by_side(models, stream)
     agreement = documents.get("export", {}).get("agreement")
     if agreement is not None:
-        out.print(Text(f"The exported file and the trained model label {agreement * 100:.2f} % of the words alike."))
+        told = f"The exported file and the trained model label {agreement * 100:.2f} % of the words alike."
+        stream.write(f"\n{told}\n")
     gates = documents.get("gate", {}).get("gates", ())
     if gates:
-        out.print(_gates(gates))
+        stream.write("\n")
+        _gates(gates, stream)
 
 
 def show_places(places: Mapping[str, str], commands: Sequence[str], stream: TextIO) -> None:
     """Write where the files lie and what to type next."""
-    table = Table.grid(padding=(0, 2))
-    for what, path in places.items():
-        table.add_row(words(what), words(path, "bold"))
-    for number, command in enumerate(commands):
-        table.add_row("" if number else "next", words(command, "cyan"))
-    console(stream).print(table)
+    rows = [(what, Cell(path, "bold")) for what, path in places.items()]
+    rows += [("" if number else "next", Cell(command, "cyan")) for number, command in enumerate(commands)]
+    stream.write("\n")
+    table.write(rows, stream)
 
 
 def _models(documents: Documents) -> dict[str, Mapping[str, Any]]:
@@ -58,26 +55,21 @@ def _models(documents: Documents) -> dict[str, Mapping[str, Any]]:
     return models
 
 
-def _side_by_side(models: Mapping[str, Mapping[str, Any]]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("")
-    for name in models:
-        table.add_column(words(name), justify="right")
+def _side_by_side(models: Mapping[str, Mapping[str, Any]], stream: TextIO) -> None:
+    rows = []
     for title, path, shown in _ROWS:
         values = [_at(figures, path) for figures in models.values()]
         if any(value is not None for value in values):
-            table.add_row(title, *("" if value is None else shown(value) for value in values))
-    return table
+            rows.append((title, *("" if value is None else shown(value) for value in values)))
+    table.write(rows, stream, heads=("", *models), right=range(1, len(models) + 1))
 
 
-def _gates(gates: Sequence[Mapping[str, Any]]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading, justify in (("", "left"), ("gate", "left"), ("value", "right"), ("must be", "left")):
-        table.add_column(heading, justify=justify)  # type: ignore[arg-type]  # a Literal is lost in the tuple
+def _gates(gates: Sequence[Mapping[str, Any]], stream: TextIO) -> None:
+    rows = []
     for gate in gates:
-        sign = Text("✓", "green") if gate["holds"] else Text("✗", "bold red")
-        table.add_row(sign, words(str(gate["name"])), f"{gate['value']:.4g}", words(str(gate["limit"])))
-    return table
+        sign = Cell("✓", "green") if gate["holds"] else Cell("✗", "bold red")
+        rows.append((sign, str(gate["name"]), f"{gate['value']:.4g}", str(gate["limit"])))
+    table.write(rows, stream, heads=("", "gate", "value", "must be"), right=(2,))
 
 
 def _at(figures: Any, path: Sequence[str]) -> Any:

@@ -5,54 +5,85 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TextIO
 
-from rich import box
-from rich.table import Table
-from rich.text import Text
-
+from sparsebuild.cli.forecast import Estimate
 from sparsebuild.engine.explain import Decision
-from sparsebuild.events import Verdict
-from sparsebuild.ui.figures import count
-from sparsebuild.ui.terminal import console, words
+from sparsebuild.ui import table
+from sparsebuild.ui.figures import count, duration
+from sparsebuild.ui.inert import inert, one_line
+from sparsebuild.ui.paint import painter
+from sparsebuild.ui.table import Cell
 
 __all__ = ["show_all", "show_one"]
 
-_SIGNS: dict[Verdict, tuple[str, str, str]] = {
+_SIGNS = {
     "fresh": ("✓", "green", "up to date"),
     "stale": ("→", "yellow", "has to run"),
+    "never-built": ("→", "yellow", "never built"),
+    "restorable": ("→", "green", "in the store"),
+    "failed": ("✗", "bold red", "failed"),
     "may-run": ("?", "cyan", "may have to run"),
 }
 
 
-def show_all(decisions: Sequence[Decision], stream: TextIO) -> None:
-    """Write a row for each target, and how many are up to date."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_header=False)
+def show_all(decisions: Sequence[Decision], estimate: Estimate, stream: TextIO) -> None:
+    """Write a row for each target, how many are up to date, and what a run of the others would take."""
+    rows = []
     for decision in decisions:
-        sign, style, said = _SIGNS[decision.verdict]
-        more = len(decision.reasons) - 1
-        why = _sentences(decision)[0] if _sentences(decision) else ""
-        table.add_row(
-            Text(sign, style),
-            words(decision.action, "bold"),
-            Text(said, style),
-            words(why + (f" (+{more})" if more > 0 else "")),
-        )
-    out = console(stream)
-    out.print(table)
+        sign, style, said = _SIGNS[_state(decision)]
+        took = duration(decision.seconds) if decision.seconds is not None and decision.seconds >= 0.05 else ""
+        rows.append((Cell(sign, style), Cell(decision.action, "bold"), Cell(said, style), took, _in_short(decision)))
+    table.write(rows, stream, right=(3,))
     fresh = sum(decision.verdict == "fresh" for decision in decisions)
-    out.print(Text(f"{fresh} of {count(len(decisions), 'target')} up to date"))
+    stream.write(f"\n{fresh} of {count(len(decisions), 'target')} up to date{_cost(estimate)}\n")
 
 
 def show_one(decision: Decision, stream: TextIO) -> None:
     """Write all that is known of one target."""
-    sign, style, said = _SIGNS[decision.verdict]
-    told = Text.assemble((f"{sign} ", style), words(decision.action, "bold"), " ", (said, style))
+    sign, style, _ = _SIGNS[_state(decision)]
+    said = _SIGNS[decision.verdict][2]
+    paint = painter(stream)
+    stream.write(f"{paint(sign, style)} {paint(one_line(decision.action), 'bold')} {paint(said, style)}\n")
     for sentence in _sentences(decision):
-        told.append("\n  ").append(words(sentence))
-    console(stream).print(told, soft_wrap=True)
+        stream.write(f"  {inert(sentence)}\n")
+
+
+def _state(decision: Decision) -> str:
+    if decision.restorable:
+        return "restorable"
+    if decision.verdict != "fresh" and decision.failed:
+        return "failed"
+    kinds = {reason.kind for reason in decision.reasons}
+    return "never-built" if "never-built" in kinds else decision.verdict
+
+
+def _in_short(decision: Decision) -> str:
+    """The first reason, unless the row says it already, and how many more there are."""
+    told = [str(reason) for reason in decision.reasons if reason.kind != "never-built"]
+    if decision.verdict == "may-run":
+        return f"waiting for {_listed(decision.waiting_for)}"
+    return (told[0] if told else "") + (f" (+{len(told) - 1})" if len(told) > 1 else "")
 
 
 def _sentences(decision: Decision) -> list[str]:
     told = [str(reason) for reason in decision.reasons]
+    if decision.failed and not any(reason.kind == "failed" for reason in decision.reasons):
+        told.append(f"the last try failed: {one_line(decision.failed)}")
     if decision.verdict == "may-run":
-        told.append(f"that rests on what {', '.join(f'`{name}`' for name in decision.waiting_for)} will leave")
+        told.append(f"that rests on what {_listed(decision.waiting_for)} will leave")
+    if decision.restorable:
+        told.append("the store has the answer: a run only has to restore it")
     return told
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def _cost(estimate: Estimate) -> str:
+    """`; a run takes about 12 min 3 s`, and what that leaves out; nothing where nothing is known."""
+    if estimate.at_most < 0.05:
+        return ""
+    told = f"; a run takes about {duration(estimate.seconds)}"
+    if estimate.at_most - estimate.seconds >= 0.05:
+        told += f", and {duration(estimate.at_most)} if all runs that may"
+    return told + (f", without {_listed(estimate.unknown)}: never timed" if estimate.unknown else "")

@@ -9,9 +9,9 @@ from sparsebuild.events import Outcome, RunFinished, TargetFinished, Waiting
 from sparsebuild.ui.figures import count, duration
 from sparsebuild.ui.inert import inert, one_line
 
-__all__ = ["finished", "summary", "waiting"]
+__all__ = ["OUTCOMES", "finished", "summary", "waiting"]
 
-_OUTCOMES: Mapping[Outcome, str] = {
+OUTCOMES: Mapping[Outcome, str] = {
     "built": "built",
     "restored": "restored from the store",
     "fresh": "up to date",
@@ -29,7 +29,7 @@ def waiting(event: Waiting) -> str:
 
 def finished(event: TargetFinished) -> str:
     """`built in 12 min 3 s`, `failed: loss is not finite`."""
-    words = _OUTCOMES[event.outcome]
+    words = OUTCOMES[event.outcome]
     if event.outcome in ("built", "failed", "interrupted") and event.seconds >= 0.05:
         words += f" {'in' if event.outcome == 'built' else 'after'} {duration(event.seconds)}"
     # A failure is told in full at the end, with its place and a hint; here it would only come twice.
@@ -42,7 +42,7 @@ def summary(event: RunFinished) -> str:
     took = duration(event.seconds)
     if set(counts) <= {"fresh"}:
         return f"nothing to do: {count(len(event.outcomes), 'target')} up to date ({took})"
-    told = ", ".join(f"{counts[outcome]} {words}" for outcome, words in _OUTCOMES.items() if counts[outcome])
+    told = ", ".join(f"{counts[outcome]} {words}" for outcome, words in OUTCOMES.items() if counts[outcome])
     if counts["interrupted"]:
         return f"interrupted after {took}: {told}"
     return f"{'failed after' if counts['failed'] else 'done in'} {took}: {told}"

@@ -95,7 +95,7 @@ def write_project_():
 def project(tmp_path):
     """A project that can be locked and looked at; its model has no weights."""
     write_project(tmp_path)
-    (tmp_path / "model" / "model.safetensors").write_bytes(b"")
+    (tmp_path / "model" / "model.safetensors").write_bytes(b"\x02" + bytes(7) + b"{}")  # a header of no tensors
     return tmp_path
 
 

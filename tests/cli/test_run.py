@@ -51,6 +51,7 @@ def test_a_second_run_has_nothing_to_do_and_imports_nothing_heavy(built):
     code = (
         "import sys; from sparsebuild.cli.main import run_command; code = run_command(sys.argv[1:])\n"
         "heavy = {'torch', 'transformers', 'onnx', 'onnxruntime', 'accelerate', 'pydantic', 'numpy'}\n"
+        "heavy |= {'filelock', 'logging', 'random', 'rich.console', 'socket', 'yaml'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
         "sys.exit(code)"
     )
@@ -66,6 +67,13 @@ def test_status_shows_the_figures_again(built, sparsebuild):
     assert ran.code == 0
     assert set(ran.json["results"]) == {"metrics", "export", "gate"}
     assert "8 of 8 targets up to date" in sparsebuild("-C", built[0], "status").out
+
+
+def test_built_again_beside_the_same_bytes_come_out(built, sparsebuild):
+    ran = sparsebuild("-C", built[0], "verify", "--rebuild", "prepare", "train", "export", "gate")
+    assert ran.code == 0
+    assert [line.split(":")[0] for line in ran.out.splitlines()] == ["prepare", "train", "export", "gate"]
+    assert ran.out.count("the same bytes") == 4
 
 
 def test_a_text_can_be_tried(built, sparsebuild):
@@ -88,6 +96,24 @@ def test_a_gate_that_does_not_hold_is_1_and_leaves_the_export(built, tmp_path, s
     assert (ran.code, ran.out) == (1, "")
     assert "1 of 1 gates do not hold" in ran.err
     assert (folder / "build" / "export" / "gate.json").read_bytes() == before
+
+
+def test_why_names_the_line_or_the_word_that_changed_it(built, tmp_path, sparsebuild):
+    folder = shutil.copytree(built[0], tmp_path / "tiny")
+    recipe = folder / "recipe.yaml"
+    recipe.write_text(recipe.read_text().replace("final_sparsity: 0.5", "final_sparsity: 0.6"))
+    assert sparsebuild("-C", folder, "why", "train", "--set", "train.seed=3").out.splitlines()[1:] == [
+        "  `recipe.modifiers.GlobalMagnitudePruningModifier[0].final_sparsity` changed: 0.5 → 0.6 (recipe.yaml:11)",
+        "  `seed` changed: 42 (default) → 3 (--set train.seed=3)",
+    ]
+
+
+def test_the_estimate_of_a_run_goes_by_the_last_one(built, sparsebuild):
+    told = sparsebuild("-C", built[0], "status", "--json", "--set", "train.seed=3").json
+    seconds = {target["name"]: target["seconds"] for target in told["targets"]}
+    assert told["estimate"]["seconds"] == seconds["train"] > 0
+    assert told["estimate"]["at_most"] == sum(seconds[name] for name in ("train", "eval", "export", "gate"))
+    assert told["estimate"]["unknown"] == []
 
 
 def test_a_summary_for_programs(built, sparsebuild):

@@ -91,8 +91,9 @@ class Workshop:
         )
         return dict(outcomes)
 
-    def forecast(self, actions: list[Action], *targets: str) -> dict[str, Decision]:
-        decisions = forecast(Graph(actions), targets, layout=self.layout, stat_cache=self.stat_cache)
+    def forecast(self, actions: list[Action], *targets: str, **settings: Any) -> dict[str, Decision]:
+        settings = {"layout": self.layout, "stat_cache": self.stat_cache, "store": self.store, **settings}
+        decisions = forecast(Graph(actions), targets, **settings)
         return {decision.action: decision for decision in decisions}
 
     def why(self, actions: list[Action], name: str) -> list[str]:

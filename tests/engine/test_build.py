@@ -107,7 +107,7 @@ def test_damaged_store_is_said_and_built_again(workshop, act):
     workshop.build([act("a", "write", text="kept")])
     file = workshop.record("a").outputs[0]
     workshop.store.path(file.sha256).chmod(0o644)
-    workshop.store.path(file.sha256).write_text("rot")
+    workshop.store.path(file.sha256).write_text("rot!")
     (workshop.layout.build / "a" / "text").unlink()
     assert workshop.build([act("a", "write", text="kept")]) == {"a": "built"}
     message = "what an earlier run left in the cache is damaged, so it is built again"
@@ -255,14 +255,14 @@ def test_folders_that_are_links_are_refused(workshop, act, tmp_path):
         workshop.build([act("a", "write", text="x")])
     assert str(error.value) == (
         "error: `build` is a symbolic link, and nothing is written through links\n\n"
-        "hint: remove it; to keep builds on another disk, move the project there"
+        "hint: remove it; to keep files on another disk, move the whole project or cache there"
     )
     assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
 def test_a_project_that_cannot_be_written_is_the_environments_fault(workshop, act):
     workshop.layout.build.write_text("a file where the folder should be")
-    with pytest.raises(UserError, match="cannot read or write build: "):
+    with pytest.raises(UserError, match="cannot read or write build in the project: File exists"):
         workshop.build([act("a", "write", text="x")])
 
 
@@ -270,7 +270,10 @@ def test_a_project_that_cannot_hold_our_state_is_too(workshop, act):
     workshop.layout.state.write_text("a file where the folder should be")
     with pytest.raises(UserError) as error:
         workshop.build([act("a", "write", text="x")])
-    assert str(error.value) == "error: cannot write in the project: File exists\n\nhint: check who owns the folder"
+    assert str(error.value) == (
+        "error: cannot read or write .sparsebuild in the project: File exists\n\n"
+        f"hint: check who owns {workshop.layout.root}, and that its disk is not read-only"
+    )
 
 
 def test_a_record_that_somebody_edited_is_none(workshop, act):

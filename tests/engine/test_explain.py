@@ -49,3 +49,37 @@ def test_changed_input_names_the_file(workshop, chain):
     workshop.build(chain(words="blue"), "words")
     old, new = text_digest("red green")[:8], text_digest("blue")[:8]
     assert workshop.why(chain(words="blue"), "first") == [f"input `text` changed: text sha256 {old}… → {new}…"]
+
+
+def test_what_the_store_has_is_restorable_and_what_reads_it_is_decided(workshop, chain):
+    workshop.build(chain())
+    workshop.build(chain(words="blue"))
+    decisions = workshop.forecast(chain())
+    assert [(d.verdict, d.restorable, d.waiting_for) for d in decisions.values()] == [("stale", True, ())] * 3
+    outcomes = workshop.build(chain())
+    assert set(outcomes.values()) == {"restored"}
+
+
+def test_a_restorable_target_may_leave_others_fresh(workshop, chain):
+    workshop.build(chain(words="red blue"))
+    workshop.build(chain(words="red green"))
+    decisions = workshop.forecast(chain(words="red blue"))
+    told = [(decision.verdict, decision.restorable) for decision in decisions.values()]
+    assert told == [("stale", True), ("stale", True), ("fresh", False)]
+    assert list(workshop.build(chain(words="red blue")).values()) == ["restored", "restored", "fresh"]
+
+
+def test_what_is_forced_or_lost_is_not_restorable(workshop, act):
+    workshop.build([act("a", "write", text="x")])
+    (workshop.layout.build / "a" / "text").unlink()
+    assert workshop.forecast([act("a", "write", text="x")])["a"].restorable
+    assert not workshop.forecast([act("a", "write", text="x")], force=["a"])["a"].restorable
+    workshop.store.path(text_digest("x")).unlink()
+    assert not workshop.forecast([act("a", "write", text="x")])["a"].restorable
+
+
+def test_how_long_it_took_is_known_even_without_a_record(workshop, act):
+    workshop.build([act("a", "write", text="x")], clock=iter(range(99)).__next__)
+    (workshop.layout.state / "records" / "a.json").unlink()
+    assert workshop.forecast([act("a", "write", text="x")])["a"].seconds == 1
+    assert workshop.forecast([act("a", "write", text="other")])["a"].seconds is None

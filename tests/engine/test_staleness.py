@@ -168,3 +168,17 @@ def test_all_changes_are_told_at_once():
         "library torch changed: 2.12 → 2.13",
         "the outputs are missing: build/train",
     ]
+
+
+def test_what_was_left_out_is_told_by_its_default():
+    known = replace(params(seed=3), defaults={"seed": 42})
+    assert told(known) == ["`seed` changed: 42 (default) → 3"]
+    assert told(replace(ACTION, defaults={"seed": 42}), old=record(known)) == ["`seed` changed: 3 → 42 (default)"]
+
+
+def test_a_source_is_told_with_the_place_of_its_first_file_that_changed():
+    places = {"sources.data.train": "sparse.lock:4", "sources.data.train/train.jsonl": "sparse.lock:8"}
+    changed = replace(ACTION, sources={**ACTION.sources, "data.train": (file("train.jsonl", "f"),)}, origins=places)
+    assert told(changed)[0].endswith("(sparse.lock:8)")
+    unknown = replace(changed, origins={"sources.data.train": "sparse.lock:4"})
+    assert told(unknown)[0].endswith("(sparse.lock:4)")

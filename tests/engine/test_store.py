@@ -119,3 +119,24 @@ def test_an_answer_under_a_wrong_name_is_none(store):
     made = record(store, fingerprint="f" * 64)
     store.remember(made)
     assert store.recall("f" * 64) is None
+
+
+def test_an_object_cut_short_is_none_and_is_replaced(store, file):
+    made = record(store)
+    store.remember(made)
+    path = store.path(made.outputs[0].sha256)
+    path.chmod(0o644)
+    path.write_text("te")
+    assert store.recall(made.fingerprint) is None
+    store.put(file)
+    assert store.recall(made.fingerprint) == made
+
+
+def test_a_record_that_is_torn_is_none(store):
+    made = record(store)
+    store.remember(made)
+    (trace,) = (store.root / "traces").iterdir()
+    whole = trace.read_bytes()
+    for torn in (b"", whole[:-1], bytes(len(whole)), whole[:100] + bytes(len(whole) - 100)):
+        trace.write_bytes(torn)
+        assert store.recall(made.fingerprint) is None

@@ -13,22 +13,23 @@ import pytest
 HERE = Path(__file__).parent
 
 
-def start(project):
-    """A run in a process of its own, up to the moment at which its step sleeps."""
+def start(project, *names):
+    """A run in a process of its own, up to the moment at which all its steps sleep."""
     path = os.pathsep.join([str(HERE), *filter(None, sys.path)])
     run = subprocess.Popen(
-        [sys.executable, HERE / "building.py", project],
+        [sys.executable, HERE / "building.py", project, *names],
         env={**os.environ, "PYTHONPATH": path},
         stdout=subprocess.PIPE,
         text=True,
     )
-    while "asleep" not in (line := run.stdout.readline()):
-        assert line, "the run ended before its step began"
+    for _ in names or ["a"]:
+        while "asleep" not in (line := run.stdout.readline()):
+            assert line, "the run ended before its step began"
     return run
 
 
-def pids(project):
-    return json.loads(next((project / ".sparsebuild/work/a").glob("*/notes.json")).read_text())["pids"]
+def pids(project, name="a"):
+    return json.loads(next((project / f".sparsebuild/work/{name}").glob("*/notes.json")).read_text())["pids"]
 
 
 def is_alive(pid):
@@ -56,6 +57,29 @@ def test_a_stopped_run_takes_its_worker_along(tmp_path, number, code):
     if is_alive(other):  # only a killed run cannot take those along that its step started
         assert number == signal.SIGKILL
         os.kill(other, signal.SIGKILL)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)], ids=["SIGTERM", "SIGINT"])
+def test_a_stopped_run_takes_all_its_workers_along(tmp_path, number, code):
+    run = start(tmp_path, "a", "b", "c")
+    children = [pid for name in "abc" for pid in pids(tmp_path, name)]
+    os.kill(run.pid, number)
+    told = run.stdout.read()
+    assert (run.wait(10), [pid for pid in children if is_alive(pid)]) == (code, [])
+    assert "outcomes={'a': 'interrupted', 'b': 'interrupted', 'c': 'interrupted'}" in told.splitlines()[-1]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_a_second_ctrl_c_stops_at_once(tmp_path):
+    (tmp_path / "deaf").touch()
+    run = start(tmp_path, "a", "b")
+    children = [pid for name in "ab" for pid in pids(tmp_path, name)]
+    os.kill(run.pid, signal.SIGINT)
+    with pytest.raises(subprocess.TimeoutExpired):
+        run.wait(0.5)  # it waits for its workers, which hear nothing
+    os.kill(run.pid, signal.SIGINT)
+    assert (run.wait(5), [pid for pid in children if is_alive(pid)]) == (130, [])
 
 
 def test_the_run_after_a_kill_finishes(tmp_path):

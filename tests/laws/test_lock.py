@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sparsebuild.lock import Lock, LockedFile, LockedSource, differences, parse, path_fault, text
+from sparsebuild.lock import Lock, LockedFile, LockedSource, differences, names_fault, parse, path_fault, text
 
 WORDS = st.text(st.characters(codec="utf-8"), min_size=1, max_size=10)
 PATHS = st.lists(WORDS, min_size=1, max_size=3).map("/".join).filter(lambda path: not path_fault(path))
@@ -18,9 +18,13 @@ SOURCES = st.builds(
     name=WORDS,
     kind=st.sampled_from(["file-data", "pypi-model", "hf-model"]),
     request=WORDS,
+    resolved=st.just("") | WORDS,
+    trust=st.sampled_from(["", "pickle"]),
     version=st.none() | WORDS,
     commit=st.none() | WORDS,
-    files=st.lists(FILES, max_size=4, unique_by=lambda file: file.path).map(tuple),
+    licence=st.just("") | WORDS,
+    labels=st.dictionaries(WORDS, st.lists(WORDS, max_size=3).map(tuple), max_size=2),
+    files=st.lists(FILES, max_size=4).map(tuple).filter(lambda files: not names_fault(file.path for file in files)),
 )
 LOCKS = st.builds(Lock, sources=st.lists(SOURCES, max_size=4, unique_by=lambda source: source.name).map(tuple))
 

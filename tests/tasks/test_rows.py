@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "providers"))
+import hubs
+
+from sparsebuild.errors import DataError
 from sparsebuild.tasks import rows
 from sparsebuild.tasks.complaints import Complaints
 from sparsebuild.tasks.rows import DataFile, read_rows
@@ -99,3 +104,32 @@ def test_csv_and_json_lines_say_the_same(objects: list[Any], tmp_path_factory: p
         for name, text in (("a.csv", table.getvalue()), ("a.jsonl", lines))
     ]
     assert values[0] == values[1] == [o["tokens"] for o in objects]
+
+
+def test_parquet_gives_the_names_of_its_classes(tmp_path: Path) -> None:
+    file = DataFile(path=tmp_path / "a.parquet", name="a.parquet")
+    file.path.write_bytes(hubs.parquet())
+    complaints = Complaints()
+    found = list(read_rows(file, {"tokens": "", "ner_tags": ""}, complaints))
+    assert [(row.line, row.values["ner_tags"]) for row in found] == [(1, ["B-PER", "I-PER", "O"]), (2, ["O"])]
+    assert rows.class_names(file, "ner_tags") == ("O", "B-PER", "I-PER")
+    assert rows.class_names(file, "tokens") == rows.class_names(file, "nothing") == ()
+
+
+def test_parquet_without_classes_and_without_a_column(tmp_path: Path) -> None:
+    file = DataFile(path=tmp_path / "a.parquet", name="a.parquet")
+    file.path.write_bytes(hubs.parquet(labels=None))
+    complaints = Complaints()
+    assert [row.values["ner_tags"] for row in read_rows(file, {"ner_tags": ""}, complaints)] == [[1, 2, 0], [0]]
+    list(read_rows(file, {"tags": "data.label_column"}, complaints))
+    with pytest.raises(DataError, match="there is no column `tags`"):
+        complaints.raise_if_any()
+
+
+@pytest.mark.parametrize("damage", [b"", b"PAR1", b"PAR1" + bytes(100) + b"PAR1"])
+def test_damaged_parquet_is_told(tmp_path: Path, damage: bytes) -> None:
+    (tmp_path / "a.parquet").write_bytes(damage)
+    complaints = Complaints()
+    list(read_rows(DataFile(path=tmp_path / "a.parquet", name="a.parquet"), COLUMNS, complaints))
+    with pytest.raises(DataError, match="not Parquet that we read"):
+        complaints.raise_if_any()

@@ -113,3 +113,12 @@ def test_a_model_of_a_kind_that_cannot_be_exported_is_refused_by_name(tmp_path, 
     )
     with pytest.raises(UserError, match="models of type `distilbert` are not supported in this version"):
         open_pretrained(tmp_path, labels, None, 1)
+
+
+def test_a_model_in_shards_is_opened_like_one_in_a_piece(model_folder, tmp_path, labels):
+    from transformers import AutoModel
+
+    AutoModel.from_pretrained(model_folder).save_pretrained(tmp_path, max_shard_size="10KB")
+    assert len(list(tmp_path.glob("model-*.safetensors"))) > 1
+    whole, parts = (open_pretrained(folder, labels, None, 1).state_dict() for folder in (model_folder, tmp_path))
+    assert all(torch.equal(parts[name], tensor) for name, tensor in whole.items() if "pooler" not in name)

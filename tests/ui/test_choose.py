@@ -6,18 +6,18 @@ import pytest
 
 from sparsebuild.ui import choose
 from sparsebuild.ui.jsonl import JsonLines
-from sparsebuild.ui.live import Live
+from sparsebuild.ui.late import Late
 from sparsebuild.ui.plain import Plain, Quiet
 
 
 @pytest.mark.parametrize(
     ("environment", "fold"),
     [
-        ({"TERM": "xterm"}, Live),
-        ({}, Live),
+        ({"TERM": "xterm"}, Late),
+        ({}, Late),
         ({"TERM": "dumb"}, Plain),
         ({"CI": "true"}, Plain),
-        ({"NO_COLOR": "1"}, Live),
+        ({"NO_COLOR": "1"}, Late),
     ],
 )
 def test_a_terminal_is_drawn_on_where_somebody_looks(environment, fold, terminal):
@@ -28,6 +28,6 @@ def test_a_file_gets_lines():
     assert isinstance(choose(io.StringIO(), "auto", {"FORCE_COLOR": "1"}), Plain)
 
 
-@pytest.mark.parametrize(("mode", "fold"), [("plain", Plain), ("quiet", Quiet), ("jsonl", JsonLines), ("live", Live)])
+@pytest.mark.parametrize(("mode", "fold"), [("plain", Plain), ("quiet", Quiet), ("jsonl", JsonLines), ("live", Late)])
 def test_what_was_asked_for_is_given(mode, fold, terminal):
     assert isinstance(choose(terminal, mode, {}), fold)

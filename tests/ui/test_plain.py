@@ -21,6 +21,12 @@ def test_a_run_is_one_line_per_change(run, clock):
         "train: built in 1 min 15 s\n"
         "eval: never built\n"
         "eval: failed after 1.2 s\n"
+        "\n"
+        "target  what happened        time  why\n"
+        "──────────────────────────────────────────────────────────────────────────\n"
+        "train   built          1 min 15 s  `learning_rate` changed: 5e-05 → 0.0001\n"
+        "eval    failed              1.2 s  told below, with its frame\n"
+        "\n"
         "failed after 1 min 16 s: 1 built, 1 up to date, 1 failed\n"
     )
 

@@ -1,0 +1,184 @@
+"""Where an action is worked on, and what a try that did not succeed leaves there.
+
+    .sparsebuild/work/<name>/
+        before.json         the record as it was before: it still tells how long a building took, and what was noted
+        failed              what the last try said, if it failed
+        <question>.<try>/
+            out/            new at each try; its files become the outputs
+            scratch/        stays while the question does, for a step that can go on after a stop
+            notes.json      what the step noted
+            aside/          what stood in the action's folder, while `out` takes its place
+            begun           tells this folder from one that somebody made in its place
+
+Each try moves the folder of the one before it to a name of its own. Whoever may still be at work there (a worker that
+outlives its run by a moment, a second run where the disk's locks do not hold) finds nothing under its paths any more,
+so that no two ever write to the same files; and if it makes the folders again that it misses, `is_ours` sees it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from sparsebuild.engine import record as records
+from sparsebuild.engine.atomic import refuse_links, write_bytes
+from sparsebuild.engine.blame import is_full
+from sparsebuild.engine.record import Record
+from sparsebuild.engine.report import append
+from sparsebuild.errors import UserError
+from sparsebuild.layout import ProjectLayout
+
+__all__ = [
+    "Work",
+    "before",
+    "begin",
+    "begin_log",
+    "delete",
+    "end",
+    "fail",
+    "failure",
+    "log_file",
+    "records_folder",
+    "work_folder",
+]
+
+_BEFORE = "before"
+_FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One try at one question."""
+
+    folder: Path
+
+    @property
+    def out(self) -> Path:
+        return self.folder / "out"
+
+    @property
+    def scratch(self) -> Path:
+        return self.folder / "scratch"
+
+    @property
+    def notes(self) -> Path:
+        return self.folder / "notes.json"
+
+    @property
+    def aside(self) -> Path:
+        return self.folder / "aside"
+
+    @property
+    def begun(self) -> Path:
+        return self.folder / "begun"
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether no other try has taken the folder over; if so, all that was written here is still here."""
+        return self.begun.exists()
+
+
+def begin(layout: ProjectLayout, name: str, question: str, *, anew: bool = False) -> Work:
+    """Take back the record of `name` and make room for a try at `question`.
+
+    What an earlier try at the same question left in `scratch` is there again, unless `anew`; the rest is removed.
+    """
+    home = work_folder(layout, name)
+    refuse_links(layout.root, home)
+    home.mkdir(parents=True, exist_ok=True)
+    records.move(records_folder(layout), name, home, _BEFORE)
+    work = Work(home / f"{question[:16]}.{os.urandom(4).hex()}")
+    for other in list(home.iterdir()):
+        again = other.name.startswith(question[:16]) and other.is_dir() and not other.is_symlink()
+        if again and not anew and not work.folder.exists():
+            other.rename(work.folder)
+        elif other.name != f"{_BEFORE}.json":
+            delete(other)
+    _clear(work)
+    return work
+
+
+def fail(layout: ProjectLayout, name: str, message: str) -> None:
+    """Remember why the try at `name` failed, beside what it left.
+
+    On a full disk what it left of its outputs goes, as it would stand in the way of everything else.
+    """
+    home = work_folder(layout, name)
+    with contextlib.suppress(OSError, UserError):  # it may have failed because nothing can be written
+        refuse_links(layout.root, home)
+        try:
+            write_bytes(home / _FAILED, message.encode(), durable=False)
+        except OSError as error:
+            if not is_full(error):
+                raise
+            for out in home.glob("*/out"):
+                delete(out)
+            write_bytes(home / _FAILED, message.encode(), durable=False)
+        append(log_file(layout, name), f"error: {message}")
+
+
+def failure(layout: ProjectLayout, name: str) -> str:
+    """What the last try at `name` said, if it failed and nothing was done since; else nothing."""
+    try:
+        return (work_folder(layout, name) / _FAILED).read_text(errors="replace")
+    except OSError:
+        return ""
+
+
+def before(layout: ProjectLayout, name: str) -> Record | None:
+    """The record that `begin` took back, while the work it began for has not succeeded."""
+    return records.read(work_folder(layout, name), _BEFORE)
+
+
+def end(layout: ProjectLayout, name: str, work: Work) -> None:
+    """Remove all that trying left; the record is written."""
+    with contextlib.suppress(OSError):  # mostly there is no more than this, which is quicker than to look
+        work.begun.unlink()
+        work.scratch.rmdir()
+        work.folder.rmdir()
+    delete(work_folder(layout, name))
+
+
+def log_file(layout: ProjectLayout, name: str) -> Path:
+    """What the last try at `name` printed and said; it stays when the work folder goes."""
+    return layout.state / "logs" / f"{name}.log"
+
+
+def begin_log(layout: ProjectLayout, name: str) -> Path:
+    """The log, empty."""
+    log = log_file(layout, name)
+    log.parent.mkdir(exist_ok=True)
+    log.unlink(missing_ok=True)
+    log.touch(exist_ok=False)
+    return log
+
+
+def records_folder(layout: ProjectLayout) -> Path:
+    return layout.state / "records"
+
+
+def work_folder(layout: ProjectLayout, name: str) -> Path:
+    """Where tries at the action `name` work."""
+    return layout.state / "work" / name
+
+
+def delete(path: Path) -> None:
+    """Remove what stands at `path`, if anything does; a symbolic link is removed, not followed."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _clear(work: Work) -> None:
+    work.folder.mkdir(exist_ok=True)
+    for stale in (work.begun, work.out):
+        delete(stale)
+    work.begun.touch(exist_ok=False)
+    work.out.mkdir()
+    if work.scratch.is_symlink():
+        work.scratch.unlink()
+    work.scratch.mkdir(exist_ok=True)

@@ -1,0 +1,110 @@
+"""`kill -9` at any moment of publishing, recording, storing and locking leaves what the next run finishes.
+
+The moments are found, not listed: whatever the engine does between two system calls has a name. In a rebuild each name
+is killed once, in the other stories a part of them; with `SPARSEBUILD_STEPS` set each moment of every story is.
+"""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from sparsebuild import lock as locks
+from sparsebuild.lock import Lock, LockedSource
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import faults
+from world import Project, Wish, right
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+
+OLD, NEW = Wish(a="blue", epochs=1), Wish()
+PARTS = {  # what of a build has to be among the moments
+    "publish": "make._swap: rename",
+    "record": "record.write",
+    "store": "store.Store.put",
+    "trace": "store.Store.remember",
+    "stat cache": "stat_cache.StatCache.save",
+}
+
+
+class Stage:
+    """A project and its store as they were before, as often as it takes."""
+
+    def __init__(self, top, target, before):
+        self.top, self.target = top, target
+        self._before = top.with_name("before")
+        self.project = self._project(Wish())
+        for wish in before:
+            self.project.write(wish)
+            self.project.run(target)
+        shutil.copytree(top, self._before, symlinks=True)
+
+    def again(self, wish):
+        """The project as it was, its user now wishing `wish`."""
+        shutil.rmtree(self.top)
+        shutil.copytree(self._before, self.top, symlinks=True)
+        self.project = self._project(wish)
+        return self.project
+
+    def moments(self, wish, every):
+        project = self.again(wish)
+        return faults.choice(faults.points(lambda: project.run(self.target)), every)
+
+    def _project(self, wish):
+        return Project(self.top / "project", self.top / "store", self.top / "journal", wish)
+
+
+@pytest.fixture
+def stage(tmp_path):
+    def make(target, *before):
+        (tmp_path / "stage").mkdir()
+        return Stage(tmp_path / "stage", target, before)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("before", "killed", "after", "target", "every"),
+    [
+        ((OLD,), NEW, NEW, "train", 1),
+        ((), NEW, NEW, "cut", 4),
+        ((OLD,), NEW, OLD, "cut", 4),
+        ((OLD, NEW), OLD, OLD, "cut", 4),
+    ],
+    ids=["rebuild", "first build", "rebuild, then back", "restoring"],
+)
+def test_a_run_that_was_killed_anywhere_is_finished_by_the_next(stage, before, killed, after, target, every):
+    stage = stage(target, *before)
+    for moment in stage.moments(killed, every):
+        project = stage.again(killed)
+        assert faults.killed_at(moment, lambda: project.run(target)), moment  # noqa: B023 it is called at once
+        project.write(after)
+        outcomes = set(project.run(target).values())
+        assert right(project, project.asked(target)), moment
+        assert set(project.run(target).values()) == {"fresh"}, moment
+        assert left_over(project) == [] or outcomes == {"fresh"}, moment  # looking removes nothing
+
+
+def test_the_moments_are_those_of_publishing_recording_and_storing(stage):
+    names = faults.points(lambda: stage("cut").project.run("cut"))
+    assert {part: any(piece in name for name in names) for part, piece in PARTS.items()} == dict.fromkeys(PARTS, True)
+
+
+def test_a_lock_killed_anywhere_while_it_is_written_is_the_old_or_the_new_one(tmp_path):
+    path = tmp_path / "sparse.lock"
+    old, new = (Lock(sources=(LockedSource(name="a", kind="file", request=f"file:{name}", files=()),)) for name in "ab")
+    for number, name in enumerate(faults.points(lambda: locks.write(path, new))):
+        locks.write(path, old)
+        assert faults.killed_at(number, lambda: locks.write(path, new)), name
+        assert locks.read(path) in (old, new), name
+    locks.write(path, new)
+    assert locks.read(path) == new
+
+
+def left_over(project):
+    """What a killed run had begun and had given no name."""
+    return [path.name for path in project.root.rglob(".*.new")]
