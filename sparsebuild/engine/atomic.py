@@ -13,14 +13,15 @@ would be most of the cost of a build of small targets. So what is right after a 
     a record, a trace            it is no JSON, so there is none            restored from the trace; built again
     notes, the stat cache        they are no JSON                           hashed again
 
-We wait where losing it would cost more than waiting (`durable`): for outputs, objects, trace and record of a step that
-took long or left much, and for what people see or cannot have again, such as `sparse.lock`.
+We wait where losing it would cost more than waiting (`durable`): for objects, trace and record of a step that took long
+or left much, and for what people see or cannot have again, such as `sparse.lock`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -63,7 +64,8 @@ def temporary(folder: Path) -> Iterator[Path]:
 def sweep(folder: Path) -> None:
     """Remove the temporary files in `folder` whose writers were killed."""
     for path in folder.glob(".*.*.new"):
-        if not _is_alive(path.name.split(".")[1]):
+        ours = re.fullmatch(r"\.(\d+)\.[0-9a-f]+\.new", path.name)
+        if ours and not _is_alive(ours[1]):
             path.unlink(missing_ok=True)
 
 
@@ -90,7 +92,7 @@ def sync(path: Path) -> None:
 def _is_alive(pid: str) -> bool:
     try:
         os.kill(int(pid), 0)
-    except (ProcessLookupError, ValueError, OverflowError):
+    except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
         pass

@@ -21,7 +21,7 @@ from sparsebuild import events
 from sparsebuild.engine import fingerprint, outputs, work
 from sparsebuild.engine import record as records
 from sparsebuild.engine.action import Action, File
-from sparsebuild.engine.atomic import refuse_links, sync
+from sparsebuild.engine.atomic import refuse_links
 from sparsebuild.engine.graph import Graph
 from sparsebuild.engine.job import Executor, Job
 from sparsebuild.engine.record import Record
@@ -34,8 +34,8 @@ from sparsebuild.layout import ProjectLayout
 
 __all__ = ["Read", "Site", "make", "reads"]
 
-# A step that took longer than this, or left more, is not done again lightly: its outputs and records are on the disk
-# before anybody hears that they are there.
+# A step that took longer than this, or left more, is not done again lightly: its objects, trace and record are on
+# the disk before anybody hears that they are there. Its outputs need not be: they can be restored.
 _LONG = 1.0  # seconds
 _MUCH = 1 << 20  # bytes
 
@@ -90,7 +90,7 @@ def make(site: Site, action: Action, given: Sequence[Read], *, forced: bool) -> 
         made = restored or _build(site, action, document, given, try_)
         if not try_.is_ours:
             raise _robbed(action)
-        _swap(try_, site.layout.root, action.folder, made)
+        _swap(try_, site.layout.root, action.folder)
     except Exception as error:
         if not try_.is_ours:
             raise _robbed(action) from error
@@ -170,17 +170,15 @@ def _keep(site: Site, action: Action, record: Record, try_: Work) -> None:
     """Put the files of `out` into the store, and then the answer."""
     durable = _is_costly(record)
     for file in record.outputs:
-        known = site.store.use(file.sha256, file.size)
-        if not known and site.store.put(try_.out / file.path, durable=durable) != file.sha256:
+        if site.store.use(file.sha256, file.size):
+            continue
+        if site.store.put(try_.out / file.path, site.stat_cache.digest, durable=durable) != file.sha256:
             raise TargetFailed(f"the output {file.path} of `{action.name}` changed after its step had ended")
     site.store.remember(record, durable=durable)
 
 
-def _swap(try_: Work, root: Path, name: str, made: Record) -> None:
+def _swap(try_: Work, root: Path, name: str) -> None:
     """Let `out` take the place of the folder `name`. A kill in between leaves no folder and no record."""
-    if _is_costly(made):
-        for file in made.outputs:
-            sync(try_.out / file.path)
     folder = root / name
     refuse_links(root, folder.parent)
     folder.parent.mkdir(parents=True, exist_ok=True)

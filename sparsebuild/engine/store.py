@@ -19,7 +19,7 @@ import json
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from sparsebuild.digest import file_digest
@@ -71,18 +71,25 @@ class Store:
             pass
         return True
 
-    def put(self, file: Path, *, durable: bool = True) -> str:
-        """Keep a copy of `file`; its sha256."""
+    def put(self, file: Path, digest: Callable[[Path], str] | None = None, *, durable: bool = True) -> str:
+        """Keep a copy of `file`; its sha256.
+
+        Where a stat cache's `digest` says before and after that nobody wrote to `file`, the copy is not read for it:
+        it is when it is copied out.
+        """
         with _room(f"{file.name} in the cache", self.root, file.stat().st_size), temporary(self.temporary()) as new:
+            sha256 = digest(file) if digest else ""
             _copy(file, new)
-            return self._keep(new, durable)
+            if not digest or digest(file) != sha256:
+                sha256 = file_digest(new)
+            return self._keep(new, sha256, durable)
 
     def put_bytes(self, data: bytes, *, durable: bool = True) -> str:
         """Keep `data`; its sha256."""
         with _room("a file in the cache", self.root, len(data)), temporary(self.temporary()) as new:
             with new.open("xb") as stream:
                 stream.write(data)
-            return self._keep(new, durable)
+            return self._keep(new, hashlib.sha256(data).hexdigest(), durable)
 
     def read_bytes(self, sha256: str) -> bytes:
         """The object's bytes, checked. Raises Missing or Damaged."""
@@ -161,8 +168,7 @@ class Store:
             mark_as_cache(self.root)
             self._is_marked = True
 
-    def _keep(self, new: Path, durable: bool) -> str:
-        sha256 = file_digest(new)
+    def _keep(self, new: Path, sha256: str, durable: bool) -> str:
         if not self.use(sha256, new.stat().st_size):
             path = self.path(sha256)
             refuse_links(self.root, path.parent)

@@ -34,7 +34,7 @@ def points(work):
 
 
 def choice(names, every):
-    """The moments to stop at: of the names each `every`-th, or, on a long walk, every moment there is, by its number."""
+    """The moments to stop at: of the names each `every`-th; on a long walk every moment there is, by its number."""
     return range(len(names)) if "SPARSEBUILD_STEPS" in os.environ else sorted(set(names))[::every]
 
 
@@ -82,7 +82,7 @@ _mouth = -1  # of a child: where it may write lines of JSON
 
 
 def _in_child(work, moment):
-    """Fork, call `moment(number, name)` at each moment of `work`; how that ended, and what `moment` returned or wrote."""
+    """Fork, and call `moment(number, name)` at each moment of `work`; how that ended, and what `moment` said."""
     global _mouth
     ear, _mouth = os.pipe()
     child = os.fork()
@@ -123,7 +123,7 @@ def _changes_files(function):
     module = getattr(function, "__module__", None) or type(getattr(function, "__self__", None)).__module__
     if module == "posix":
         return function.__name__ in OF_THE_SYSTEM
-    return module in ("_io", "io") and function.__name__ in OF_A_STREAM or module == "fcntl"
+    return (module in ("_io", "io") and function.__name__ in OF_A_STREAM) or module == "fcntl"
 
 
 def _at_work(frame):

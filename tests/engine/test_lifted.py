@@ -12,7 +12,7 @@ import filelock
 import sparsebuild
 
 PACKAGE = Path(sparsebuild.__file__).parent
-PROJECT = '''
+PROJECT = """
 import sys
 from pathlib import Path
 
@@ -43,7 +43,7 @@ for _ in range(2):
     print(*outcomes.values(), (layout.root / "build/b/text").read_text())
 parts = {name.split(".")[1] for name in sys.modules if name.startswith("sparsebuild.")}
 print(*sorted(parts))
-'''
+"""
 
 
 def words():

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from sparsebuild.errors import Interrupted
+
 sys.path.insert(0, str(Path(__file__).parent))
 
 import faults
@@ -111,7 +113,7 @@ def test_a_stopped_training_goes_on_from_its_last_epoch(tmp_path):
             if len(epochs) == 2:
                 raise KeyboardInterrupt
 
-    with pytest.raises(BaseException):
+    with pytest.raises(Interrupted):
         project.run(sink=stop_after_two)
     project.run(sink=stop_after_two)
     assert epochs == [1, 2, 3]

@@ -133,8 +133,10 @@ def _folder(target):
 
 def _actions(root, wish, stats):
     def action(name, step, *reads, source=None, **params):
-        inputs = tuple(Input(name=read.partition("/")[0], action=read.partition("/")[0], path=read.partition("/")[2])
-                       for read in reads)
+        inputs = tuple(
+            Input(name=read.partition("/")[0], action=read.partition("/")[0], path=read.partition("/")[2])
+            for read in reads
+        )
         sources = {"file": (source,)} if source else {}
         return Action(name=name, step=step, folder=_folder(name), params=params, inputs=inputs, sources=sources)
 
@@ -185,7 +187,11 @@ def train(job, report):
     """Each epoch adds to the weights; the checkpoint of an epoch is there whole or not at all."""
     report.note("threads", 2)
     done = sorted(job.scratch.glob("epoch-*"))
-    weights = done[-1].read_text() if done else f"{(job.inputs['cut'] / 'text').read_text()}+{job.inputs['fetch@b'].read_text()}"
+    weights = (
+        done[-1].read_text()
+        if done
+        else f"{(job.inputs['cut'] / 'text').read_text()}+{job.inputs['fetch@b'].read_text()}"
+    )
     for epoch in range(len(done), job.params["epochs"]):
         weights += f".{epoch}"
         write_bytes(job.scratch / f"epoch-{epoch}", weights.encode())
