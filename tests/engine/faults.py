@@ -54,7 +54,10 @@ def killed_at(moment, work):
 
 
 def cut_at(moment, work):
-    """As `killed_at`, but by the power: the (inode, size, mtime) that had been brought to the disk, or None."""
+    """As `killed_at`, but by the power: the (inode, size, mtime) that had been brought to the disk, or None.
+
+    A number past the last moment is the end.
+    """
     synced = []
 
     def cut(*at):
@@ -66,7 +69,7 @@ def cut_at(moment, work):
         for call in ("fsync", "fdatasync"):
             setattr(os, call, lambda descriptor: synced.append(identity(os.fstat(descriptor))))
         work()
-        cut(END)
+        cut(END, moment if isinstance(moment, int) else END)
 
     ending, said = _in_child(heard_work, cut)
     assert ending in (0, signal.SIGKILL)

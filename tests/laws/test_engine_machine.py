@@ -43,7 +43,12 @@ SETTINGS = st.one_of(
 )
 PICK = st.integers(0, 50)  # one of however many there are
 
-OF_THE_PROJECT = ("build", "build/train", ".sparsebuild", *(f".sparsebuild/{name}" for name in ("records", "work", "logs")))
+OF_THE_PROJECT = (
+    "build",
+    "build/train",
+    ".sparsebuild",
+    *(f".sparsebuild/{name}" for name in ("records", "work", "logs")),
+)
 OF_THE_STORE = ("objects", "traces", "temporary", "projects")
 
 
@@ -124,7 +129,9 @@ class Machine(RuleBasedStateMachine):
     @rule(name=st.sampled_from(TARGETS))
     def add_a_stray_file(self, name):
         if self.project.folder(name).is_dir():
-            (self.project.folder(name) / "stray").write_text("stray")
+            stray = self.project.folder(name) / "stray"
+            remove(stray)  # it may be a link by now
+            stray.write_text("stray")
 
     @rule(name=st.sampled_from([*TARGETS, "all"]))
     def delete_outputs(self, name):
@@ -199,7 +206,9 @@ class Machine(RuleBasedStateMachine):
         """Several projects on one store that knows nothing: each may do the work, and no one harms another."""
         remove(self.store)
         self.answered.clear()
-        others = [Project(self.top / f"other {n}", self.store, self.top / "other", self.project.wish) for n in range(count)]
+        others = [
+            Project(self.top / f"other {n}", self.store, self.top / "other", self.project.wish) for n in range(count)
+        ]
         at_once([other.run for other in others], self._promoted())
         for other in others:
             assert right(other, self._passing())
@@ -257,7 +266,7 @@ class Machine(RuleBasedStateMachine):
         self.answered |= set(worked)
 
     def _wait_for_the_clock(self):
-        """Nobody edits a file and runs within one tick of the disk's clock, so that it would have to be hashed twice."""
+        """Nobody edits a file and runs within one tick of the disk's clock, where it would have to be hashed twice."""
         youngest = max(file.stat().st_ctime for file in self.project.root.glob("*.txt"))
         time.sleep(min(0.03, max(0, youngest + 0.03 - time.time())))
 

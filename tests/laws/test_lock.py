@@ -1,5 +1,8 @@
 """A lock is the same bytes for the same values, and nothing is lost on the way through the file."""
 
+import json
+
+import tomli
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -7,6 +10,10 @@ from sparsebuild.lock import Lock, LockedFile, LockedSource, differences, names_
 
 WORDS = st.text(st.characters(codec="utf-8"), min_size=1, max_size=10)
 PATHS = st.lists(WORDS, min_size=1, max_size=3).map("/".join).filter(lambda path: not path_fault(path))
+TEXTS = WORDS.filter(lambda word: "\x7f" not in word)  # the one sign that JSON has as it is and TOML has not
+SCALARS = st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False) | TEXTS
+VALUES = SCALARS | st.lists(SCALARS | st.lists(TEXTS, max_size=2), max_size=3)
+EXTRA = st.dictionaries(TEXTS, VALUES, max_size=2)
 FILES = st.builds(
     LockedFile,
     path=PATHS,
@@ -29,10 +36,25 @@ SOURCES = st.builds(
 LOCKS = st.builds(Lock, sources=st.lists(SOURCES, max_size=4, unique_by=lambda source: source.name).map(tuple))
 
 
+def as_toml(value):
+    return json.dumps(value, ensure_ascii=False)
+
+
 @settings(deadline=None, max_examples=50)
 @given(LOCKS)
 def test_write_read_write_is_the_same_bytes(lock):
     assert text(parse(text(lock))) == text(lock)
+
+
+@settings(deadline=None, max_examples=50)
+@given(EXTRA)
+def test_values_of_another_version_stay_what_they_are(extra):
+    lines = "".join(f"{as_toml(key)} = {as_toml(value)}\n" for key, value in extra.items())
+    theirs = f"lock-version = 1\n[more]\n{lines}[[source]]\nname = 'n'\nkind = 'k'\nrequest = 'r'\nfiles = []\n"
+    ours = text(parse(theirs))
+    assert tomli.loads(ours) == tomli.loads(theirs)
+    assert tomli.loads(theirs)["more"] == extra
+    assert text(parse(ours)) == ours
 
 
 @settings(deadline=None, max_examples=50)
