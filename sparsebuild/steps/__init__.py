@@ -29,7 +29,7 @@ _DEVICE = "device"  # all cores, or the GPU
 
 STEPS = {
     "fetch": Step(function="sparsebuild.steps.fetch:run", where="inline"),
-    "prepare": Step(function="sparsebuild.steps.prepare:run", libraries=("tokenizers", "transformers")),
+    "prepare": Step(function="sparsebuild.steps.prepare:run", version=2, libraries=("tokenizers", "transformers")),
     "train": Step(function="sparsebuild.steps.train:run", libraries=_TRAINS, resource=_DEVICE),
     "teach": Step(function="sparsebuild.steps.teach:run", libraries=("torch", "transformers"), resource=_DEVICE),
     "eval": Step(function="sparsebuild.steps.evaluate:run", libraries=("torch", "transformers"), resource=_DEVICE),

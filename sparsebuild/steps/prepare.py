@@ -2,9 +2,8 @@
 
 Inputs: `tokenizer`, the model's folder; `data.train`, `data.validation` and, if there are any, `data.test` and
 `data.unlabelled`: a file, or a folder of files.
-Params, left out where they have their default: `task`, `text_column`, `label_column`, `max_length`, `labels`; and
-`names`: the input's name -> its source as the user wrote it, or a list of them. Names appear in messages, never in
-outputs.
+Params, left out where they have their default: `task`, and of `[data]` what SETTINGS lists; and `names`: the input's
+name -> its source as the user wrote it, or a list of them. Names appear in messages, never in outputs.
 """
 
 from __future__ import annotations
@@ -17,9 +16,26 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sparsebuild.engine.job import Job, Report
     from sparsebuild.tasks.base import Request
+    from sparsebuild.tasks.holdout import Holdout
     from sparsebuild.tasks.rows import DataFile
 
-__all__ = ["run"]
+__all__ = ["SETTINGS", "run"]
+
+# Of [data]; other keys say where rows come from, or are for other steps.
+SETTINGS = (
+    "format",
+    "label_column",
+    "labels",
+    "max_eval_samples",
+    "max_length",
+    "max_predict_samples",
+    "max_train_samples",
+    "text_column",
+    "validation_fraction",
+    "validation_seed",
+)
+
+_MOST = {"train": "max_train_samples", "validation": "max_eval_samples", "test": "max_predict_samples"}
 
 
 def run(job: Job, report: Report) -> None:
@@ -27,29 +43,49 @@ def run(job: Job, report: Report) -> None:
     from sparsebuild.tasks import task
     from sparsebuild.tasks.base import Teller
 
-    tell = Teller(say=report.log, progress=lambda done, total: report.progress(done, total, "sentences"))
+    tell = Teller(
+        say=report.log,
+        warn=lambda message: report.log(message, level="warning"),
+        progress=lambda done, total: report.progress(done, total, "sentences"),
+    )
     task(str(job.params.get("task", "token-classification"))).prepare(_request(job), job.out, tell)
 
 
 def _request(job: Job) -> Request:
     from sparsebuild.tasks.base import SPLITS, Request
 
-    names: Any = job.params.get("names", {})
-    files = {split: _files(f"data.{split}", job.inputs, names) for split in SPLITS if f"data.{split}" in job.inputs}
-    given: Mapping[str, Any] = {
-        key: job.params[key] for key in ("text_column", "label_column", "labels", "max_length") if key in job.params
-    }
-    return Request(files=files, tokenizer=job.inputs["tokenizer"], **given)
+    params: Mapping[str, Any] = job.params
+    files = {split: _files(f"data.{split}", job) for split in SPLITS if f"data.{split}" in job.inputs}
+    given = {key: params[key] for key in ("text_column", "label_column", "labels", "max_length") if key in params}
+    return Request(
+        files=files,
+        holdout=_holdout(params),
+        most={split: params[key] for split, key in _MOST.items() if key in params},
+        tokenizer=job.inputs["tokenizer"],
+        **given,
+    )
 
 
-def _files(name: str, inputs: Mapping[str, Path], names: Mapping[str, Any]) -> list[DataFile]:
+def _holdout(params: Mapping[str, Any]) -> Holdout | None:
+    from sparsebuild.tasks.holdout import Holdout
+
+    seed = {"seed": params["validation_seed"]} if "validation_seed" in params else {}
+    return Holdout(fraction=params["validation_fraction"], **seed) if "validation_fraction" in params else None
+
+
+def _files(name: str, job: Job) -> list[DataFile]:
     """The files of an input in the order of their paths, which is the same everywhere."""
     from sparsebuild.tasks.rows import DataFile
 
-    folder, given = inputs[name], names.get(name, [])
+    params: Mapping[str, Any] = job.params
+    folder, given = job.inputs[name], params.get("names", {}).get(name, [])
     paths = [folder] if folder.is_file() else sorted(path for path in folder.rglob("*") if path.is_file())
     return [
-        DataFile(path=path, name=_known_as(path, folder, [given] if isinstance(given, str) else given))
+        DataFile(
+            path=path,
+            name=_known_as(path, folder, [given] if isinstance(given, str) else given),
+            format=params.get("format", ""),
+        )
         for path in paths
     ]
 

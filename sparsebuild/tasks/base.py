@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
+from sparsebuild.tasks.holdout import Holdout
 from sparsebuild.tasks.rows import DataFile
 
 if TYPE_CHECKING:
@@ -22,7 +23,9 @@ SPLITS = ("train", "validation", "test", "unlabelled")
 class Request:
     """What is to be prepared."""
 
-    files: Mapping[str, Sequence[DataFile]]  # split -> its files; train and validation are always there
+    files: Mapping[str, Sequence[DataFile]]  # split -> its files; train is always there, and validation or `holdout`
+    holdout: Holdout | None = None  # what is taken from the training rows for validation
+    most: Mapping[str, int] = field(default_factory=dict)  # split -> how many of its first sentences are taken
     tokenizer: Path  # a folder with the model's tokenizer files, and its config.json
     text_column: str = "tokens"
     label_column: str = "ner_tags"
@@ -35,6 +38,7 @@ class Teller:
     """How preparing speaks while it goes on."""
 
     say: Callable[[str], None]  # a sentence for the user
+    warn: Callable[[str], None]  # one that should not be missed
     progress: Callable[[int, int], None]  # sentences done, sentences in all
 
 

@@ -46,9 +46,10 @@ def read_sentences(
     complaints: Complaints,
 ) -> Iterator[Sentence]:
     """The sentences of all files in turn; a row that is wrong is left out and complained about."""
+    known: set[Any] = set(declared or ())  # names of tags, those that were looked at and are right
     for file in files:
         for row in read_rows(file, columns.keys, complaints):
-            sentence = _sentence(file, row, columns, declared)
+            sentence = _sentence(file, row, columns, declared, known)
             if isinstance(sentence, _Wrong):
                 message = f"column `{sentence.column}`: {sentence.message}"
                 complaints.add(message, file.name, row.line, hint=sentence.hint)
@@ -63,7 +64,9 @@ class _Wrong:
     hint: str = ""
 
 
-def _sentence(file: DataFile, row: Row, columns: Columns, declared: Sequence[str] | None) -> Sentence | _Wrong:
+def _sentence(
+    file: DataFile, row: Row, columns: Columns, declared: Sequence[str] | None, known: set[Any]
+) -> Sentence | _Wrong:
     words = row.values[columns.text]
     wrong = _wrong_words(words)
     if wrong:
@@ -77,11 +80,23 @@ def _sentence(file: DataFile, row: Row, columns: Columns, declared: Sequence[str
         return _Wrong(
             columns.labels, f"{_count(tags, 'tag')} for {_count(words, 'word')}\n{_side_by_side(words, tags)}"
         )
-    names = [_name(tag, declared) for tag in tags]
-    for place, (tag, name) in enumerate(zip(tags, names, strict=True)):
-        if name is None:
-            return _Wrong(columns.labels, *_wrong_tag(tag, f"word {place + 1}, `{shortened(words[place])}`", declared))
-    return Sentence(file=file.name, line=row.line, words=words, tags=[name for name in names if name is not None])
+    if not _all_known(tags, known):
+        names = [_name(tag, declared) for tag in tags]
+        for place, (tag, name) in enumerate(zip(tags, names, strict=True)):
+            if name is None:
+                where = f"word {place + 1}, `{shortened(words[place])}`"
+                return _Wrong(columns.labels, *_wrong_tag(tag, where, declared))
+        tags = names
+        known.update(tags)
+    return Sentence(file=file.name, line=row.line, words=words, tags=tags)
+
+
+def _all_known(tags: Sequence[Any], known: set[Any]) -> bool:
+    """Whether all tags are right by name: true of nearly every row, and found at once."""
+    try:
+        return known.issuperset(tags)
+    except TypeError:  # a list among them
+        return False
 
 
 def _wrong_words(words: Any) -> str:
@@ -101,7 +116,12 @@ def _wrong_words(words: Any) -> str:
 
 
 def _name(tag: Any, declared: Sequence[str] | None) -> str | None:
-    """The tag by name: as it is, or by its number in the declared table. None if there is no such tag."""
+    """The tag by name: as it is, or by its number in the declared table. None if there is no such tag.
+
+    Files without numbers have them as text; no tag reads as one.
+    """
+    if isinstance(tag, str) and tag.isdecimal() and len(tag) < 10:
+        tag = int(tag)
     if isinstance(tag, str):
         known = tag in declared if declared is not None else is_tag(tag)
         return tag if known else None
@@ -115,7 +135,7 @@ def _wrong_tag(tag: Any, where: str, declared: Sequence[str] | None) -> tuple[st
     if declared is not None:
         listed = f"declared are: {', '.join(declared)}"
         return f"{shown} is not in `data.labels`", " ".join(filter(None, [_near(tag, declared), listed]))
-    if isinstance(tag, int):
+    if isinstance(tag, int) or (isinstance(tag, str) and tag.isdecimal()):
         return f"{shown} is no name", "tags that are numbers need the list of their names: `data.labels`"
     return f"{shown} is none of `O`, `B-TYPE`, `I-TYPE`", ""
 

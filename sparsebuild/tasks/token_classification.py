@@ -3,26 +3,29 @@
     files ─read_sentences→ words, tags ─(label table)→ numbers ─Cutter→ pieces ─SplitWriter→ .npy files
 
 The files are read twice: once to check every row and to find the labels, once to encode. So a bad row is told before
-any work is done, all bad rows are told together, and memory stays flat.
+any work is done, all bad rows are told together, and memory stays flat. All rows are checked and give their labels,
+however few of them are taken: fewer rows make no other model.
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from itertools import islice
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from sparsebuild.tasks.base import SPLITS, Request, Teller
 from sparsebuild.tasks.complaints import Complaints
 from sparsebuild.tasks.entities import Scores, score, spans
+from sparsebuild.tasks.holdout import Holdout
 from sparsebuild.tasks.labels import OUTSIDE, check_declared, labels_of, map_labels
+from sparsebuild.tasks.parquet_rows import class_names
 from sparsebuild.tasks.pieces import Cutter, Pieces, copy_tokenizer, load_tokenizer
 from sparsebuild.tasks.prepared import NO_LABEL, NO_TAG, PreparedSplit, SplitWriter
-from sparsebuild.tasks.rows import class_names
+from sparsebuild.tasks.repeats import Repeats
 from sparsebuild.tasks.sentences import Columns, Sentence, read_sentences
 
 __all__ = [
@@ -66,16 +69,20 @@ def prepare(request: Request, out: Path, tell: Teller) -> None:
     """
     complaints = Complaints()
     request = replace(request, labels=request.labels or _class_names(request))
-    labels, sentences = _check(request, complaints)
+    labels, there = _check(request, complaints)
     complaints.raise_if_any()
-    encoder = _Encoder(request, labels, complaints, lambda done: tell.progress(done, sentences))
-    counts = {split: encoder.write(split, out / split) for split in _splits(request)}
+    taken = {split: min(count, request.most.get(split, count)) for split, count in there.items()}
+    _tell_taken(request, there, taken, tell)
+    encoder = _Encoder(request, labels, complaints, lambda done: tell.progress(done, sum(taken.values())))
+    counts = {split: encoder.write(split, out / split) for split in taken}
     complaints.raise_if_any()
     for split, count in counts.items():
         _tell_losses(split, count, request.max_length, tell)
+        _tell_repeats(split, count, tell)
+    _tell_unseen(labels, counts["train"], tell)
     copy_tokenizer(request.tokenizer, out / "tokenizer")
     _write_json(out / "labels.json", labels)
-    _write_json(out / "report.json", {split: asdict(count) for split, count in counts.items()})
+    _write_json(out / "report.json", {split: count.to_json(labels) for split, count in counts.items()})
 
 
 def gold_tags(split: PreparedSplit, labels: Sequence[str]) -> list[list[str]]:
@@ -101,44 +108,72 @@ def predictions_to_tags(
 
 def _class_names(request: Request) -> tuple[str, ...] | None:
     """The label table that the training rows bring with them."""
-    found = (class_names(file, request.label_column) for file in request.files["train"])
+    found = (class_names(file.path, request.label_column) for file in request.files["train"])
     return next(filter(None, found), None)
 
 
-def _check(request: Request, complaints: Complaints) -> tuple[tuple[str, ...], int]:
-    """Read every row once: complain about the wrong ones, count the others, find the labels."""
+def _check(request: Request, complaints: Complaints) -> tuple[tuple[str, ...], dict[str, int]]:
+    """Read every row once: complain about the wrong ones, find the labels, count the others of each split."""
     if request.labels is not None:
         check_declared(request.labels)
-    labels, sentences = tuple(request.labels or ()), 0
-    for split in _splits(request):
+    labels, there = tuple(request.labels or ()), Counter[str]()
+    for split in _given(request):
         tags = _Tags()
-        sentences += _look_through(split, request, tags, complaints)
+        there.update(_looked_through(split, request, tags, complaints))
         if split == "train" and request.labels is None and not complaints:
             labels = labels_of(tags.first)
         elif labels and request.labels is None:
             tags.complain_unless_in(labels, request, complaints)
-    return labels, sentences
+    return labels, {split: there[split] for split in SPLITS if there[split]}
 
 
-def _look_through(split: str, request: Request, tags: _Tags, complaints: Complaints) -> int:
-    """The number of rows of a split that are right."""
-    before, count = len(complaints), 0
-    for sentence in _sentences(split, request, complaints):
-        count += 1
+def _looked_through(split: str, request: Request, tags: _Tags, complaints: Complaints) -> Counter[str]:
+    """How many rows of the files of a split are right, and for which split each is."""
+    before, count = len(complaints), Counter[str]()
+    for sentence in _read(split, request, complaints):
+        count[_side(split, sentence, request.holdout)] += 1
         tags.add(sentence)
-    if not count and len(complaints) == before:
-        names = ", ".join(file.name for file in request.files[split])
-        complaints.add(f"the {split} data have no rows: {names}", names)
+    if len(complaints) == before:
+        _complain_unless_enough(split, request, count, complaints)
     return count
 
 
-def _splits(request: Request) -> list[str]:
+def _complain_unless_enough(split: str, request: Request, count: Counter[str], complaints: Complaints) -> None:
+    names = ", ".join(file.name for file in request.files[split])
+    if not count:
+        complaints.add(f"the {split} data have no rows: {names}", names)
+    elif split == "train" and request.holdout:
+        for side in ("train", "validation"):
+            if not count[side]:
+                message = f"`data.validation_fraction` = {request.holdout.fraction} of {_counted(count.total(), 'row')}"
+                hint = "change it, or `data.validation_seed`; or name rows of their own with `data.validation`"
+                complaints.add(f"{message} leaves none for {side}: {names}", names, hint=hint)
+
+
+def _given(request: Request) -> list[str]:
+    """The splits that have files of their own."""
     return [split for split in SPLITS if request.files.get(split)]
 
 
-def _sentences(split: str, request: Request, complaints: Complaints) -> Iterator[Sentence]:
+def _side(split: str, sentence: Sentence, holdout: Holdout | None) -> str:
+    """The split that a sentence out of the files of `split` is for."""
+    is_held = split == "train" and holdout is not None and holdout.holds(sentence.words)
+    return "validation" if is_held else split
+
+
+def _read(split: str, request: Request, complaints: Complaints) -> Iterator[Sentence]:
+    """Every sentence in the files of a split."""
     columns = Columns(text=request.text_column, labels=None if split == "unlabelled" else request.label_column)
     return read_sentences(request.files[split], columns, request.labels, complaints)
+
+
+def _taken(split: str, request: Request, complaints: Complaints) -> Iterator[Sentence]:
+    """The sentences that are taken for a split."""
+    files = split if split in _given(request) else "train"
+    found = _read(files, request, complaints)
+    if files == "train" and request.holdout:
+        found = (sentence for sentence in found if _side(files, sentence, request.holdout) == split)
+    return islice(found, request.most.get(split))
 
 
 class _Tags:
@@ -150,8 +185,9 @@ class _Tags:
 
     def add(self, sentence: Sentence) -> None:
         self.times.update(sentence.tags)
-        for tag in sentence.tags:
-            self.first.setdefault(tag, sentence)
+        if not self.first.keys() >= set(sentence.tags):
+            for tag in sentence.tags:
+                self.first.setdefault(tag, sentence)
 
     def complain_unless_in(self, labels: Sequence[str], request: Request, complaints: Complaints) -> None:
         trained = ", ".join(file.name for file in request.files["train"])
@@ -175,20 +211,32 @@ class _Count:
     words_without_pieces: int = 0
     sentences_cut_off: int = 0
     words_cut_off: int = 0
+    sentences_in_train: int = 0  # with the same words; of other splits than train
+    tags: Counter[str] = field(default_factory=Counter)  # how many words have each
+    repeated: str = ""  # where the first of the sentences in train stands; not in the report
 
     def add(self, sentence: Sentence, pieces: Pieces) -> None:
         self.sentences += 1
         self.words += len(sentence.words)
-        self.entities += len(spans(sentence.tags))
+        self.tags.update(sentence.tags)
         self.pieces += len(pieces.input_ids)
         self.longest = max(self.longest, len(pieces.input_ids))
         self.words_without_pieces += len(pieces.dropped)
         self.sentences_cut_off += bool(pieces.cut_off)
         self.words_cut_off += len(pieces.cut_off)
+        if any(tag != OUTSIDE for tag in sentence.tags):
+            self.entities += len(spans(sentence.tags))
+
+    def to_json(self, labels: Sequence[str]) -> dict[str, Any]:
+        found = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {
+            **{name: value for name, value in found.items() if isinstance(value, int)},
+            "tags": {label: self.tags[label] for label in labels} if self.tags else {},
+        }
 
 
 class _Encoder:
-    """Writes splits, and knows how far it is."""
+    """Writes splits, train first, and knows how far it is."""
 
     def __init__(
         self, request: Request, labels: Sequence[str], complaints: Complaints, progress: Callable[[int], None]
@@ -196,19 +244,32 @@ class _Encoder:
         self._request, self._complaints, self._progress, self._done = request, complaints, progress, 0
         self._numbers = {label: number for number, label in enumerate(labels)}
         self._cutter = Cutter(load_tokenizer(request.tokenizer, request.max_length), request.max_length)
+        self._trained = Repeats()
 
     def write(self, split: str, folder: Path) -> _Count:
         count = _Count()
         with SplitWriter(folder) as writer:
-            for batch in _batches(_sentences(split, self._request, self._complaints)):
+            for batch in _batches(_taken(split, self._request, self._complaints)):
                 words = [sentence.words for sentence in batch]
                 for sentence, pieces in zip(batch, self._cutter.cut(words), strict=True):
                     self._complain_about_dropped(sentence, pieces)
                     writer.add(pieces.input_ids, *self._numbered(sentence, pieces))
                     count.add(sentence, pieces)
+                self._compare(split, batch, count)
                 self._done += len(batch)
                 self._progress(self._done)
         return count
+
+    def _compare(self, split: str, batch: Sequence[Sentence], count: _Count) -> None:
+        """Remember what is trained on, and count what else has the same words."""
+        words = [sentence.words for sentence in batch]
+        if split == "train":
+            self._trained.learn(words)
+            return
+        for sentence, is_known in zip(batch, self._trained.among(words), strict=True):
+            count.sentences_in_train += is_known
+            if is_known and not count.repeated:
+                count.repeated = f"{sentence.file}:{sentence.line}"
 
     def _numbered(self, sentence: Sentence, pieces: Pieces) -> tuple[list[int], list[int], list[int]]:
         """Labels and words, one a piece, and tags, one a word."""
@@ -239,6 +300,26 @@ def _tell_losses(split: str, count: _Count, max_length: int, tell: Teller) -> No
         fate = "not learnt from" if split in ("train", "unlabelled") else "counted as predicted `O`"
         longer = f"{_counted(sentences, 'sentence')} longer than {max_length} pieces"
         tell.say(f"{split}: {_counted(cut_off, 'word')} cut off from {longer}: {fate}")
+
+
+def _tell_taken(request: Request, there: Mapping[str, int], taken: Mapping[str, int], tell: Teller) -> None:
+    if request.holdout:
+        both = _counted(there["train"] + there["validation"], "sentence")
+        tell.say(f"validation: {there['validation']} of {both} set aside from the training rows")
+    for split, count in taken.items():
+        if count < there[split]:
+            tell.say(f"{split}: the first {count} of {_counted(there[split], 'sentence')} taken")
+
+
+def _tell_repeats(split: str, count: _Count, tell: Teller) -> None:
+    if count.repeated and split != "unlabelled":
+        same = f"{count.sentences_in_train} of {_counted(count.sentences, 'sentence')}"
+        tell.warn(f"{split}: {same} stand in train too, word for word, first in {count.repeated}: scores flatter")
+
+
+def _tell_unseen(labels: Sequence[str], train: _Count, tell: Teller) -> None:
+    if unseen := [label for label in labels if label != OUTSIDE and not train.tags[label]]:
+        tell.warn(f"train: no word has the tag {', '.join(unseen)}: the model will not learn it")
 
 
 def _counted(count: int, noun: str) -> str:

@@ -51,7 +51,11 @@ def test_its_rows_can_be_prepared(project: Path, tmp_path: Path) -> None:
     found = {split: project / "data" / f"{split}.jsonl" for split in SPLITS}
     files = {split: [DataFile(path=path, name=path.name)] for split, path in found.items() if path.exists()}
     request = Request(files=files, tokenizer=TOKENIZER, max_length=64)
-    prepare(request, tmp_path, Teller(say=lambda message: None, progress=lambda done, total: None))
+    prepare(
+        request,
+        tmp_path,
+        Teller(say=lambda message: None, warn=lambda message: None, progress=lambda done, total: None),
+    )
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["train"]["sentences"] >= 60
     assert report["validation"]["entities"] >= 20

@@ -50,7 +50,7 @@ def prepared(folder: Path, suffix: str = ".jsonl", **changes: Any) -> Path:
     prepare(
         request,
         folder / "out",
-        Teller(say=lambda message: None, progress=lambda done, total: None),
+        Teller(say=lambda message: None, warn=lambda message: None, progress=lambda done, total: None),
     )
     return folder / "out"
 
@@ -159,7 +159,7 @@ def test_real_rows_with_their_oddities(wnut17: Path, tmp_path: Path) -> None:
         prepare(
             request,
             tmp_path / name,
-            Teller(say=told.append, progress=lambda done, total: None),
+            Teller(say=told.append, warn=told.append, progress=lambda done, total: None),
         )
     assert content(tmp_path / "a") == content(tmp_path / "b")
     counts = json.loads((tmp_path / "a" / "report.json").read_text())
@@ -185,7 +185,7 @@ def test_the_real_tokenizer_cuts_as_its_library_does(minilm: Path, wnut17: Path,
     prepare(
         Request(files=files, tokenizer=minilm),
         tmp_path,
-        Teller(say=print, progress=lambda done, total: None),
+        Teller(say=print, warn=print, progress=lambda done, total: None),
     )
     tokenizer = AutoTokenizer.from_pretrained(minilm, local_files_only=True)
     for name in splits:
