@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from hashlib import sha256
 
 from sparsebuild.errors import SparsebuildError, UserError
 from sparsebuild.layout import MANIFEST_NAME
 from sparsebuild.lock import Difference, Lock, LockedSource, differences, names_fault
 from sparsebuild.manifest import Manifest, Written, problem_at, read_text, split_source, written_in_full
 from sparsebuild.providers import LOCAL, Context, NoSuchSplit, Resolution, Want, ensure, provider, scheme_of
+from sparsebuild.providers.file import located
+from sparsebuild.reading import read_small
 from sparsebuild.registry import did_you_mean
 
 __all__ = ["Request", "answering", "asks_otherwise", "is_current", "recipe_text", "requests", "resolve"]
 
 
 _TEACHER = "target:teacher"
+_LARGEST_RECIPE = 1_000_000  # bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +87,7 @@ def _data(manifest: Manifest) -> Iterator[Request]:
         if source is not None:
             text = _of_split(_request_text(source), data.config, split if split != "unlabelled" else "")
             yield Request(name=f"data.{split}", source=text, want="data", key_path=f"data.{split}")
-        elif data.source and split != "unlabelled":
+        elif data.source and not (split == "unlabelled" or (split == "validation" and data.validation_fraction)):
             yield Request(
                 name=f"data.{split}",
                 source=_of_split(_request_text(data.source), data.config, split),
@@ -121,7 +126,7 @@ def resolve(manifest: Manifest, previous: Lock | None, context: Context, upgrade
     if problems:
         raise type(problems[0])(*(problem for error in problems for problem in error.problems))
     lock = _lock(sources, previous)
-    if recipe := lock.source("recipe"):
+    if (recipe := lock.source("recipe")) and scheme_of(recipe.request) not in LOCAL:
         ensure(recipe, context)
     return lock
 
@@ -159,12 +164,21 @@ def recipe_text(lock: Lock, context: Context) -> str | None:
     source = lock.source("recipe")
     if source is None:
         return None
-    ensure(source, context)
-    data = context.store.read_bytes(source.files[0].sha256)
     try:
-        return data.decode("utf-8-sig")
+        return _recipe_bytes(source, context).decode("utf-8-sig")
     except UnicodeDecodeError:
         raise UserError(f"the recipe `{source.files[0].path}` is not UTF-8", hint="save it as UTF-8") from None
+
+
+def _recipe_bytes(source: LockedSource, context: Context) -> bytes:
+    """A local recipe is read where it stands, so that looking at a project leaves nothing in the cache."""
+    if scheme_of(source.request) in LOCAL and not context.store.has(source.files[0].sha256):
+        with suppress(SparsebuildError, OSError):
+            data = read_small(located(source, context.root)[source.files[0].path], _LARGEST_RECIPE)
+            if sha256(data).hexdigest() == source.files[0].sha256:
+                return data
+    ensure(source, context)
+    return context.store.read_bytes(source.files[0].sha256)
 
 
 def _request_text(source: str | tuple[str, ...]) -> str:

@@ -17,7 +17,7 @@ from sparsebuild.errors import SourceUnavailable, UserError
 from sparsebuild.lock import Lock, LockedFile, LockedSource
 from sparsebuild.manifest import parse
 from sparsebuild.providers import Context
-from sparsebuild.resolve import is_current, recipe_text, requests, resolve
+from sparsebuild.resolve import answering, asks_otherwise, is_current, recipe_text, requests, resolve
 
 MANIFEST = """\
 [project]
@@ -184,6 +184,49 @@ def test_a_pin_is_asked_again_when_its_request_changed_or_is_upgraded(project, i
             "tokenizer.json",
         ]
     assert len(project.said) == 3
+
+
+def test_a_part_of_the_sources_is_upgraded_and_the_others_keep_their_pins(project, index):
+    text = MANIFEST + TEACHER.replace('"target:teacher"', '"pypi:tiny==1.0#tiny/model"').split("[teacher.train]")[0]
+    before = Lock(sources=(PIN, replace(PIN, name="teacher")))
+    after = project.lock(before, text, upgrade=["teacher", "data"])
+    assert after.source("model") == PIN
+    assert len(after.source("teacher").files) == 3
+
+
+def test_each_source_keeps_its_own_pin_of_one_request(project):
+    other = replace(PIN, name="teacher.train", version="1.0.post1")
+    lock = project.lock(Lock(sources=(other, PIN)), text=MANIFEST + TEACHER)
+    assert (lock.source("model"), lock.source("teacher.train")) == (PIN, other)
+
+
+def test_what_another_version_wrote_stays_until_its_source_changes(project):
+    pin = project.lock(Lock(sources=(PIN,))).source("data.train")
+    known = replace(pin, extra=(("card", '"x"'),), files=(replace(pin.files[0], extra=(("n", "1"),)),))
+    before = Lock(sources=(PIN, known), extra=(("more", "1"),))
+    after = project.lock(before)
+    assert (after.source("data.train"), after.extra) == (known, before.extra)
+    assert not is_current(project.manifest(), after, project.context)
+    (project.root / "data/train.jsonl").write_text("other")
+    assert project.lock(before).source("data.train").extra == ()
+
+
+def test_pins_of_several_locks_answer_what_is_asked(project):
+    manifest = project.manifest(MANIFEST + TEACHER)
+    other = replace(PIN, version="2.0")
+    elsewhere = replace(PIN, request="pypi:other")
+    assert answering(manifest, [Lock(sources=(elsewhere,)), Lock(sources=(PIN,)), Lock(sources=(other,))]).sources == (
+        PIN,
+        replace(PIN, name="teacher.train"),
+    )
+
+
+def test_what_is_asked_otherwise_is_told_without_a_look_at_files(project):
+    lock = project.lock(Lock(sources=(PIN,)))
+    (project.root / "data/train.jsonl").unlink()
+    assert asks_otherwise(project.manifest(), lock) == ()
+    found = asks_otherwise(project.manifest(MANIFEST.replace("recipe.yaml", "other.yaml")), lock)
+    assert [str(difference) for difference in found] == ["recipe: request file:recipe.yaml -> file:other.yaml"]
 
 
 def test_what_is_no_longer_asked_for_leaves(project):

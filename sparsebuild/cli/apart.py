@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from sparsebuild import lock as locks
 from sparsebuild.digest import canonical_json, text_digest
 from sparsebuild.engine.atomic import refuse_links
@@ -27,15 +25,12 @@ def asks_otherwise(written: Written, manifest: Manifest) -> bool:
 
 def in_force(layout: ProjectLayout, manifest: Manifest, committed: Lock | None) -> Lock | None:
     """`sparse.lock`, with the answers of the lock apart for what it was not asked; itself where it answers all."""
-    from sparsebuild.resolve import requests
+    from sparsebuild.resolve import answering
 
     kept = _read(layout, manifest)
     if kept is None:
         return committed
-    answers = {(s.kind, s.request, s.trust): s for lock in (kept, committed) if lock for s in lock.sources}
-    known = [(request.name, answers.get(request.question)) for request in requests(manifest)]
-    found = [replace(source, name=name) for name, source in known if source]
-    lock = Lock(sources=tuple(sorted(found, key=lambda s: (s.kind, s.name))))
+    lock = answering(manifest, [committed, kept] if committed else [kept])
     return committed if lock == committed else lock
 
 

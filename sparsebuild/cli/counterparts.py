@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sparsebuild.engine.atomic import write_bytes
-from sparsebuild.manifest.edit import edited
+from sparsebuild.cli.editing import write_manifest
+from sparsebuild.manifest import edited, read_text
 
 if TYPE_CHECKING:
     from sparsebuild.cli.project import Project
@@ -30,10 +30,7 @@ def accepted(project: Project) -> dict[str, str]:
 
 def write(manifest: Path, replacements: Mapping[str, str]) -> None:
     """Add `replacements` to the `[sources.zoo]` of the file; the rest of it stays as it is."""
-    data = manifest.read_bytes()
-    mark = b"\xef\xbb\xbf" if data.startswith(b"\xef\xbb\xbf") else b""
-    text = with_replacements(data.removeprefix(mark).decode(), replacements)
-    write_bytes(manifest.resolve(), mark + text.encode())
+    write_manifest(manifest, with_replacements(read_text(manifest), replacements))
 
 
 def with_replacements(text: str, replacements: Mapping[str, str]) -> str:

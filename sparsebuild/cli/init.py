@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["init"]
+__all__ = ["init", "refuse_to_overwrite"]
 
 _IGNORED = {".git"}  # `git init` first and `sparsebuild init` second is fine
 
@@ -31,23 +31,25 @@ def init(
             sys.stdout.write(f"{name:<{max(map(len, found))}}  {templates.summary(where)}\n")
         return
     source = templates.find(template)
-    _refuse_to_overwrite(folder)
+    refuse_to_overwrite(folder)
     templates.copy(source, folder)
     _name_project(folder)
     there = "" if folder.resolve() == Path.cwd().resolve() else f"cd {folder} && "
     sys.stderr.write(f"created {folder / 'sparse.toml'} from the template {template}\nnext: {there}sparsebuild run\n")
 
 
-def _refuse_to_overwrite(folder: Path) -> None:
+def refuse_to_overwrite(folder: Path, command: str = "init") -> None:
+    """Raise UserError unless `folder` is empty or not there."""
     from sparsebuild.errors import UserError
 
     if folder.exists() and not folder.is_dir():
         raise UserError(f"`{folder}` is a file, not a folder", hint="name another folder")
+    example = ", as in `sparsebuild init my-ner`" if command == "init" else ""
     found = sorted(path for path in folder.iterdir() if path.name not in _IGNORED) if folder.is_dir() else []
     if found:
         raise UserError(
             f"`{folder}` is not empty: it holds `{found[0].name}`",
-            hint="`init` never overwrites; name a new folder, as in `sparsebuild init my-ner`",
+            hint=f"`{command}` never overwrites; name a new folder{example}",
         )
 
 

@@ -3,31 +3,40 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sparsebuild.cli.offline import Offline, go_offline
 from sparsebuild.cli.options import Json, Profile, ProjectFolder, Settings
 
 if TYPE_CHECKING:
     from sparsebuild.cli.project import Project
 
-__all__ = ["lock"]
+__all__ = ["lock", "show_locked"]
 
 
 def lock(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="NAME", help="With --upgrade: of these sources only, such as `model` or `data`."),
+    ] = None,
     project: ProjectFolder = Path(),
     profile: Profile = "",
     settings: Settings = None,
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing; exit with 3 if sparse.lock is out of date.")
     ] = False,
-    upgrade: Annotated[bool, typer.Option("--upgrade", "-U", help="Decide anew about every source.")] = False,
-    upgrade_source: Annotated[
-        list[str] | None, typer.Option("--upgrade-source", metavar="NAME", help="Decide anew about one; repeatable.")
-    ] = None,
+    upgrade: Annotated[
+        bool, typer.Option("--upgrade", "-U", help="Decide anew about every source, or about each NAME.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", "-n", help="Write nothing; say what would change, old -> new.")
+    ] = False,
+    offline: Offline = False,
     accept_counterparts: Annotated[
         bool,
         typer.Option(
@@ -40,13 +49,41 @@ def lock(
     """Write sparse.lock: the version, size and sha256 of every source. What did not change keeps its pin."""
     from sparsebuild.cli.project import open_project
 
+    writes = not (check or dry_run)
+    _refuse(names or (), upgrade, check, dry_run)
+    go_offline(offline)
     opened = open_project(project, say=_say, profile=profile, settings=settings or ())
-    if accept_counterparts and not check and _accept(opened):
+    if accept_counterparts and writes and _accept(opened):
         opened = open_project(project, say=_say, profile=profile, settings=settings or ())
     if check:
         _check(opened, as_json)
     else:
-        _lock(opened, ["*"] if upgrade else upgrade_source or [], as_json)
+        _lock(opened, (names or ["*"]) if upgrade else (), writes, as_json)
+
+
+def show_locked(before: Project, after: Project) -> None:
+    """Tell what is otherwise in the lock that was just written, old -> new."""
+    from sparsebuild.lock import differences
+
+    found = differences(before.lock, after.lock)
+    for difference in found:
+        _say(str(difference))
+    _say(f"wrote {after.lock_file}" if found or before.sides else f"{after.lock_file} is up to date")
+
+
+def _refuse(names: Collection[str], upgrade: bool, check: bool, dry_run: bool) -> None:
+    """Refuse options that make no sense, or not together."""
+    from sparsebuild.errors import UserError
+
+    if names and not upgrade:
+        raise UserError(
+            f"`lock {' '.join(names)}` names sources, but not what to do with them",
+            hint=f"`sparsebuild lock --upgrade {' '.join(names)}` decides anew about them",
+        )
+    if check and (upgrade or dry_run):
+        raise UserError(
+            "`--check` looks at the lock as it is", hint="`--dry-run --upgrade` says what an upgrade would change"
+        )
 
 
 def _accept(project: Project) -> bool:
@@ -74,21 +111,28 @@ def _check(project: Project, as_json: bool) -> None:
         _say("sparse.lock is up to date")
 
 
-def _lock(project: Project, upgrade: list[str], as_json: bool) -> None:
+def _lock(project: Project, upgrade: Collection[str], writes: bool, as_json: bool) -> None:
     from sparsebuild.cli.output import write_document
-    from sparsebuild.cli.project import lock_again, remember_documents
+    from sparsebuild.cli.project import conflict, decided, lock_again, remember_documents
     from sparsebuild.lock import differences
 
-    again = lock_again(project, upgrade)
-    remember_documents(again)
+    for sentence in conflict(project):
+        _say(sentence)
+    if writes:
+        again = lock_again(project, upgrade)
+        remember_documents(again)
+        project.stat_cache.save()
+    else:
+        again = decided(project, upgrade)
     found = differences(project.lock, again.lock)
-    project.stat_cache.save()
     if as_json:
-        write_document({"differences": [asdict(difference) for difference in found]})
-        return
-    for difference in found:
-        _say(str(difference))
-    _say(f"wrote {again.lock_file}" if found else f"{again.lock_file} is up to date")
+        write_document({"differences": [asdict(difference) for difference in found], "is_dry_run": not writes})
+    elif writes:
+        show_locked(project, again)
+    else:
+        for difference in found:
+            _say(str(difference))
+        _say(f"{again.lock_file} would be written" if found or project.sides else f"{again.lock_file} is up to date")
 
 
 def _say(sentence: str) -> None:

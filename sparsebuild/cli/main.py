@@ -38,10 +38,30 @@ COMMANDS = {
         "sparsebuild.cli.lock:lock",
         "Write sparse.lock: the version, size and sha256 of every source. What did not change keeps its pin.",
     ),
+    "add": Row(
+        "Build",
+        "sparsebuild.cli.add:add",
+        "Write a source into sparse.toml, keep all else there as it is, and lock it. Writes nothing if that fails.",
+    ),
+    "fetch": Row(
+        "Build",
+        "sparsebuild.cli.fetch:fetch",
+        "Bring every source into the cache and the project, so that `run --offline` needs no network.",
+    ),
     "run": Row(
         "Build",
         "sparsebuild.cli.run:run",
         "Build what is out of date: fetch, prepare, train, evaluate, export, and promote what passes the gates.",
+    ),
+    "bundle": Row(
+        "Build",
+        "sparsebuild.cli.bundle:bundle",
+        "Pack the project, its lock and all sources into one tar file, for a machine without a network.",
+    ),
+    "unbundle": Row(
+        "Build",
+        "sparsebuild.cli.bundle:unbundle",
+        "Unpack what `bundle` packed: the project into DIR, and its sources into the cache.",
     ),
     "try": Row("Build", "sparsebuild.cli.tag:tag", "Mark the entities in TEXT with the exported model."),
     "status": Row(

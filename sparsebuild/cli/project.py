@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,14 +14,14 @@ from sparsebuild import lock as locks
 from sparsebuild import manifest as manifests
 from sparsebuild.cli import apart, laid
 from sparsebuild.digest import canonical_json, text_digest
-from sparsebuild.engine.atomic import write_bytes
+from sparsebuild.engine.atomic import sweep, write_bytes
 from sparsebuild.engine.stat_cache import StatCache
 from sparsebuild.engine.store import Store
 from sparsebuild.errors import LockOutOfDate, Problem, SourceUnavailable
 from sparsebuild.layout import LOCK_NAME, MANIFEST_NAME, ProjectLayout, cache_folder, mark_as_cache
 from sparsebuild.lock import Difference, Lock, MergeMarkers
 from sparsebuild.manifest import Manifest, Written, setting
-from sparsebuild.providers import Context
+from sparsebuild.providers import LOCAL, Context, scheme_of
 
 if TYPE_CHECKING:
     from sparsebuild.engine.graph import Graph
@@ -32,7 +32,10 @@ __all__ = [
     "Project",
     "answered",
     "changes",
+    "conflict",
+    "decided",
     "graph",
+    "keep_lock",
     "lock_again",
     "open_project",
     "out_of_date",
@@ -53,18 +56,27 @@ class Project:
     lock: Lock | None  # the one in force
     lock_file: str  # where it stands, or will
     committed: Lock | None  # sparse.lock, which another one may be in force for
+    is_frozen: bool = False  # the lock is taken as it is, whatever is asked for and local files are
+    sides: tuple[Lock, ...] = ()  # of the merge conflict that sparse.lock holds; then it is none, and these answer
     context: Context  # for providers
     store: Store
     stat_cache: StatCache
 
 
-def open_project(folder: Path, say: _Say | None = None, *, profile: str = "", settings: Sequence[str] = ()) -> Project:
+def open_project(
+    folder: Path,
+    say: _Say | None = None,
+    *,
+    profile: str = "",
+    settings: Sequence[str] = (),
+    text: str | None = None,  # in place of what stands in sparse.toml
+) -> Project:
     """Read `sparse.toml`, with a profile and `--set`s laid over it, and its lock. Writes nothing.
 
-    A lock with the marks of a merge conflict is none.
+    A lock with the marks of a merge conflict is none; the pins of both sides are those that stand until it is locked.
     """
     layout = ProjectLayout(folder.resolve())
-    text = manifests.read_text(folder / MANIFEST_NAME)
+    text = manifests.read_text(folder / MANIFEST_NAME) if text is None else text
     written = Written(text=text, profile=profile, settings=tuple(map(setting, settings)))
     manifest = _remembered(layout, written)
     if manifest is None:
@@ -73,15 +85,17 @@ def open_project(folder: Path, say: _Say | None = None, *, profile: str = "", se
     context = Context(
         root=layout.root, store=store, digests=stat_cache, temporary=cache_folder() / "temporary", written=written
     )
-    committed = _lock(layout.lock)
-    lock = apart.in_force(layout, manifest, committed) if written.is_changed else committed
+    committed, sides = _lock(layout.lock)
+    known = _healed(manifest, sides) if sides else committed
+    lock = apart.in_force(layout, manifest, known) if written.is_changed else known
     return Project(
         layout=layout,
         manifest=manifest,
         written=written,
         lock=lock,
-        lock_file=LOCK_NAME if lock is committed else apart.shown(layout, manifest),
+        lock_file=LOCK_NAME if lock is known else apart.shown(layout, manifest),
         committed=committed,
+        sides=sides,
         context=replace(context, report=say) if say else context,
         store=store,
         stat_cache=stat_cache,
@@ -89,30 +103,56 @@ def open_project(folder: Path, say: _Say | None = None, *, profile: str = "", se
 
 
 def changes(project: Project) -> tuple[Difference, ...]:
-    """What `sparse.lock` lacks of what `sparse.toml` asks and the local files are. Uses no network."""
+    """What the lock lacks of what `sparse.toml` asks and the local files are. Uses no network."""
     from sparsebuild.resolve import is_current
 
+    if project.is_frozen:
+        return ()
     return is_current(project.manifest, project.lock, project.context)
 
 
-def lock_again(project: Project, upgrade: Collection[str] = (), say: _Say = lambda sentence: None) -> Project:
-    """Decide anew what changed or is to be upgraded, and write `sparse.lock`, or a lock apart for other sources.
+def decided(project: Project, upgrade: Collection[str] = ()) -> Project:
+    """The project with a lock in which what changed, or is to be upgraded, is decided anew; nothing is written.
 
-    A recipe that could not be run is refused here, before anything is written or fetched for it.
+    A recipe that could not be run is refused here, before anything is fetched for it.
     """
     from sparsebuild.resolve import resolve
 
-    say(_about_to_lock(project))
-    lock = resolve(project.manifest, project.lock, project.context, upgrade)
-    locked = _with_lock(project, lock)
+    locked = _with_lock(project, resolve(project.manifest, project.lock, project.context, upgrade))
     graph(locked)
-    with contextlib.suppress(OSError):  # what was pinned may be in the cache already, and `gc` should know for whom
-        project.store.know(project.layout.root)
-    if locked.lock_file == LOCK_NAME:
-        locks.write(project.layout.lock, lock)
-        return replace(locked, committed=lock)
-    apart.keep(project.layout, project.manifest, lock)
     return locked
+
+
+def lock_again(project: Project, upgrade: Collection[str] = (), say: _Say = lambda sentence: None) -> Project:
+    """Decide anew as `decided` does, and write it."""
+    say(_about_to_lock(project))
+    return keep_lock(decided(project, upgrade))
+
+
+def keep_lock(locked: Project) -> Project:
+    """Write the lock that was decided: `sparse.lock`, or a lock apart for other sources."""
+    assert locked.lock is not None
+    with contextlib.suppress(OSError):  # what was pinned may be in the cache already, and `gc` should know for whom
+        locked.store.know(locked.layout.root)
+    if locked.lock_file == LOCK_NAME:
+        sweep(locked.layout.root)
+        locks.write(locked.layout.lock, locked.lock)
+        return replace(locked, committed=locked.lock, sides=())
+    apart.keep(locked.layout, locked.manifest, locked.lock)
+    return locked
+
+
+def conflict(project: Project) -> Iterator[str]:
+    """Sentences about the merge conflict in `sparse.lock`, and what becomes of pins that both sides have."""
+    if not project.sides:
+        return
+    yield f"{LOCK_NAME} holds a merge conflict: what either side pinned is kept"
+    ours, theirs = _healed(project.manifest, project.sides), _healed(project.manifest, project.sides[::-1])
+    for found in locks.differences(ours, theirs):
+        source = ours.source(found.source)
+        if source and scheme_of(source.request) not in LOCAL:  # what lies here is looked at anew
+            what = f"{found.change} {found.path}".strip()
+            yield f"{found.source}: {what} {found.old or 'none'} is kept; on the other side it is {found.new or 'none'}"
 
 
 def _about_to_lock(project: Project) -> str:
@@ -121,6 +161,8 @@ def _about_to_lock(project: Project) -> str:
         return (
             f"{project.written.laid_over} asks for other sources: locking them in {where}; {LOCK_NAME} stays as it is"
         )
+    if project.sides:
+        return "\n".join(conflict(project))
     return f"{LOCK_NAME} is out of date: locking" if project.committed else f"there is no {LOCK_NAME}: locking"
 
 
@@ -162,6 +204,9 @@ def out_of_date(differences: Collection[Difference], project: Project) -> LockOu
     there_is = project.committed is not None
     message = f"`{LOCK_NAME}` does not answer `{MANIFEST_NAME}`" if there_is else f"there is no `{LOCK_NAME}`"
     hint = "run `sparsebuild lock` and commit what it writes"
+    if project.sides:
+        message = f"`{LOCK_NAME}` holds a merge conflict"
+        hint = "run `sparsebuild lock`, which resolves it, and commit what it writes"
     if _is_apart(project):
         message = f"`{LOCK_NAME}` does not answer {project.written.laid_over}, which asks for other sources"
         hint = "leave out `--locked`: other sources are locked apart, for such runs alone"
@@ -275,8 +320,15 @@ def _memory(layout: ProjectLayout, name: str) -> Path:
     return layout.state / f"{name}.json"
 
 
-def _lock(path: Path) -> Lock | None:
+def _lock(path: Path) -> tuple[Lock | None, tuple[Lock, ...]]:
+    """The lock, or the sides of the merge conflict that it holds; no side need be a lock."""
     try:
-        return locks.read(path)
-    except MergeMarkers:
-        return None
+        return locks.read(path), ()
+    except MergeMarkers as conflict:
+        return None, conflict.sides or (Lock(),)
+
+
+def _healed(manifest: Manifest, sides: Sequence[Lock]) -> Lock:
+    from sparsebuild.resolve import answering
+
+    return answering(manifest, sides)

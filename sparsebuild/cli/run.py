@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
@@ -12,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
+from sparsebuild.cli.locking import Frozen, Locked, settled
+from sparsebuild.cli.offline import Offline, go_offline, refuse_what_is_missing
 from sparsebuild.cli.options import Json, Profile, ProjectFolder, Settings
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from sparsebuild.events import Event, Outcome
     from sparsebuild.ui import Fold, Mode
 
-__all__ = ["Show", "run"]
+__all__ = ["Show", "build_targets", "fold_of", "run", "settle"]
 
 _STDOUT = "jsonl"  # as a place for events; a file of that name is `./jsonl`
 
@@ -42,15 +43,9 @@ def run(
     project: ProjectFolder = Path(),
     profile: Profile = "",
     settings: Settings = None,
-    locked: Annotated[
-        bool | None,
-        typer.Option(
-            "--locked/--no-locked",
-            envvar="SPARSEBUILD_LOCKED",
-            show_default=False,
-            help="Exit with 3 if sparse.lock would change; the default in CI where there is a lock.",
-        ),
-    ] = None,
+    locked: Locked = None,
+    frozen: Frozen = False,
+    offline: Offline = False,
     no_wait: Annotated[
         bool, typer.Option("--no-wait", envvar="SPARSEBUILD_NO_WAIT", help="Exit with 6 if another run is at work.")
     ] = False,
@@ -92,16 +87,22 @@ def run(
     from sparsebuild.events import Log
 
     _check(jobs, events, dry_run, as_json)
+    go_offline(offline)
     with contextlib.ExitStack() as stack:
-        fold = stack.enter_context(contextlib.closing(_fold("quiet" if quiet else show.value, events, stack)))
+        fold = stack.enter_context(contextlib.closing(fold_of("quiet" if quiet else show.value, events, stack)))
         opened = open_project(
             project, say=lambda sentence: fold(Log(message=sentence)), profile=profile, settings=settings or ()
         )
         if dry_run:
+            opened = _looked_at(opened, locked, frozen, fold)
             _forecast(opened, targets or (), force or (), as_json)
+            if opened.context.offline:
+                refuse_what_is_missing(opened, targets or (), force or ())
             return
-        opened = _locked(opened, _must_be_locked(opened) if locked is None else locked, fold)
-        outcomes = _build(
+        opened = settle(opened, locked, frozen, fold)
+        if opened.context.offline:
+            refuse_what_is_missing(opened, targets or (), force or ())
+        outcomes = build_targets(
             opened, targets or (), force=force or (), keep_going=keep_going, wait=not no_wait, jobs=jobs, fold=fold
         )
     if events != _STDOUT:
@@ -122,7 +123,7 @@ def _check(jobs: int, events: str, dry_run: bool, as_json: bool) -> None:
         raise UserError("a dry run has no events", hint="`--json` prints what it finds")
 
 
-def _fold(mode: Mode, events: str, stack: contextlib.ExitStack) -> Fold:
+def fold_of(mode: Mode, events: str, stack: contextlib.ExitStack) -> Fold:
     """All who are told of the run: a person on stderr, GitHub's runner, and who reads the events."""
     from sparsebuild.ui import choose, github
 
@@ -149,31 +150,32 @@ def _file(path: str, stack: contextlib.ExitStack) -> TextIO:
         raise UserError(f"the events cannot be written to `{path}`: {error.strerror}") from None
 
 
-def _must_be_locked(project: Project) -> bool:
-    """In CI nothing should change unseen; but a project that was never locked has nothing to hold on to."""
-    return bool(os.environ.get("CI")) and project.lock is not None
-
-
-def _locked(project: Project, locked: bool, fold: Fold) -> Project:
-    """The project with a lock that answers it."""
-    from sparsebuild.cli.project import changes, lock_again, refuse_changes, remember_documents
+def settle(project: Project, locked: bool | None, frozen: bool, fold: Fold) -> Project:
+    """The project with the lock to build with; `fold` is told what changes in it."""
     from sparsebuild.events import Log
 
+    return settled(
+        project,
+        locked,
+        frozen,
+        say=lambda sentence: fold(Log(message=sentence)),
+        warn=lambda sentence: fold(Log(message=sentence, level="warning")),
+    )
+
+
+def _looked_at(project: Project, locked: bool | None, frozen: bool, fold: Fold) -> Project:
+    """The project as a dry run has it, which locks nothing."""
+    from sparsebuild.cli.forecast import known
+    from sparsebuild.cli.project import refuse_changes
+
+    if frozen:
+        return settle(project, locked, frozen, fold)
     if locked:
         refuse_changes(project)
-    found = changes(project)
-    if not found:
-        remember_documents(project)
-        return project
-    again = lock_again(project, say=lambda sentence: fold(Log(message=sentence)))
-    remember_documents(again)
-    if project.lock:
-        for difference in found:
-            fold(Log(message=str(difference)))
-    return again
+    return known(project)
 
 
-def _build(
+def build_targets(
     project: Project,
     targets: Sequence[str],
     *,

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from sparsebuild.cli.offline import Offline, go_offline, refuse_what_is_missing
 from sparsebuild.cli.options import Json, Profile, ProjectFolder, Settings
 
 __all__ = ["status"]
@@ -20,15 +21,17 @@ def status(
     project: ProjectFolder = Path(),
     profile: Profile = "",
     settings: Settings = None,
+    offline: Offline = False,
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 8 if something is not up to date.")] = False,
     as_json: Json = False,
 ) -> None:
     """Show which targets are up to date, why the others are not, and what the last build measured."""
-    from sparsebuild.cli.forecast import document, estimate, forecast
+    from sparsebuild.cli.forecast import document, estimate, forecast, known
     from sparsebuild.cli.output import write_document
     from sparsebuild.cli.project import open_project
     from sparsebuild.cli.results import read
 
+    go_offline(offline)
     opened = open_project(project, profile=profile, settings=settings or ())
     decisions = forecast(opened)
     cost = estimate(decisions)
@@ -40,5 +43,7 @@ def status(
 
         standing.show_all(decisions, cost, sys.stdout)
         results.show(measured, sys.stdout)
+    if opened.context.offline:
+        refuse_what_is_missing(known(opened))
     if exit_code and any(decision.verdict != "fresh" for decision in decisions):
         raise typer.Exit(_STALE)

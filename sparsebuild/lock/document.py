@@ -1,7 +1,7 @@
 """`sparse.lock`: what every source of a project turned out to be, file by file. Inputs only; no state, no machine.
 
 The file is the same bytes for the same values, wherever and whenever it is written, so that version control shows what
-changed and nothing else. Keys that this version does not know stay as they are: another one wrote them, and may need them.
+changed and nothing else. Keys that this version does not know stay: another one wrote them, and may need them.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any
 import tomli
 
 from sparsebuild.errors import Position, Problem, UserError
+from sparsebuild.reading import is_deeper, read_small
 
 __all__ = [
     "Lock",
@@ -36,6 +37,9 @@ __all__ = [
 ]
 
 VERSION = 1
+
+_LARGEST = 4_000_000  # bytes: tens of thousands of files
+_DEEPEST = 50  # tables and lists inside each other
 
 _HEAD = "# Written by sparsebuild; commit it. To resolve a merge conflict run `sparsebuild lock`."
 _MERGE_MARKER = re.compile(r"^(<{7}|={7}|>{7}|\|{7})( |\r?$)", re.MULTILINE)
@@ -94,7 +98,7 @@ class Lock:
 
 
 class MergeMarkers(UserError):
-    """The lock is a merge conflict; locking anew resolves it. `sides` are the two locks, ours first, as far as known."""
+    """The lock is a merge conflict; locking anew resolves it. `sides` are its two locks, ours first."""
 
     sides: tuple[Lock, ...] = ()
 
@@ -105,7 +109,7 @@ def read(path: Path) -> Lock | None:
     Raises MergeMarkers where version control left a conflict, and UserError for what is not a lock of this version.
     """
     try:
-        data = path.read_bytes()
+        data = read_small(path, _LARGEST)
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -169,11 +173,15 @@ def parse(text: str, file: str = "sparse.lock") -> Lock:
     try:
         document = tomli.loads(text)
     except RecursionError:
-        raise UserError(f"`{file}` is nested too deeply", hint=_ANEW) from None
+        document = None
     except tomli.TOMLDecodeError as error:
         position = Position(file=file, line=error.lineno, column=error.colno)
         message = f"`{file}` is not TOML: {error.msg[:1].lower()}{error.msg[1:]}"
         raise UserError(Problem(message=message, position=position, hint=_ANEW)) from None
+    except ValueError:  # of Python: a number of more digits than it reads
+        raise UserError(f"`{file}` holds a number that is too large", hint=_ANEW) from None
+    if document is None or is_deeper(document, _DEEPEST):
+        raise UserError(f"`{file}` is nested too deeply", hint=_ANEW)
     try:
         return _lock(document, file)
     except ValueError as error:

@@ -72,7 +72,7 @@ def completed(line):
 
 def test_a_shell_is_told_commands_and_options_at_once():
     assert completed("sparsebuild ") == list(COMMANDS)
-    assert completed("sparsebuild lock --up") == ["--upgrade", "--upgrade-source"]
+    assert completed("sparsebuild lock --up") == ["--upgrade"]
 
 
 def test_no_command_is_a_call_for_help(sparsebuild):

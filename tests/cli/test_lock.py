@@ -1,8 +1,18 @@
 """cli/lock.py: what was decided is written down."""
 
 import json
+import sys
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "engine"))
+import faults
+
+from sparsebuild.cli.project import decided, keep_lock, lock_again, open_project
+from sparsebuild.lock import Lock, LockedFile, LockedSource
+from sparsebuild.lock import text as text_of
 
 
 def test_the_lock_is_written_and_then_up_to_date(project, sparsebuild):
@@ -54,8 +64,78 @@ def test_a_merge_conflict_is_resolved_by_locking(project, sparsebuild):
     assert (project / "sparse.lock").read_text() == good
 
 
+def conflicting(project, pin):
+    """Two sides that pinned the model of a package, each otherwise, and one of them a teacher as well."""
+    manifest = project / "sparse.toml"
+    manifest.write_text(manifest.read_text().replace('source = "model"', 'source = "pypi:tiny"', 1))
+    sides = [text_of(Lock(sources=(pin("model", version), *more))) for version, *more in (("1",), ("2", pin("x", "3")))]
+    (project / "sparse.lock").write_text(f"<<<<<<< ours\n{sides[0]}=======\n{sides[1]}>>>>>>> theirs\n")
+
+
+def pin(name, version):
+    file = LockedFile(path="config.json", size=9, sha256=version * 64)
+    return LockedSource(name=name, kind="pypi-model", request="pypi:tiny", version=version, files=(file,))
+
+
+def test_a_healed_conflict_keeps_what_either_side_pinned_and_asks_nobody(project, sparsebuild):
+    conflicting(project, pin)
+    checked = sparsebuild("lock", "--check", cwd=project)
+    assert (checked.code, checked.err.splitlines()[0]) == (3, "error: `sparse.lock` holds a merge conflict")
+    ran = sparsebuild("lock", "--offline", cwd=project)
+    assert ran.code == 0, ran.err
+    of = [f"sha256 {version * 12} (9 bytes)" for version in "12"]
+    assert ran.err.splitlines()[:3] == [
+        "sparse.lock holds a merge conflict: what either side pinned is kept",
+        "model: version 1 is kept; on the other side it is 2",
+        f"model: file config.json {of[0]} is kept; on the other side it is {of[1]}",
+    ]
+    assert 'version = "1"' in (project / "sparse.lock").read_text()
+    assert sparsebuild("lock", "--check", cwd=project).code == 0
+
+
+def test_a_dry_run_tells_and_writes_nothing(project, sparsebuild):
+    first = sparsebuild("lock", "--dry-run", cwd=project)
+    assert (first.code, first.err.splitlines()[-1]) == (0, "sparse.lock would be written")
+    assert "data.train: added, file:data/train.jsonl" in first.err
+    assert not (project / "sparse.lock").exists()
+    assert not (project / ".sparsebuild").exists()
+    sparsebuild("lock", cwd=project)
+    assert sparsebuild("lock", "-n", "--upgrade", "data", cwd=project).err == "sparse.lock is up to date\n"
+    assert sparsebuild("lock", "-n", "--json", cwd=project).json["differences"] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "fault"),
+    [
+        (["model"], "error: `lock model` names sources, but not what to do with them"),
+        (["--check", "--upgrade"], "error: `--check` looks at the lock as it is"),
+        (["--check", "--dry-run"], "error: `--check` looks at the lock as it is"),
+    ],
+)
+def test_words_that_make_no_sense_together(project, sparsebuild, words, fault):
+    ran = sparsebuild("lock", *words, cwd=project)
+    assert (ran.code, ran.err.splitlines()[0]) == (2, fault)
+
+
+def test_a_lock_that_is_killed_anywhere_leaves_the_old_one_or_the_new_one(project):
+    """And nothing that a later lock does not clear away."""
+    old = keep_lock(decided(open_project(project))).lock
+    with (project / "data" / "train.jsonl").open("a") as stream:
+        stream.write('{"tokens": ["ada"], "ner_tags": ["B-person"]}\n')
+    new = decided(open_project(project)).lock
+    path = project / "sparse.lock"
+    moments = faults.points(lambda: lock_again(open_project(project)))
+    for number in range(len(moments)):
+        path.write_text(text_of(old))
+        assert faults.killed_at(number, lambda: lock_again(open_project(project))), moments[number]
+        assert path.read_text() in (text_of(old), text_of(new)), moments[number]
+    lock_again(replace(open_project(project), lock=old))
+    assert [p.name for p in project.glob(".*.new")] == []
+    assert any("replace" in moment or "rename" in moment for moment in moments)
+
+
 def test_an_unknown_source_cannot_be_upgraded(project, sparsebuild):
-    ran = sparsebuild("lock", "--upgrade-source", "modle", cwd=project)
+    ran = sparsebuild("lock", "--upgrade", "modle", cwd=project)
     assert ran.code == 2
     assert "did you mean `model`?" in ran.err
 

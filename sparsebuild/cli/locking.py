@@ -1,0 +1,82 @@
+"""Which lock a command works with: made current, refused unless it is (`--locked`), or as it is (`--frozen`)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from sparsebuild.cli.project import Project
+
+__all__ = ["Frozen", "Locked", "settled"]
+
+_Say = Callable[[str], None]
+
+Locked = Annotated[
+    bool | None,
+    typer.Option(
+        "--locked/--no-locked",
+        envvar="SPARSEBUILD_LOCKED",
+        show_default=False,
+        help="Exit with 3 if sparse.lock would change; the default in CI where there is a lock.",
+    ),
+]
+Frozen = Annotated[
+    bool,
+    typer.Option(
+        "--frozen",
+        envvar="SPARSEBUILD_FROZEN",
+        help="Take sparse.lock as it is, whatever sparse.toml asks for and local files are; exit with 3 without one.",
+    ),
+]
+
+
+def settled(project: Project, locked: bool | None, frozen: bool, say: _Say, warn: _Say) -> Project:
+    """The project with the lock to work with. What is locked anew on the way is told to `say`, old -> new.
+
+    Raises LockOutOfDate where the lock would have to change and may not.
+    """
+    from sparsebuild.cli.project import changes, lock_again, refuse_changes, remember_documents
+    from sparsebuild.lock import differences
+
+    if frozen:
+        return _frozen(project, locked, warn)
+    if _must_be_locked(project) if locked is None else locked:
+        refuse_changes(project)
+    if not changes(project) and not project.sides:
+        remember_documents(project)
+        return project
+    again = lock_again(project, say=say)
+    remember_documents(again)
+    for difference in differences(project.lock, again.lock) if project.lock else ():
+        say(str(difference))
+    return again
+
+
+def _must_be_locked(project: Project) -> bool:
+    """In CI nothing should change unseen; but a project that was never locked has nothing to hold on to."""
+    return bool(os.environ.get("CI")) and project.lock is not None
+
+
+def _frozen(project: Project, locked: bool | None, warn: _Say) -> Project:
+    """The project as its lock has it; `warn` is told what is asked for in vain. Refuses a lock that lacks a source."""
+    from sparsebuild.cli.project import out_of_date
+    from sparsebuild.errors import UserError
+    from sparsebuild.resolve import asks_otherwise
+
+    if locked:
+        raise UserError("`--frozen` and `--locked` exclude each other", hint="one checks the lock, one does not")
+    if project.lock is None or project.sides:
+        raise out_of_date((), project)
+    found = asks_otherwise(project.manifest, project.lock)
+    if lacking := [difference for difference in found if difference.change == "source added"]:
+        raise out_of_date(lacking, project)
+    if found:
+        warn(f"{project.lock_file} is taken as it is, but sparse.toml asks for something else")
+    for difference in found:
+        warn(str(difference))
+    return replace(project, is_frozen=True)
