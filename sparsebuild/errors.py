@@ -69,13 +69,18 @@ class Problem:
         return f"error: {self.message}{where}{frame}{hint}"
 
 
+_MOST_PROBLEMS = 20  # that a person is told at once
+
+
 class SparsebuildError(Exception):
     """The root: carries problems to show and the exit code of the command."""
 
     exit_code = 1
 
     def __init__(self, *problems: Problem | str, hint: str = "") -> None:
-        told = [Problem(message=p, hint=hint) if isinstance(p, str) else p for p in problems]
+        told = [Problem(message=p, hint=hint) if isinstance(p, str) else p for p in problems[:_MOST_PROBLEMS]]
+        if len(problems) > _MOST_PROBLEMS:
+            told.append(Problem(message=f"there are more than these {_MOST_PROBLEMS} problems"))
         self.problems: Sequence[Problem] = tuple(told)
         super().__init__("\n".join(p.message for p in told))
 

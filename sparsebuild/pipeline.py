@@ -22,6 +22,7 @@ from sparsebuild.lock import Lock
 from sparsebuild.manifest import Data, Export, Manifest, Train, defaults, settings
 from sparsebuild.origins import Documents, Origins
 from sparsebuild.steps import STEPS
+from sparsebuild.steps.prepare import SETTINGS as PREPARE_SETTINGS
 
 if TYPE_CHECKING:
     from sparsebuild.recipe import Places, Resolved
@@ -121,9 +122,7 @@ class _Pipeline:
     def _prepare(self) -> Action:
         data = self.manifest.data
         names = {f"data.{k}": v for k, v in self._data_sources().items()}
-        params = {
-            k: v for k, v in settings(data).items() if k in ("text_column", "label_column", "labels", "max_length")
-        }
+        params = {k: v for k, v in settings(data).items() if k in PREPARE_SETTINGS}
         if data.labels is None and (known := self._dataset_labels()):
             params["labels"] = list(known)
         inputs = [Input(name="tokenizer", action=self._base_model()), *(_all(name, f"fetch@{name}") for name in names)]
@@ -135,6 +134,8 @@ class _Pipeline:
         data = self.manifest.data
         found = {"train": data.train, "validation": data.validation, "test": data.test, "unlabelled": data.unlabelled}
         for split in found if data.source else ():
+            if split == "validation" and data.validation_fraction:
+                continue
             of_dataset = self.lock.source(f"data.{split}")
             if found[split] is None and of_dataset and of_dataset.files:
                 found[split] = data.source

@@ -5,11 +5,14 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping
 from importlib import import_module
+from itertools import islice
 from typing import Any
 
 from sparsebuild.errors import UserError
 
 __all__ = ["did_you_mean", "load", "lookup"]
+
+_MOST_WORDS, _LONGEST_WORD = 1000, 200  # that are compared: nobody mistypes more, and it takes time
 
 
 def load(reference: str) -> Any:
@@ -30,5 +33,6 @@ def lookup(registry: Mapping[str, str], name: str, what: str) -> Any:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """`did you mean `x`?` for the nearest known word, or an empty string."""
-    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    words = [one for one in islice(known, _MOST_WORDS) if len(one) <= _LONGEST_WORD]
+    near = difflib.get_close_matches(word, words, n=1, cutoff=0.6) if len(word) <= _LONGEST_WORD else []
     return f"did you mean `{near[0]}`?" if near else ""

@@ -15,10 +15,10 @@ PACKAGE = Path(sparsebuild.__file__).parent
 # Imports go down, or stay on the same floor inside one folder. Documents and engine share a floor and know nothing of
 # each other; so do the drawers.
 FLOORS = [
-    {"errors", "events", "digest", "frame", "layout", "libraries", "registry", "numerics", "__init__"},
+    {"errors", "events", "digest", "frame", "layout", "libraries", "reading", "registry", "numerics", "__init__"},
     {"manifest", "recipe", "lock", "engine"},
     {"providers", "tasks", "modifiers", "exporters", "executors", "training"},
-    {"resolve", "pipeline", "origins", "steps"},
+    {"bundle", "resolve", "pipeline", "origins", "steps"},
     {"cli", "ui", "__main__"},
 ]
 # On these floors neighbours may call each other.
@@ -33,8 +33,8 @@ NEIGHBOURS = {
     "exporters": {"training"},  # a trained model is rebuilt from its structure in `training/`
 }
 HEAVY = {
-    "accelerate", "datasets", "huggingface_hub", "onnx", "onnxruntime", "pyarrow", "pydantic", "ray", "safetensors", "torch",
-    "transformers",
+    "accelerate", "datasets", "huggingface_hub", "onnx", "onnxruntime", "pyarrow", "pydantic", "ray", "safetensors",
+    "torch", "transformers",
 }  # fmt: skip
 MAY_IMPORT_TORCH = {"numerics", "training"}
 

@@ -1,5 +1,6 @@
 """The manifest: `sparse.toml`, what the user wrote, as values. Importing it does not import pydantic."""
 
+from sparsebuild.manifest.edit import edited
 from sparsebuild.manifest.frame import problem_at
 from sparsebuild.manifest.jsonform import defaults, from_json, settings, to_json
 from sparsebuild.manifest.layers import Written, setting
@@ -37,6 +38,7 @@ __all__ = [
     "Train",
     "Written",
     "defaults",
+    "edited",
     "from_json",
     "locate",
     "parse",

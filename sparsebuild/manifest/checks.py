@@ -74,7 +74,7 @@ def check(document: Mapping[str, Any]) -> Iterator[Fault]:
 
 
 def _values_outside_json(value: Any, path: KeyPath) -> Iterator[Fault]:
-    """Dates, which no key takes, and numbers that are none in the recipe's arguments."""
+    """Dates, which no key takes, numbers beyond those of TOML, and those that are none in the recipe's arguments."""
     if isinstance(value, dict):
         for key, inner in value.items():
             yield from _values_outside_json(inner, (*path, key))
@@ -83,6 +83,8 @@ def _values_outside_json(value: Any, path: KeyPath) -> Iterator[Fault]:
             yield from _values_outside_json(inner, (*path, number))
     elif isinstance(value, date | time):
         yield Fault(path=path, message=f"`{key_text(path)}` must not be a date or a time, found {value}")
+    elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+        yield Fault(path=path, message=f"`{key_text(path)}` must be a number of at most 64 bits")
     elif isinstance(value, float) and not math.isfinite(value) and path[:2] == ("recipe", "args"):
         yield Fault(path=path, message=f"`{key_text(path)}` must be a finite number, found {value}")
 
@@ -239,9 +241,24 @@ def _rows(document: Mapping[str, Any]) -> Iterator[Fault]:
             message=f'`data.source` must be a dataset of the Hub, found "{source}"',
             hint='write `source = "hf:ORG/NAME"`, or name files with `train` and `validation`',
         )
+    fraction = _get(document, ("data", "validation_fraction"))
+    if fraction is not None and _get(document, ("data", "validation")) is not None:
+        yield Fault(
+            path=("data", "validation_fraction"),
+            message="`data.validation_fraction` is for data without validation rows, but there is `data.validation`",
+            hint="leave one of the two out",
+            at="key",
+        )
+    elif fraction is None and _get(document, ("data", "validation_seed")) is not None:
+        message = "`data.validation_seed` means nothing without `data.validation_fraction`"
+        yield Fault(path=("data", "validation_seed"), message=message, hint="add it, or leave this line out", at="key")
     for key, about in (("train", "the rows to train on"), ("validation", "the rows to judge by")):
+        if key == "validation" and fraction is not None:
+            continue
         if isinstance(data, dict) and source is None and key not in data:
             hint = f'add it under `[data]`: {about}; or take a dataset: `source = "hf:ORG/NAME"`'
+            if key == "validation":
+                hint = "add it under `[data]`: the rows to judge by; or set some aside: `validation_fraction = 0.1`"
             yield Fault(path=("data", key), message=f"`data.{key}` is missing", hint=hint)
 
 

@@ -50,10 +50,10 @@ def _lay(document: dict[str, Any], path: tuple[str, ...], value: str | None) -> 
         if not isinstance(document.get(name), dict):
             document[name] = {}
         document = document[name]
-    before = document.pop(key, None)
+    before: Any = document.pop(key, None)
     if value is not None:
         document[key] = value
-    return before != value
+    return bool(before != value)
 
 
 def _put(text: str, path: tuple[str, ...], value: str) -> str:
@@ -61,7 +61,7 @@ def _put(text: str, path: tuple[str, ...], value: str) -> str:
     if place := known.get(path):
         return text[: place.value] + _quoted(value) + text[place.value_end :]
     table, line = path[:-1], key_value(_key(path[-1]), value)
-    around = known.get(table)
+    around = _own_place(known, table)
     if around and text[around.value] == "{":
         return _into_braces(text, around, line)
     if around and text[around.value] in "\"'":  # `teacher = "disable"`, which a table takes the place of
@@ -71,9 +71,17 @@ def _put(text: str, path: tuple[str, ...], value: str) -> str:
         last = max(beside, key=lambda place: place.value_end)
         start = text.rfind("\n", 0, last.key) + 1
         return _after_line(text, last.value_end, text[start : last.key] + line)
-    if around and list(known.values()).count(around) == 1:  # a header is also the place of tables that it implies
+    if around:
         return _after_line(text, around.value_end, line)
     return _at_end(text, f"[{'.'.join(map(_key, table))}]", line)
+
+
+def _own_place(known: Mapping[KeyPath, Place], table: tuple[str, ...]) -> Place | None:
+    """Where the table itself is written, in braces or as a header; keys and headers that imply it are not it."""
+    place = known.get(table)
+    if place and any(p.value == place.value for path, p in known.items() if path[:-1] == table):
+        return None
+    return place
 
 
 def _is_header(place: Place) -> bool:

@@ -118,7 +118,7 @@ def _path(key: str) -> KeyPath:
     """The steps of a dotted key as TOML reads it, or nothing for what is no key."""
     try:
         document: Any = {} if "\n" in key or "\r" in key else tomli.loads(f"{key} = 0")
-    except tomli.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return ()
     path: KeyPath = ()
     while isinstance(document, dict) and document:
@@ -131,7 +131,7 @@ def _value(text: str) -> Any:
     # In brackets, so that `a # b` is no value with a comment but a text.
     try:
         document = tomli.loads(f"x = [{text}]")
-    except tomli.TOMLDecodeError:
+    except (ValueError, RecursionError):  # ValueError: no TOML, or a number of more digits than Python reads
         return text
     return document["x"][0] if document.keys() == {"x"} and len(document["x"]) == 1 else text
 

@@ -1,4 +1,4 @@
-"""Where a key stands in a TOML text: neither tomli nor tomlkit tell the place of a value.
+"""Where a key stands in a TOML text: tomli does not tell the place of a value.
 
 The text is walked once, with just enough TOML to know where keys and values begin and end. It is called on texts that
 tomli has already accepted, so nothing is checked here; on other texts the walk ends early and finds fewer keys.

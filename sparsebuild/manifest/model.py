@@ -146,7 +146,7 @@ class Teacher:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Data:
-    """The rows to learn from and to be judged by: .jsonl, .json, .csv or .parquet files, or a dataset of the Hub."""
+    """The rows to learn from and to be judged by: JSON, CSV, CoNLL or Parquet files, or a dataset of the Hub."""
 
     __pydantic_config__: ClassVar[Mapping[str, object]] = _STRICT
 
@@ -158,9 +158,19 @@ class Data:
         ),
     )
     config: str | None = field(default=None, metadata=_about("The config of the dataset, where it has several."))
-    train: str | None = field(default=None, metadata=_about("The rows to train on: a file, or a folder of them."))
+    train: str | None = field(
+        default=None,
+        metadata=_about("The rows to train on: a file, a folder of them, a pattern such as `rows/*.jsonl`."),
+    )
     validation: str | None = field(
         default=None, metadata=_about("The rows that are looked at while training, and by `[gate]`.")
+    )
+    validation_fraction: float | None = field(
+        default=None,
+        metadata=_about("The share of the training rows to set aside where there is no `validation`.", gt=0, lt=1),
+    )
+    validation_seed: int = field(
+        default=42, metadata=_about("Which rows are set aside: another number takes others.", ge=0, le=2**32 - 1)
     )
     test: str | None = field(default=None, metadata=_about("Rows that are only measured at the end."))
     unlabelled: str | tuple[str, ...] | None = field(
@@ -171,6 +181,22 @@ class Data:
     )
     unlabelled_ratio: float = field(
         default=1.0, metadata=_about("Unlabelled rows drawn in each epoch, per labelled row.", ge=0)
+    )
+    format: Literal["jsonl", "json", "csv", "conll", "parquet"] | None = field(
+        default=None,
+        metadata=_about(
+            "How all these files are written; left out, each one's name or beginning tells. They may be packed by "
+            "gzip or zstd."
+        ),
+    )
+    max_train_samples: int | None = field(
+        default=None, metadata=_about("Take only so many of the training rows, the first ones.", ge=1)
+    )
+    max_eval_samples: int | None = field(
+        default=None, metadata=_about("Take only so many of the validation rows, the first ones.", ge=1)
+    )
+    max_predict_samples: int | None = field(
+        default=None, metadata=_about("Take only so many of the test rows, the first ones.", ge=1)
     )
     text_column: str = field(default="tokens", metadata=_about("The column that holds the list of words."))
     label_column: str = field(default="ner_tags", metadata=_about("The column that holds the list of tags."))

@@ -6,18 +6,20 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
+from itertools import islice
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import tomli
 
-from sparsebuild.errors import ManifestError, Position, Problem
+from sparsebuild.errors import ManifestError, Position, Problem, UserError
 from sparsebuild.manifest.checks import Fault, check
 from sparsebuild.manifest.frame import frame_between, problem_at
 from sparsebuild.manifest.layers import Written, lay, setting
 from sparsebuild.manifest.locate import KeyPath
 from sparsebuild.manifest.model import Manifest
+from sparsebuild.reading import is_deeper, read_small
 from sparsebuild.registry import did_you_mean
 
 if TYPE_CHECKING:
@@ -26,6 +28,11 @@ if TYPE_CHECKING:
 __all__ = ["parse", "read", "read_text"]
 
 _Problems = dict[tuple[float, float, str], Problem]  # by line, column and message
+
+_LARGEST = 500_000  # bytes
+_DEEPEST = 50  # tables and lists inside each other
+_MOST_PROFILES = 200
+_MOST_FAULTS = 100  # what has more is something else, and nobody reads them
 
 
 def read(path: Path) -> Manifest:
@@ -37,13 +44,15 @@ def read_text(path: Path) -> str:
     """The text of a manifest: UTF-8, a byte order mark allowed; raises ManifestError."""
     file = _shown(path)
     try:
-        data = path.read_bytes()
+        data = read_small(path, _LARGEST)
     except FileNotFoundError:
         raise ManifestError(f"there is no `{file}`", hint="`sparsebuild init` writes a first one") from None
     except IsADirectoryError:
         raise ManifestError(f"`{file}` is a folder, not a file", hint="name the file itself") from None
     except OSError as error:
         raise ManifestError(f"`{file}` cannot be read: {error.strerror}") from None
+    except UserError as error:
+        raise ManifestError(*error.problems) from None
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -81,8 +90,8 @@ def parse(text: str, file: str = "sparse.toml", *, profile: str = "", settings: 
 def _problems_of_others(document: Mapping[str, Any], profiles: Any, written: Written) -> _Problems:
     """What is wrong in the profiles that were not chosen."""
     problems: _Problems = {}
-    for name, table in (profiles if _is_table_of_tables(profiles) else {}).items():
-        if name != written.profile:
+    for name, table in (profiles if _is_table_of_tables(profiles) and len(profiles) <= _MOST_PROFILES else {}).items():
+        if name != written.profile and len(problems) < _MOST_FAULTS:
             faults = [f for f in _read(lay(document, table))[1] if _stands_in(table, document, f.path)]
             problems |= _problems(faults, replace(written, profile=name, settings=()))
     return problems
@@ -110,6 +119,9 @@ def _profile_faults(profiles: Any) -> Iterator[Fault]:
     if not isinstance(profiles, dict):
         yield Fault(path=("profile",), message="`profile` must hold tables, such as `[profile.quick]`")
         return
+    if len(profiles) > _MOST_PROFILES:
+        yield Fault(path=("profile",), message=f"`profile` holds more than {_MOST_PROFILES} tables")
+        return
     for name, table in profiles.items():
         if not isinstance(table, dict):
             yield Fault(path=("profile", name), message=f"`profile.{name}` must be a table, found {table!r}")
@@ -135,7 +147,7 @@ def _holds(table: Any, path: KeyPath) -> bool:
 
 def _toml(text: str, file: str) -> dict[str, Any]:
     try:
-        return tomli.loads(text)
+        document = tomli.loads(text)
     except tomli.TOMLDecodeError as error:
         # tomli reads line ends as \n; so must we, for its position to be ours.
         offset = min(error.pos, len(text.replace("\r\n", "\n")))
@@ -146,7 +158,12 @@ def _toml(text: str, file: str) -> dict[str, Any]:
         )
         raise ManifestError(problem) from None
     except RecursionError:
-        raise ManifestError(f"`{file}` is nested too deeply") from None
+        document = None
+    except ValueError:  # of Python: a number of more digits than it reads
+        raise ManifestError(f"`{file}` holds a number that is too large") from None
+    if document is None or is_deeper(document, _DEEPEST):
+        raise ManifestError(f"`{file}` is nested too deeply")
+    return document
 
 
 def _with_teacher_as_table(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -168,7 +185,9 @@ def _validated(wanted: Mapping[str, Any], document: Mapping[str, Any]) -> tuple[
     try:
         return _adapter().validate_json(json.dumps(wanted, default=str)), []
     except ValidationError as error:
-        return None, list(faults_of(error.errors(include_url=False), document))
+        return None, list(faults_of(error.errors(include_url=False)[:_MOST_FAULTS], document))
+    except ValueError:  # a number that cannot be written in decimals; `check` tells where it stands
+        return None, []
 
 
 @cache
@@ -182,7 +201,7 @@ def _problems(faults: Iterable[Fault], written: Written) -> _Problems:
     """The faults with their places, one for each key, by their order in the file; what has no place comes last."""
     found: _Problems = {}
     told: set[KeyPath] = set()
-    for fault in faults:
+    for fault in islice(faults, _MOST_FAULTS):
         if fault.path in told:
             continue
         told.add(fault.path)

@@ -26,10 +26,10 @@ from sparsebuild.lock import LockedFile, names_fault, path_fault
 from sparsebuild.providers import weights
 from sparsebuild.providers.base import Context, Want, is_wanted
 
-__all__ = ["Archive", "archive", "chosen", "is_archive", "kept", "needed"]
+__all__ = ["MOST_MEMBERS", "Archive", "archive", "chosen", "is_archive", "kept", "needed"]
 
 _SUFFIXES = (".zip", ".whl", ".tar", ".tar.gz", ".tgz", ".tar.zst", ".tzst")
-_MOST_MEMBERS = 10_000
+MOST_MEMBERS = 10_000
 _MOST_DIRECTORY = 8 << 20  # bytes of a zip's table of contents; each entry of it becomes an object
 # Text compresses to a tenth and pruned weights to a fifth; a bomb to a thousandth.
 _MOST_EXPANSION = 100
@@ -175,8 +175,8 @@ class _Tar:
         members = []
         while member := inside.next():
             members.append(member)
-            if len(members) > _MOST_MEMBERS:
-                raise _Refused(f"it holds more than {_MOST_MEMBERS} files")
+            if len(members) > MOST_MEMBERS:
+                raise _Refused(f"it holds more than {MOST_MEMBERS} files")
         for member in members:
             if not (member.isreg() or member.isdir()) or member.issparse():
                 raise _Refused(f"it holds {member.name[:300]!r}, which is {_kind(member)}")
@@ -212,8 +212,8 @@ class _Bounded(io.RawIOBase):
 
 
 def _check(files: Sequence[str], folders: Sequence[str]) -> None:
-    if len(files) + len(folders) > _MOST_MEMBERS:
-        raise _Refused(f"it holds more than {_MOST_MEMBERS} files")
+    if len(files) + len(folders) > MOST_MEMBERS:
+        raise _Refused(f"it holds more than {MOST_MEMBERS} files")
     for name in (*files, *folders):
         if fault := path_fault(name):
             raise _Refused(f"it holds {name[:300]!r}: {fault}")
@@ -258,7 +258,7 @@ def _check_directory(stream: IO[bytes], size: int) -> None:
         if tail[at - 76 : at - 72] != b"PK\6\6":
             raise _Refused("it has more than one table of contents")
     if length > _MOST_DIRECTORY:
-        raise _Refused(f"it holds more than {_MOST_MEMBERS} files")
+        raise _Refused(f"it holds more than {MOST_MEMBERS} files")
     if offset + length != end:
         raise _Refused("it has more than one table of contents")
 

@@ -7,6 +7,7 @@ into it. Neither runs code of the project or of a source.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -25,12 +26,16 @@ __all__ = [
     "Provider",
     "Resolution",
     "Want",
+    "OFFLINE",
     "hash_mismatch",
+    "is_offline",
     "is_wanted",
     "not_here",
 ]
 
 Want = Literal["model", "data", "recipe"]
+
+OFFLINE = "SPARSEBUILD_OFFLINE"  # the variable with which a person, or `--offline`, tells all that work for a command
 
 # Of a folder; a file that is named itself needs no pattern. Weights are safetensors: a pickle can run code.
 _WANTED: dict[Want, tuple[str, ...]] = {
@@ -79,6 +84,11 @@ def _no_progress(done: float, total: float, unit: str) -> None:
     """Tell nobody."""
 
 
+def is_offline() -> bool:
+    """Whether no socket may be opened."""
+    return os.environ.get(OFFLINE, "").lower() not in ("", "0", "false", "no", "off")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """What providers are given to work with."""
@@ -89,7 +99,7 @@ class Context:
     temporary: Path  # a folder of ours to work in; created when needed, on the disk of the store at best
     report: Callable[[str], None] = _silent  # a sentence for a person
     progress: Callable[[float, float, str], None] = _no_progress  # done, total, unit
-    offline: bool = False  # no socket is opened
+    offline: bool = field(default_factory=is_offline)  # no socket is opened
     trust: str = ""  # "pickle" where the manifest trusts this source to be one
     written: Written | None = None  # what was written about the project, so that an error can point at its place
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from glob import glob
 from os.path import commonpath
 from pathlib import Path
 
 from sparsebuild.errors import SourceUnavailable, SparsebuildError, UserError
 from sparsebuild.lock import LockedFile, LockedSource, path_fault
 from sparsebuild.providers.base import Context, Resolution, Want, hash_mismatch, is_wanted
+from sparsebuild.providers.pattern import is_pattern, matching
+from sparsebuild.reading import read_small
 
-__all__ = ["FileProvider"]
+__all__ = ["FileProvider", "located"]
+
+_SYSTEM = (("proc",), ("sys",), ("dev",))
 
 
 class FileProvider:
@@ -28,7 +31,7 @@ class FileProvider:
         return Resolution(files=tuple(locked))
 
     def bring(self, source: LockedSource, files: Sequence[LockedFile], context: Context) -> None:
-        paths = _paths(source.request, _want(source), context.root, source.trust)
+        paths = located(source, context.root)
         for file in files:
             if file.path not in paths:
                 raise SourceUnavailable(
@@ -39,6 +42,11 @@ class FileProvider:
             found = context.store.put(paths[file.path])
             if found != file.sha256:
                 raise hash_mismatch(source, file, found, "the file changed since it was locked: run `sparsebuild lock`")
+
+
+def located(source: LockedSource, root: Path) -> dict[str, Path]:
+    """Where the files of a source are, by the names that they have in the lock."""
+    return _paths(source.request, _want(source), root, source.trust)
 
 
 def _want(source: LockedSource) -> Want:
@@ -55,22 +63,42 @@ def _paths(request: str, want: Want, root: Path, trust: str) -> dict[str, Path]:
         if len(matched) == len(requests) == 1 and matched[0].is_dir():
             return _in_folder(matched[0], text, want, trust)
         found += matched
+    _refuse_system(found)
     return _named(list(dict.fromkeys(found)))
 
 
 def _matched(text: str, root: Path) -> list[Path]:
     """The file or folder that `text` names, or the files that match it."""
-    path = root / Path(text).expanduser()
-    if path.exists():
+    path = root / _expanded(text)
+    if _exists(path, text):
         return [path]
-    if any(c in text for c in "*?["):
-        pattern = str(Path(text).expanduser())
-        # Not Path.glob: it takes no absolute pattern, and `root / pattern` would read the project's own name as one.
-        matched = [root / name for name in glob(pattern, root_dir=root, recursive=True)]  # noqa: PTH207
-        if files := sorted(p for p in matched if p.is_file()):
+    if is_pattern(text):
+        if files := matching(str(_expanded(text)), root):
             return files
         raise UserError(f"no file matches `{text}`", hint="correct the pattern, or put the files there")
     raise UserError(f"there is no file or folder `{text}`", hint="correct the path, or put the file there")
+
+
+def _expanded(text: str) -> Path:
+    """The path, with the home folder for `~`."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise UserError(f"`{text}` is in the home folder of nobody here", hint="correct the path") from None
+
+
+def _exists(path: Path, text: str) -> bool:
+    try:
+        return path.exists()
+    except OSError as error:
+        raise UserError(f"`{text[:200]}` cannot be looked at: {error.strerror}", hint="correct the path") from None
+
+
+def _refuse_system(paths: Sequence[Path]) -> None:
+    """Raise for files that are not on a disk: what the system tells of itself and of us, our environment included."""
+    for path in paths:
+        if path.resolve().parts[1:2] in _SYSTEM:
+            raise UserError(f"`{path.name}` is not a file of a disk, but of the system", hint="correct the path")
 
 
 def _in_folder(folder: Path, text: str, want: Want, trust: str) -> dict[str, Path]:
@@ -78,6 +106,7 @@ def _in_folder(folder: Path, text: str, want: Want, trust: str) -> dict[str, Pat
     if want == "recipe":
         raise UserError(f"`{text}` is a folder; a recipe is one file", hint="name the file in it")
     files = {p.name: p for p in folder.iterdir() if p.is_file()}
+    _refuse_system(list(files.values()))
     if want == "model":
         return _of_model(files, text, trust)
     wanted = {name: path for name, path in files.items() if is_wanted(name, want)}
@@ -89,10 +118,13 @@ def _in_folder(folder: Path, text: str, want: Want, trust: str) -> dict[str, Pat
 
 
 def _of_model(files: Mapping[str, Path], text: str, trust: str) -> dict[str, Path]:
-    from sparsebuild.providers.weights import needed
+    from sparsebuild.providers.weights import CONFIGS, LARGEST_CONFIG, needed, refuse_code
 
     try:
-        return {name: files[name] for name in needed(files, trust, lambda name: files[name].read_bytes())}
+        wanted = needed(files, trust, lambda name: read_small(files[name], LARGEST_CONFIG))
+        for name in set(CONFIGS) & set(wanted):
+            refuse_code(name, read_small(files[name], LARGEST_CONFIG))
+        return {name: files[name] for name in wanted}
     except SparsebuildError as error:
         told = (replace(p, message=f"`{text}`: {p.message}") for p in error.problems)
         raise type(error)(*told) from None

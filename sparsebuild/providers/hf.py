@@ -337,7 +337,7 @@ def _download(
     except Gone as error:
         raise SourceUnavailable(
             f"commit {str(source.commit)[:12]} of `{repository}` is no longer at the Hub: {error.problems[0].message}",
-            hint=f"run `sparsebuild lock --upgrade-source {source.name}` to take what is there now",
+            hint=f"run `sparsebuild lock --upgrade {source.name}` to take what is there now",
         ) from None
 
 

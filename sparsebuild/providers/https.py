@@ -151,5 +151,5 @@ def _member(inside: Archive, address: Address, file: LockedFile) -> str:
 
 def _expect(source: LockedSource, file: LockedFile, found: str) -> None:
     if found != file.sha256:
-        hint = f"the server has another file now; if you trust it: `sparsebuild lock --upgrade-source {source.name}`"
+        hint = f"the server has another file now; if you trust it: `sparsebuild lock --upgrade {source.name}`"
         raise hash_mismatch(source, file, found, hint)

@@ -78,9 +78,7 @@ class PypiProvider:
                 found = _kept(archive, member, file.path, context).sha256 if member else "none"
                 if found != file.sha256:
                     hint = f"the index now has another `{package.requirement}`; if you trust it, "
-                    raise hash_mismatch(
-                        source, file, found, f"{hint}run `sparsebuild lock --upgrade-source {source.name}`"
-                    )
+                    raise hash_mismatch(source, file, found, f"{hint}run `sparsebuild lock --upgrade {source.name}`")
 
 
 @contextmanager

@@ -17,13 +17,15 @@ from typing import Any
 from sparsebuild.errors import Problem, SourceUnavailable, UserError
 from sparsebuild.lock import LockedSource
 from sparsebuild.providers.base import Context, is_wanted
+from sparsebuild.reading import read_small
 
-__all__ = ["CONFIGS", "PICKLE", "make_safe", "needed", "refuse_code"]
+__all__ = ["CONFIGS", "LARGEST_CONFIG", "PICKLE", "make_safe", "needed", "refuse_code"]
 
 PICKLE = "pickle"  # what `trust` says
 
 # These are read by transformers, and can name code.
 CONFIGS = ("config.json", "tokenizer_config.json")
+LARGEST_CONFIG = 20_000_000  # bytes, of these and of the index of shards
 
 _INDEX = ".index.json"
 _SAFE, _PICKLED = "model.safetensors", "pytorch_model.bin"
@@ -72,7 +74,7 @@ def make_safe(folder: Path, source: LockedSource, context: Context) -> None:
     names = [file.path for file in source.files]
     for name in names:
         if name in CONFIGS:
-            refuse_code(name, (folder / name).read_bytes())
+            refuse_code(name, read_small(folder / name, LARGEST_CONFIG))
         elif name.endswith(".safetensors"):
             _check_safetensors(folder / name, source)
     pickles = [name for name in names if name.endswith(".bin")]

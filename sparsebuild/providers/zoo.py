@@ -60,7 +60,7 @@ class ZooProvider:
             if not lost:
                 return
         for name in lost.keys() & others.keys():
-            hint = f"it is another file now; if you trust it: `sparsebuild lock --upgrade-source {source.name}`"
+            hint = f"it is another file now; if you trust it: `sparsebuild lock --upgrade {source.name}`"
             raise hash_mismatch(source, lost[name], others[name], hint)
         raise not_here(source, lost.values()) if context.offline else _offered(stub, source.request, want)
 

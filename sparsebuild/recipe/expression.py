@@ -110,7 +110,7 @@ def _value(node: ast.expr, variables: Mapping[str, Any], depth: int) -> Any:
 
 def _number(name: str, variables: Mapping[str, Any]) -> Any:
     if name not in variables:
-        near = did_you_mean(name, variables) or f"the variables are: {', '.join(sorted(variables)) or 'none'}"
+        near = did_you_mean(name, variables) or f"the variables are: {', '.join(sorted(variables)[:50]) or 'none'}"
         raise ExpressionError(f"there is no variable `{name}`", near)
     if not isinstance(variables[name], int | float):
         raise ExpressionError(f"the variable `{name}` is not a number")

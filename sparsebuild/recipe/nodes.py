@@ -29,6 +29,8 @@ def compose(source: str, file: str) -> yaml.Node:
         raise RecipeError(Problem(message=message, position=position)) from None
     except yaml.MarkedYAMLError as error:
         raise _syntax_error(error, file) from None
+    except (ValueError, OverflowError):  # of PyYAML: `\\UFFFFFFFF`, a version of YAML with thousands of digits
+        raise RecipeError(f"{file} is not YAML: it holds a number or a character that there is not") from None
     if node is None:
         raise RecipeError(Problem(message="the recipe is empty", position=Position(file=file, line=1)))
     return node

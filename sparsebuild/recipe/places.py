@@ -21,6 +21,7 @@ def places(document: Document, resolved: Resolved, args: Mapping[str, Any]) -> P
     A variable that an argument gives has no place here: it is where the argument is.
     """
     found: dict[str, Mapping[str, str]] = {"": {"": document.file}}
+    followed = _Followed(document, args)
     by_tag: dict[str, list[tuple[Entry, Entry]]] = {}
     for written, done in zip(document.entries, resolved.entries, strict=True):
         by_tag.setdefault(written.tag, []).append((written, done))
@@ -31,34 +32,40 @@ def places(document: Document, resolved: Resolved, args: Mapping[str, Any]) -> P
             found.setdefault(f"modifiers.{tag}", {"": _line(written.position)})
             found[head] = {"": _line(written.position)}
             for name, value in written.fields.items():
-                found |= {f"{head}.{path}": place for path, place in _of_field(document, args, written, name, value)}
+                found |= {f"{head}.{path}": place for path, place in _of_field(followed, written, name, value)}
     return found
 
 
-def _of_field(
-    document: Document, args: Mapping[str, Any], entry: Entry, path: str, value: Value
-) -> Iterator[tuple[str, Mapping[str, str]]]:
-    yield path, {"": _line(entry.where(path)), **dict(_followed(document, args, value, ()))}
+def _of_field(followed: _Followed, entry: Entry, path: str, value: Value) -> Iterator[tuple[str, Mapping[str, str]]]:
+    yield path, {"": _line(entry.where(path)), **followed.by(value)}
     if isinstance(value, Mapping):
         for key, inner in value.items():
-            yield from _of_field(document, args, entry, f"{path}.{key}", inner)
+            yield from _of_field(followed, entry, f"{path}.{key}", inner)
     elif isinstance(value, tuple):
         for number, inner in enumerate(value):
-            yield from _of_field(document, args, entry, f"{path}[{number}]", inner)
+            yield from _of_field(followed, entry, f"{path}[{number}]", inner)
 
 
-def _followed(
-    document: Document, args: Mapping[str, Any], value: Value, above: tuple[str, ...]
-) -> Iterator[tuple[str, str]]:
-    """The variables that hold the numbers which `value` is made of, through those that only pass them on."""
-    asked = (value.variable,) if isinstance(value, Reference) else names(value) if is_expression(value) else ()
-    for name in asked:
-        if name not in document.variables or name in above:
-            continue
-        inner = args.get(name, document.variables[name].value)
-        deeper = list(_followed(document, args, inner, (*above, name)))
-        own = "" if name in args else _line(document.variables[name].positions.get(""))
-        yield from deeper or [(name, own)]
+class _Followed:
+    """The variables that hold the numbers which a value is made of, through those that only pass them on."""
+
+    def __init__(self, document: Document, args: Mapping[str, Any]) -> None:
+        self._variables = document.variables
+        self._args = args
+        self._known: dict[str, dict[str, str]] = {}  # by variable; each is looked at once, however many ask for it
+
+    def by(self, value: Value) -> dict[str, str]:
+        """Their places, by name."""
+        asked = (value.variable,) if isinstance(value, Reference) else names(value) if is_expression(value) else ()
+        return {name: place for asks in asked if asks in self._variables for name, place in self._of(asks).items()}
+
+    def _of(self, variable: str) -> Mapping[str, str]:
+        if variable not in self._known:
+            self._known[variable] = {}  # of one that follows itself
+            written = self._variables[variable]
+            own = "" if variable in self._args else _line(written.positions.get(""))
+            self._known[variable] = self.by(self._args.get(variable, written.value)) or {variable: own}
+        return self._known[variable]
 
 
 def _line(position: Position | None) -> str:

@@ -18,7 +18,8 @@ from sparsebuild.recipe.nodes import PREFIX, Alias, compose
 
 __all__ = ["read"]
 
-_LARGEST_TEXT = 1_000_000  # characters
+_LARGEST_TEXT = 200_000  # characters; PyYAML reads so many in a second or two
+_MOST_VARIABLES, _MOST_MODIFIERS = 1000, 500
 _MOST_VALUES = 50_000  # after aliases are written out: a few lines of aliases of aliases can mean billions
 _PLAIN_TAGS = {PREFIX + name for name in ("str", "int", "float", "bool", "null", "seq", "map", "merge")}
 
@@ -72,11 +73,15 @@ class _Reader:
                 self._refuse_stages(key, key_node, node)
                 self._own(key, node, whole=True)
                 variables.append((key, node))
+        if len(variables) > _MOST_VARIABLES:
+            raise self._error(variables[-1][1], f"a recipe has at most {_MOST_VARIABLES} variables")
         return self._document(variables, entries, metadata)
 
     def _document(
         self, nodes: list[tuple[str, yaml.Node]], entries: list[Entry], metadata: Mapping[str, Value] | None = None
     ) -> Document:
+        if len(entries) > _MOST_MODIFIERS:
+            raise RecipeError(f"{self.file} has {len(entries)} modifiers; {_MOST_MODIFIERS} are the most")
         variables = {k: Variable(value=self._value(n), positions=dict(self._positions(n, ""))) for k, n in nodes}
         return Document(
             file=self.file,
@@ -170,6 +175,8 @@ class _Reader:
 
     def _scalar(self, node: yaml.ScalarNode) -> Value:
         text = node.value
+        if not text.isprintable() and any(0xD800 <= ord(c) < 0xE000 for c in text):
+            raise self._error(node, "half of a character (`\\ud800` to `\\udfff`) is no text")
         match node.tag.removeprefix(PREFIX):
             case "null":
                 return None

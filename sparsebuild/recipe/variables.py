@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 from sparsebuild.errors import Position, Problem, RecipeError
@@ -16,6 +17,9 @@ from sparsebuild.registry import did_you_mean
 __all__ = ["resolve"]
 
 _LONGEST_CHAIN = 100  # variables that refer to each other
+_LARGEST = 2_000_000  # characters, of all values
+_MOST_ARGUMENTS = 1000
+_MOST_PROBLEMS = 100
 
 
 def resolve(document: Document, args: Mapping[str, Any] | None = None) -> Resolved:
@@ -33,14 +37,34 @@ def resolve(document: Document, args: Mapping[str, Any] | None = None) -> Resolv
     entries = tuple(resolver.entry(e) for e in document.entries)
     if resolver.problems:
         raise RecipeError(*(with_frame(p, document.text) for p in dict.fromkeys(resolver.problems)))
+    _refuse_endless(document, variables, entries)
     return Resolved(entries=entries, variables=variables, text=document.text)
+
+
+def _refuse_endless(document: Document, variables: Mapping[str, Value], entries: tuple[Entry, ...]) -> None:
+    """Raise for a recipe that grows out of all measure once its variables are written out: each may double another."""
+    sizes: dict[int, int] = {}
+    total = sum(_size(value, sizes) for value in variables.values())
+    total += sum(_size(value, sizes) for entry in entries for value in entry.fields.values())
+    if total > _LARGEST:
+        message = f"with its variables written out, {document.file} has more than {_LARGEST} characters"
+        raise RecipeError(Problem(message=message, position=Position(file=document.file, line=1)))
+
+
+def _size(value: Value, sizes: dict[int, int]) -> int:
+    """About how many characters a value takes; what is shared, and counted in each place, is looked at once."""
+    if id(value) not in sizes:
+        inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+        own = len(value) if isinstance(value, str) else 4
+        sizes[id(value)] = own + sum(_size(item, sizes) for item in inner)
+    return sizes[id(value)]
 
 
 def _argument_problems(document: Document, args: Mapping[str, Any]) -> Iterator[Problem]:
     known = [name for name in document.variables if name != "version"]
-    for name, value in args.items():
+    for name, value in islice(args.items(), _MOST_ARGUMENTS):
         if name not in document.variables:
-            listed = f"its variables are: {', '.join(known)}" if known else "it has no variables"
+            listed = f"its variables are: {', '.join(known[:50])}" if known else "it has no variables"
             hint = " ".join(t for t in (did_you_mean(name, known), listed) if t)
             yield Problem(message=f"the recipe {document.file} has no variable `{name}` to set", hint=hint)
         elif name in document.borrowed:
@@ -127,7 +151,8 @@ class _Resolver:
         return None
 
     def _note(self, position: Position | None, message: str, hint: str) -> None:
-        self.problems.append(Problem(message=message, position=position, hint=hint))
+        if len(self.problems) < _MOST_PROBLEMS:
+            self.problems.append(Problem(message=message, position=position, hint=hint))
 
 
 def _circle(name: str, asking: tuple[str, ...]) -> tuple[str, str]:

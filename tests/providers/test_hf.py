@@ -324,7 +324,7 @@ def test_a_commit_that_vanished_is_told_with_the_way_on(server, model, context, 
     del server.repos["model", "org/tiny"].commits[model]
     said = failure(lambda: fetch(source, tmp_path / "out", context))
     assert said.startswith(f"error: commit {model[:12]} of `org/tiny` is no longer at the Hub: ")
-    assert said.endswith("hint: run `sparsebuild lock --upgrade-source model` to take what is there now")
+    assert said.endswith("hint: run `sparsebuild lock --upgrade model` to take what is there now")
 
 
 # ---- the user's own cache of the Hub

@@ -101,7 +101,7 @@ def test_other_bytes_at_the_same_address(server, context, tmp_path):
     with pytest.raises(HashMismatch) as error:
         fetch(source, tmp_path / "out", elsewhere(context, tmp_path))
     assert str(error.value).endswith(
-        "hint: the server has another file now; if you trust it: `sparsebuild lock --upgrade-source data.train`"
+        "hint: the server has another file now; if you trust it: `sparsebuild lock --upgrade data.train`"
     )
 
 

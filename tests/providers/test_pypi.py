@@ -69,7 +69,7 @@ def test_other_bytes_under_the_same_version(context, index, tmp_path):
     assert str(error.value) == (
         "error: `model.safetensors` of `model` is not what sparse.lock promises\n"
         f"  expected sha256 {expected}\n  found    sha256 {found}\n\n"
-        "hint: the index now has another `tiny==1.0`; if you trust it, run `sparsebuild lock --upgrade-source model`"
+        "hint: the index now has another `tiny==1.0`; if you trust it, run `sparsebuild lock --upgrade model`"
     )
 
 

@@ -102,7 +102,7 @@ def test_everything_wrong_is_told_at_once_and_once() -> None:
 
 
 def test_a_long_chain_is_refused() -> None:
-    text = "".join(f"v{i}: eval(v{i + 1})\n" for i in range(2000)) + "v2000: 1\n"
+    text = "".join(f"v{i}: eval(v{i + 1})\n" for i in range(900)) + "v900: 1\n"
     assert refused(text).startswith("error: variables refer to each other more than 100 deep")
 
 

@@ -1,0 +1,39 @@
+"""Reading what anyone may have written: a stranger's project can hold pipes, devices, gigabytes and endless nesting."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+from sparsebuild.errors import UserError
+
+__all__ = ["is_deeper", "read_small"]
+
+
+def read_small(path: Path, most: int) -> bytes:
+    """The bytes of a plain file of at most `most` bytes.
+
+    Raises OSError as opening it would, and UserError for what is larger, or is no plain file. Nothing waits for a pipe.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    with os.fdopen(descriptor, "rb") as stream:
+        mode = os.fstat(descriptor).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError
+        if not stat.S_ISREG(mode):
+            raise UserError(f"`{path.name}` is not a plain file", hint="put the file itself there")
+        data = stream.read(most + 1)
+    if len(data) > most:
+        raise UserError(f"`{path.name}` is larger than {most:,} bytes: it is something else than its name says")
+    return data
+
+
+def is_deeper(value: Any, deepest: int) -> bool:
+    """Whether tables and lists stand inside each other more than `deepest` times."""
+    inside = [value]
+    for _ in range(deepest + 1):
+        tables = [item for item in inside if isinstance(item, dict | list)]
+        inside = [item for table in tables for item in (table.values() if isinstance(table, dict) else table)]
+    return any(isinstance(item, dict | list) for item in inside)
