@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -103,6 +102,8 @@ def _new(out: Path) -> Iterator[Path]:
 @contextlib.contextmanager
 def _staging(destination: Path) -> Iterator[Path]:
     """A folder in `destination`, which is made if need be and is gone again if it stays empty."""
+    import tempfile
+
     from sparsebuild.errors import UserError
 
     try:
