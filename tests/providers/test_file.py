@@ -37,6 +37,7 @@ def test_a_file_has_its_name_size_and_hash(context):
 def test_a_model_is_the_files_it_needs(context):
     put(context.root, *(f"m/{n}" for n in ("config.json", "model.safetensors", "vocab.txt", "structure.json")))
     put(context.root, "m/pytorch_model.bin", "m/README.md", "m/1_Pooling/config.json")
+    (context.root / "m/config.json").write_text("{}")
     assert list(resolved("file:m", context, "model")) == [
         "config.json",
         "model.safetensors",
@@ -48,6 +49,7 @@ def test_a_model_is_the_files_it_needs(context):
 def test_weights_in_parts(context):
     names = ["config.json", "model-1.safetensors", "model-2.safetensors", "model.safetensors.index.json"]
     put(context.root, *(f"m/{name}" for name in names), "m/model-3.safetensors")
+    (context.root / "m/config.json").write_text("{}")
     index = {"weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors"}}
     (context.root / "m/model.safetensors.index.json").write_text(json.dumps(index))
     assert list(resolved("file:m", context, "model")) == names
