@@ -13,7 +13,7 @@ import wheels
 
 from sparsebuild.engine.stat_cache import StatCache
 from sparsebuild.engine.store import Store
-from sparsebuild.errors import SourceUnavailable, UserError
+from sparsebuild.errors import HashMismatch, SourceUnavailable, UserError
 from sparsebuild.lock import Lock, LockedFile, LockedSource
 from sparsebuild.manifest import parse
 from sparsebuild.providers import Context
@@ -279,10 +279,19 @@ hint: correct the path, or put the file there"""
     )
 
 
-def test_the_recipe_is_in_the_store_once_locked(project):
+def test_a_local_recipe_is_read_where_it_stands_and_leaves_nothing_in_the_cache(project):
     lock = project.lock(Lock(sources=(PIN,)))
-    (project.root / "recipe.yaml").unlink()
     assert recipe_text(lock, project.context) == "recipe.yaml\n"
+    assert not project.context.store.has(lock.source("recipe").files[0].sha256)
+
+
+def test_a_local_recipe_that_changed_since_is_not_the_one_of_the_lock(project):
+    lock = project.lock(Lock(sources=(PIN,)))
+    (project.root / "recipe.yaml").write_text("another\n")
+    with pytest.raises(HashMismatch):
+        recipe_text(lock, project.context)
+    project.context.store.put(project.root / "recipe.yaml")
+    assert recipe_text(project.lock(lock), project.context) == "another\n"
 
 
 def test_a_recipe_that_the_store_lost_is_brought_again(project):

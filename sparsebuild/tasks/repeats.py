@@ -29,7 +29,4 @@ class Repeats:
             self._sorted = np.sort(np.frombuffer(self._numbers, dtype=np.uint64))
         asked = np.array([number_of(words) for words in sentences], dtype=np.uint64)
         places = np.searchsorted(self._sorted, asked)
-        found: list[bool] = [
-            at < len(self._sorted) and self._sorted[at] == n for at, n in zip(places, asked, strict=True)
-        ]
-        return found
+        return [bool(at < len(self._sorted) and self._sorted[at] == n) for at, n in zip(places, asked, strict=True)]

@@ -37,7 +37,9 @@ class Listener:
 def job(folder: Path, out: Path, tokenizer: Path = CASES / "tokenizer", **params: Any) -> Job:
     """A job on the files of `folder`, named for their splits; `good` has those that it lacks."""
     found = {path.stem: path for path in (CASES / "good").iterdir()}
-    found |= {path.stem: path for path in folder.iterdir() if path.suffix in (".jsonl", ".json", ".csv", ".tsv")}
+    found |= {path.name.partition(".")[0]: path for path in folder.iterdir() if path.stem not in ("params", "error")}
+    if "validation_fraction" in params:
+        del found["validation"]
     names = {f"data.{split}": f"data/{path.name}" for split, path in found.items()}
     inputs = {"tokenizer": tokenizer, **{f"data.{split}": path for split, path in found.items()}}
     settings = {"max_length": 32, "names": names, **params}
@@ -95,6 +97,16 @@ def test_the_report_counts(tmp_path: Path) -> None:
         "words_without_pieces": 0,
         "sentences_cut_off": 3,
         "words_cut_off": 5,
+        "sentences_in_train": 0,
+        "tags": {
+            "O": 13,
+            "B-group": 2,
+            "I-group": 1,
+            "B-location": 2,
+            "I-location": 1,
+            "B-person": 2,
+            "I-person": 1,
+        },
     }
 
 

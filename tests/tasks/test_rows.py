@@ -1,9 +1,10 @@
-"""Rows out of JSON lines, JSON arrays and CSV, whatever their shape."""
+"""Rows out of JSON lines, JSON arrays, CSV and Parquet, whatever their shape."""
 
 import csv
 import io
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,10 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "providers"))
 import hubs
 
 from sparsebuild.errors import DataError
-from sparsebuild.tasks import rows
+from sparsebuild.tasks import json_rows
 from sparsebuild.tasks.complaints import Complaints
-from sparsebuild.tasks.rows import DataFile, read_rows
+from sparsebuild.tasks.parquet_rows import class_names
+from sparsebuild.tasks.rows import DataFile, format_of, read_rows
 
 COLUMNS = {"tokens": "data.text_column"}
 VALUES = st.recursive(
@@ -88,7 +90,7 @@ def test_an_array_is_read_as_json_reads_it(objects: list[Any], indent: int | Non
     text = json.dumps(objects, indent=indent, ensure_ascii=escape)
     complaints = Complaints()
     file = DataFile(path=Path("a.json"), name="a.json")
-    found = [value for _, value in rows._objects_of_array(file, io.StringIO(text), complaints, chunk)]
+    found = [value for _, value in json_rows._objects_of_array(file, io.StringIO(text), complaints, chunk)]
     assert (found, len(complaints)) == (objects, 0)
 
 
@@ -112,8 +114,8 @@ def test_parquet_gives_the_names_of_its_classes(tmp_path: Path) -> None:
     complaints = Complaints()
     found = list(read_rows(file, {"tokens": "", "ner_tags": ""}, complaints))
     assert [(row.line, row.values["ner_tags"]) for row in found] == [(1, ["B-PER", "I-PER", "O"]), (2, ["O"])]
-    assert rows.class_names(file, "ner_tags") == ("O", "B-PER", "I-PER")
-    assert rows.class_names(file, "tokens") == rows.class_names(file, "nothing") == ()
+    assert class_names(file.path, "ner_tags") == ("O", "B-PER", "I-PER")
+    assert class_names(file.path, "tokens") == class_names(file.path, "nothing") == ()
 
 
 def test_parquet_without_classes_and_without_a_column(tmp_path: Path) -> None:
@@ -133,3 +135,43 @@ def test_damaged_parquet_is_told(tmp_path: Path, damage: bytes) -> None:
     list(read_rows(DataFile(path=tmp_path / "a.parquet", name="a.parquet"), COLUMNS, complaints))
     with pytest.raises(DataError, match="not Parquet that we read"):
         complaints.raise_if_any()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "kind"),
+    [
+        ("a.jsonl", "EU B-ORG", "jsonl"),  # the name comes first
+        ("A.NDJSON", "", "jsonl"),
+        ("a.csv.gz", "", "csv"),
+        ("a.bio", "", "conll"),
+        ("a.iob.zst", "", "conll"),
+        ("a.parquet", "", "parquet"),
+        ("a.txt", '\ufeff\n {"tokens": 1}', "json"),
+        ("a", "[1]", "json"),
+        ("a.data", "PAR1", "parquet"),
+        ("a.txt", 'id,tokens\n1,"[]"\n', "csv"),
+        ("a.tsv", "EU\tB-ORG\n", "conll"),
+        ("a.txt", "-DOCSTART- -X- -X- O\n\nEU NNP B-NP B-ORG\n", "conll"),
+        ("train.txt.gz", "# of 2003\nEU B-ORG\n", "conll"),
+        ("a.txt", "EU B-ORG and more of it\n", ""),
+        ("a.txt", "some words of a text\n", ""),
+        ("a.txt", "id,words\n", ""),
+        ("a", "", ""),
+    ],
+)
+def test_a_format_is_told_by_the_name_and_else_by_the_beginning(
+    name: str, text: str, kind: str, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_text(text)
+    file = DataFile(path=tmp_path / name, name=name)
+    assert format_of(file, COLUMNS) == kind
+    assert format_of(replace(file, format="conll"), COLUMNS) == "conll"
+
+
+def test_a_format_that_nothing_tells_is_a_complaint(tmp_path: Path) -> None:
+    with pytest.raises(DataError) as error:
+        read(tmp_path / "a.txt", "some words\n")
+    assert str(error.value) == (
+        "error: neither its name nor its beginning tells how to read a.txt\n\n"
+        "hint: say it with `data.format`: `jsonl`, `json`, `csv`, `conll`, `parquet`"
+    )

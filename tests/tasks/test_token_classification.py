@@ -1,15 +1,20 @@
 """From rows to prepared splits, and from a model's labels back to tags."""
 
 import csv
+import gzip
 import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
+import zstandard
+from pyarrow import parquet
 
-from sparsebuild.errors import UserError
+from sparsebuild.errors import DataError, UserError
 from sparsebuild.tasks import task
 from sparsebuild.tasks.base import Request, Teller
+from sparsebuild.tasks.holdout import Holdout
 from sparsebuild.tasks.prepared import PreparedSplit
 from sparsebuild.tasks.rows import DataFile
 from sparsebuild.tasks.token_classification import (
@@ -20,6 +25,7 @@ from sparsebuild.tasks.token_classification import (
 )
 
 CASES = Path(__file__).parents[1] / "cases" / "data"
+PACKED = {".gz": gzip.compress, ".zst": zstandard.ZstdCompressor().compress}
 Row = dict[str, Any]
 
 
@@ -35,13 +41,31 @@ def write(path: Path, rows: list[Row]) -> None:
             writer.writerows({key: json.dumps(value) for key, value in row.items()} for row in rows)
     elif path.suffix == ".json":
         path.write_text(json.dumps(rows, indent=1))
+    elif path.suffix == ".conll":
+        sentences = (zip(row["tokens"], row["ner_tags"], strict=True) for row in rows)
+        path.write_text("\n".join("".join(f"{word} {tag}\n" for word, tag in words) for words in sentences))
+    elif path.suffix == ".parquet":
+        parquet.write_table(pa.Table.from_pylist(rows), path)
+    elif path.suffix in PACKED:
+        write(path.with_suffix(""), rows)
+        path.write_bytes(PACKED[path.suffix](path.with_suffix("").read_bytes()))
     else:
         path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def row(*words: str, tag: str = "O") -> Row:
+    return {"tokens": list(words), "ner_tags": [tag] * len(words)}
+
+
+def report(out: Path) -> Any:
+    return json.loads((out / "report.json").read_text())
 
 
 def prepared(folder: Path, suffix: str = ".jsonl", **changes: Any) -> Path:
     """Prepare `train` and `validation` (rows, or those of the good case); gives the folder."""
     sources = {split: changes.pop(split, rows(split)) for split in ("train", "validation")}
+    heard = changes.pop("heard", [])  # gets what is said, warnings with a mark
+    sources = {split: content for split, content in sources.items() if content is not None}
     folder.mkdir(parents=True)
     for split, content in sources.items():
         write(folder / f"{split}{suffix}", content)
@@ -50,7 +74,7 @@ def prepared(folder: Path, suffix: str = ".jsonl", **changes: Any) -> Path:
     prepare(
         request,
         folder / "out",
-        Teller(say=lambda message: None, warn=lambda message: None, progress=lambda done, total: None),
+        Teller(say=heard.append, warn=lambda m: heard.append(f"! {m}"), progress=lambda done, total: None),
     )
     return folder / "out"
 
@@ -72,7 +96,7 @@ def test_labels_are_on_first_pieces_alone(tmp_path: Path) -> None:
     assert split.tags(0).tolist() == [1, 2, 0]
 
 
-@pytest.mark.parametrize("suffix", [".csv", ".json"])
+@pytest.mark.parametrize("suffix", [".csv", ".json", ".conll", ".parquet", ".csv.gz", ".conll.zst", ".jsonl.gz"])
 def test_the_same_rows_in_another_format_leave_the_same_bytes(suffix: str, tmp_path: Path) -> None:
     assert content(prepared(tmp_path / "a", ".jsonl")) == content(prepared(tmp_path / "b", suffix))
 
@@ -137,6 +161,65 @@ def test_a_label_too_many_is_refused(tmp_path: Path) -> None:
     split = PreparedSplit.open(prepared(tmp_path / "a") / "validation")
     with pytest.raises(ValueError, match="zip"):
         predictions_to_tags(split, [[0] * 9], ["O"])
+
+
+MANY = [row(f"word{number}", "here") for number in range(200)]
+
+
+def test_a_share_of_the_training_rows_is_set_aside(tmp_path: Path) -> None:
+    heard: list[str] = []
+    out = prepared(tmp_path / "a", train=MANY, validation=None, holdout=Holdout(fraction=0.2), heard=heard)
+    counts = {split: count["sentences"] for split, count in report(out).items()}
+    assert sum(counts.values()) == 200
+    assert 20 < counts["validation"] < 60
+    assert heard == [f"validation: {counts['validation']} of 200 sentences set aside from the training rows"]
+    other = prepared(tmp_path / "b", train=MANY, validation=None, holdout=Holdout(fraction=0.2, seed=1))
+    assert content(other / "validation") != content(out / "validation")
+
+
+def test_a_row_is_set_aside_by_its_words_wherever_it_stands(tmp_path: Path) -> None:
+    def validation(name: str, rows: list[Row]) -> set[tuple[int, ...]]:
+        out = prepared(tmp_path / name, train=rows, validation=None, holdout=Holdout(fraction=0.2))
+        split = PreparedSplit.open(out / "validation")
+        return {tuple(split.pieces(i)) for i in range(len(split))}
+
+    assert validation("a", MANY) == validation("b", MANY[::-1]) == validation("c", MANY + MANY)
+    assert validation("d", MANY[:100]) < validation("e", MANY)
+
+
+def test_only_the_first_rows_are_taken_and_all_are_checked(tmp_path: Path) -> None:
+    heard: list[str] = []
+    most = {"train": 2, "validation": 1}
+    out = prepared(
+        tmp_path / "a", train=[*MANY[:3], row("x", tag="B-rare")], validation=MANY[5:8], most=most, heard=heard
+    )
+    assert {split: count["sentences"] for split, count in report(out).items()} == {"train": 2, "validation": 1}
+    assert json.loads((out / "labels.json").read_text()) == ["O", "B-rare"]
+    assert heard[:1] == ["train: the first 2 of 4 sentences taken"]
+    assert heard[-1] == "! train: no word has the tag B-rare: the model will not learn it"
+    with pytest.raises(DataError, match="3 tags for 1 word"):
+        prepared(tmp_path / "b", train=[*MANY[:3], {"tokens": ["x"], "ner_tags": ["O"] * 3}], most=most)
+
+
+def test_fewer_rows_are_taken_after_some_were_set_aside(tmp_path: Path) -> None:
+    held = Holdout(fraction=0.2)
+    out = prepared(tmp_path / "a", train=MANY, validation=None, holdout=held, most={"train": 7, "validation": 5})
+    assert {split: count["sentences"] for split, count in report(out).items()} == {"train": 7, "validation": 5}
+
+
+def test_rows_that_occur_in_train_too_are_warned_of(tmp_path: Path) -> None:
+    heard: list[str] = []
+    held = [row("new", "words"), row("word1", "here", tag="B-x"), row("word0", "here")]
+    out = prepared(tmp_path / "a", train=[*MANY, row("a", tag="B-x")], validation=held, heard=heard)
+    assert heard == [
+        "! validation: 2 of 3 sentences stand in train too, word for word, first in validation:2: scores flatter"
+    ]
+    assert report(out)["validation"]["sentences_in_train"] == 2
+
+
+def test_repeated_rows_are_never_on_both_sides_of_what_is_set_aside(tmp_path: Path) -> None:
+    out = prepared(tmp_path / "a", train=MANY + MANY, validation=None, holdout=Holdout(fraction=0.2))
+    assert report(out)["validation"]["sentences_in_train"] == 0
 
 
 def test_the_task_is_found_by_name() -> None:
