@@ -68,7 +68,10 @@ class TargetStarted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How far a target is. `fields` are the figures worth seeing now: epoch, loss, learning_rate, sparsity, f1."""
+    """How far a target is. `fields` are the figures worth seeing now: epoch, loss, learning_rate, sparsity, f1.
+
+    What is downloaded before there are targets, to pin a source, is told under the name `lock`.
+    """
 
     target: str
     done: float

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,6 +10,7 @@ import typer
 
 from sparsebuild.cli.offline import Offline, go_offline
 from sparsebuild.cli.options import ProjectFolder
+from sparsebuild.cli.telling import say, shown
 from sparsebuild.errors import UserError
 
 if TYPE_CHECKING:
@@ -61,11 +61,13 @@ def add(
     from sparsebuild.manifest import edited
 
     go_offline(offline)
-    before = open_project(project, say=_say)
-    after = open_project(project, say=_say, text=edited(before.written.text, _values(what, source, trust, before)))
-    locked = after if no_lock else decided(after)
+    before = open_project(project)
+    with shown() as progress:
+        text = edited(before.written.text, _values(what, source, trust, before))
+        after = open_project(project, say, progress, text=text)
+        locked = after if no_lock else decided(after)
     write_manifest(after.layout.manifest, after.written.text)
-    _say(f"sparse.toml: {'.'.join(_path(what))} is {source}")
+    say(f"sparse.toml: {'.'.join(_path(what))} is {source}")
     if not no_lock:
         locked = keep_lock(locked)
         remember_documents(locked)
@@ -100,9 +102,3 @@ def _refuse(what: What, project: Project) -> None:
             "`data.train` and `data.validation` are in sparse.toml, and win over a dataset",
             hint="take them out first, or name the one to replace: `sparsebuild add data.train SOURCE`",
         )
-
-
-def _say(sentence: str) -> None:
-    from sparsebuild.ui.inert import inert
-
-    sys.stderr.write(inert(sentence) + "\n")

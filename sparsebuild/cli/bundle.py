@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +12,7 @@ import typer
 
 from sparsebuild.cli.offline import Offline, go_offline
 from sparsebuild.cli.options import Json, ProjectFolder
+from sparsebuild.cli.telling import say, shown
 
 if TYPE_CHECKING:
     from sparsebuild.providers import Context
@@ -39,17 +39,18 @@ def bundle(
     go_offline(offline)
     if out.exists() and not force:
         raise UserError(f"`{out}` is there already", hint="name another file, or write over it with `--force`")
-    opened = open_project(project, say=_say)
-    refuse_changes(opened)
-    assert opened.lock is not None  # it was compared
-    bring(opened.lock.sources, opened.context)
+    with shown() as progress:
+        opened = open_project(project, say, progress)
+        refuse_changes(opened)
+        assert opened.lock is not None  # it was compared
+        bring(opened.lock.sources, opened.context)
     with _new(out) as new, new.open("xb") as stream:
         files = pack(stream, opened.lock, opened.context)
     weight = out.stat().st_size
     if as_json:
         write_document({"path": str(out), "files": files, "bytes": weight, "sha256": file_digest(out)})
     else:
-        _say(f"wrote {out}: {files} files, {size(weight)}; on the other machine: sparsebuild unbundle {out.name}")
+        say(f"wrote {out}: {files} files, {size(weight)}; on the other machine: sparsebuild unbundle {out.name}")
 
 
 def unbundle(
@@ -71,9 +72,7 @@ def unbundle(
         for path in sorted(staging.iterdir()):
             path.rename(destination / path.name)
     _know(destination)
-    _say(
-        f"unpacked {len(lock.sources)} sources into {destination}\nnext: cd {destination} && sparsebuild run --offline"
-    )
+    say(f"unpacked {len(lock.sources)} sources into {destination}\nnext: cd {destination} && sparsebuild run --offline")
 
 
 def _refuse(file: Path, destination: Path) -> None:
@@ -142,9 +141,3 @@ def _know(folder: Path) -> None:
 
     with contextlib.suppress(OSError):
         Store(cache_folder()).know(folder.resolve())
-
-
-def _say(sentence: str) -> None:
-    from sparsebuild.ui.inert import inert
-
-    sys.stderr.write(inert(sentence) + "\n")

@@ -12,12 +12,15 @@ import typer
 from sparsebuild.cli.locking import Frozen, Locked
 from sparsebuild.cli.offline import Offline, bring, go_offline
 from sparsebuild.cli.options import Json, Profile, ProjectFolder, Settings
+from sparsebuild.cli.telling import progress_to
 
 if TYPE_CHECKING:
     from sparsebuild.cli.project import Project
     from sparsebuild.lock import LockedSource
 
 __all__ = ["fetch"]
+
+_AT_ONCE = 4  # sources
 
 
 def fetch(
@@ -43,14 +46,18 @@ def fetch(
     with contextlib.ExitStack() as stack:
         fold = stack.enter_context(contextlib.closing(fold_of("quiet" if quiet else "auto", "", stack)))
         opened = open_project(
-            project, say=lambda sentence: fold(Log(message=sentence)), profile=profile, settings=settings or ()
+            project,
+            lambda sentence: fold(Log(message=sentence)),
+            progress_to(fold),
+            profile=profile,
+            settings=settings or (),
         )
         opened = settle(opened, locked, frozen, fold)
         if opened.context.offline and opened.lock:
             bring(opened.lock.sources, opened.context)  # tells all that is missing at once
         chosen = [name for name in graph(opened).select(targets or ()) if name.startswith("fetch@")]
         if chosen:
-            build_targets(opened, chosen, force=(), keep_going=True, wait=True, jobs=1, fold=fold)
+            build_targets(opened, chosen, force=(), keep_going=True, wait=True, jobs=_AT_ONCE, fold=fold)
     sources = _of(chosen, opened)
     bring(sources, opened.context)  # what the cache lost of what stands in the project
     if as_json:

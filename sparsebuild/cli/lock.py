@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Collection
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -12,6 +11,7 @@ import typer
 
 from sparsebuild.cli.offline import Offline, go_offline
 from sparsebuild.cli.options import Json, Profile, ProjectFolder, Settings
+from sparsebuild.cli.telling import say, shown
 
 if TYPE_CHECKING:
     from sparsebuild.cli.project import Project
@@ -52,13 +52,14 @@ def lock(
     writes = not (check or dry_run)
     _refuse(names or (), upgrade, check, dry_run)
     go_offline(offline)
-    opened = open_project(project, say=_say, profile=profile, settings=settings or ())
-    if accept_counterparts and writes and _accept(opened):
-        opened = open_project(project, say=_say, profile=profile, settings=settings or ())
-    if check:
-        _check(opened, as_json)
-    else:
-        _lock(opened, (names or ["*"]) if upgrade else (), writes, as_json)
+    with shown() as progress:
+        opened = open_project(project, say, progress, profile=profile, settings=settings or ())
+        if accept_counterparts and writes and _accept(opened):
+            opened = open_project(project, say, progress, profile=profile, settings=settings or ())
+        if check:
+            _check(opened, as_json)
+        else:
+            _lock(opened, (names or ["*"]) if upgrade else (), writes, as_json)
 
 
 def show_locked(before: Project, after: Project) -> None:
@@ -67,8 +68,8 @@ def show_locked(before: Project, after: Project) -> None:
 
     found = differences(before.lock, after.lock)
     for difference in found:
-        _say(str(difference))
-    _say(f"wrote {after.lock_file}" if found or before.sides else f"{after.lock_file} is up to date")
+        say(str(difference))
+    say(f"wrote {after.lock_file}" if found or before.sides else f"{after.lock_file} is up to date")
 
 
 def _refuse(names: Collection[str], upgrade: bool, check: bool, dry_run: bool) -> None:
@@ -94,7 +95,7 @@ def _accept(project: Project) -> bool:
     if found:
         counterparts.write(project.layout.manifest, found)
     for stub, source in found.items():
-        _say(f"sparse.toml: {stub} is {source} from now on ([sources.zoo])")
+        say(f"sparse.toml: {stub} is {source} from now on ([sources.zoo])")
     return bool(found)
 
 
@@ -108,7 +109,7 @@ def _check(project: Project, as_json: bool) -> None:
     if found:
         raise out_of_date(found, project)
     if not as_json:
-        _say("sparse.lock is up to date")
+        say("sparse.lock is up to date")
 
 
 def _lock(project: Project, upgrade: Collection[str], writes: bool, as_json: bool) -> None:
@@ -117,7 +118,7 @@ def _lock(project: Project, upgrade: Collection[str], writes: bool, as_json: boo
     from sparsebuild.lock import differences
 
     for sentence in conflict(project):
-        _say(sentence)
+        say(sentence)
     if writes:
         again = lock_again(project, upgrade)
         remember_documents(again)
@@ -131,11 +132,5 @@ def _lock(project: Project, upgrade: Collection[str], writes: bool, as_json: boo
         show_locked(project, again)
     else:
         for difference in found:
-            _say(str(difference))
-        _say(f"{again.lock_file} would be written" if found or project.sides else f"{again.lock_file} is up to date")
-
-
-def _say(sentence: str) -> None:
-    from sparsebuild.ui.inert import inert
-
-    sys.stderr.write(inert(sentence) + "\n")
+            say(str(difference))
+        say(f"{again.lock_file} would be written" if found or project.sides else f"{again.lock_file} is up to date")

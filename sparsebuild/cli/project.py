@@ -44,6 +44,7 @@ __all__ = [
 ]
 
 _Say = Callable[[str], None]
+_Progress = Callable[[float, float, str], None]  # done, total, unit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +67,7 @@ class Project:
 def open_project(
     folder: Path,
     say: _Say | None = None,
+    progress: _Progress | None = None,
     *,
     profile: str = "",
     settings: Sequence[str] = (),
@@ -85,6 +87,8 @@ def open_project(
     context = Context(
         root=layout.root, store=store, digests=stat_cache, temporary=cache_folder() / "temporary", written=written
     )
+    context = replace(context, report=say) if say else context
+    context = replace(context, progress=progress) if progress else context
     committed, sides = _lock(layout.lock)
     known = _healed(manifest, sides) if sides else committed
     lock = apart.in_force(layout, manifest, known) if written.is_changed else known
@@ -96,7 +100,7 @@ def open_project(
         lock_file=LOCK_NAME if lock is known else apart.shown(layout, manifest),
         committed=committed,
         sides=sides,
-        context=replace(context, report=say) if say else context,
+        context=context,
         store=store,
         stat_cache=stat_cache,
     )

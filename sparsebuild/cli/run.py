@@ -14,6 +14,7 @@ import typer
 from sparsebuild.cli.locking import Frozen, Locked, settled
 from sparsebuild.cli.offline import Offline, go_offline, refuse_what_is_missing
 from sparsebuild.cli.options import Json, Profile, ProjectFolder, Settings
+from sparsebuild.cli.telling import progress_to
 
 if TYPE_CHECKING:
     from sparsebuild.cli.project import Project
@@ -91,7 +92,11 @@ def run(
     with contextlib.ExitStack() as stack:
         fold = stack.enter_context(contextlib.closing(fold_of("quiet" if quiet else show.value, events, stack)))
         opened = open_project(
-            project, say=lambda sentence: fold(Log(message=sentence)), profile=profile, settings=settings or ()
+            project,
+            lambda sentence: fold(Log(message=sentence)),
+            progress_to(fold),
+            profile=profile,
+            settings=settings or (),
         )
         if dry_run:
             opened = _looked_at(opened, locked, frozen, fold)

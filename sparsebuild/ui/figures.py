@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from sparsebuild.ui.inert import one_line
 
-__all__ = ["OF_THE_MOMENT", "count", "duration", "figure", "figures", "share", "size"]
+__all__ = ["OF_THE_MOMENT", "amount", "count", "duration", "figure", "figures", "rate", "share", "size"]
 
 # In the order in which they are shown, with the names that people use; other figures follow under their own names.
 OF_THE_MOMENT = {"epoch", "learning_rate", "step"}  # worth seeing while they change, and nothing at the end
@@ -36,6 +36,16 @@ def size(count_bytes: float) -> str:
         if count_bytes < 999.95 or unit == "GB":
             break
     return f"{count_bytes:.1f} {unit}"
+
+
+def amount(number: float, unit: str) -> str:
+    """`100 steps`, `22.9 MB`."""
+    return size(number) if unit == "bytes" else f"{number:,.0f} {one_line(unit)}"
+
+
+def rate(per_second: float | None, unit: str) -> list[str]:
+    """`11.2 MB/s` of a download; nothing of what is told by its time alone."""
+    return [f"{size(per_second)}/s"] if per_second and unit == "bytes" else []
 
 
 def share(value: float) -> str:

@@ -26,7 +26,7 @@ from sparsebuild.events import (
     TargetStarted,
     Waiting,
 )
-from sparsebuild.ui.figures import OF_THE_MOMENT, duration, figures
+from sparsebuild.ui.figures import OF_THE_MOMENT, amount, duration, figures, rate
 from sparsebuild.ui.inert import inert, one_line
 from sparsebuild.ui.ledger import Ledger
 from sparsebuild.ui.pace import Pace
@@ -73,16 +73,17 @@ class Live:
         match event:
             case RunStarted():
                 self._waiting = ""
+                self._running.clear()  # what was downloaded to lock it
             case Waiting():
                 self._waiting = waiting(event)
                 self._draw()
             case TargetDecided(verdict="stale"):
                 self._line("→", "cyan", event.target, "; ".join(map(one_line, event.reasons)) or "has to run")
             case TargetStarted():
-                self._running[event.target] = _Running(event.target, self._clock)
-                self._draw()
+                self._begin(event.target)
             case Progress():
-                self._running.setdefault(event.target, _Running(event.target, self._clock)).saw(event)
+                self._begin(event.target)
+                self._running[event.target].saw(event)
             case Metric() if event.name not in OF_THE_MOMENT:
                 self._metrics.setdefault(event.target, {})[event.name] = event.value
             case Log():
@@ -94,6 +95,11 @@ class Live:
                 self._ledger.write(event, self._stream)
                 style = "bold red" if "failed" in event.outcomes.values() else "bold"
                 self._console.print(Text(summary(event), style=style))
+
+    def _begin(self, target: str) -> None:
+        if target not in self._running:
+            self._running[target] = _Running(target, self._clock)
+            self._draw()
 
     def _finished(self, event: TargetFinished) -> None:
         self._running.pop(event.target, None)
@@ -167,9 +173,15 @@ class _Running:
         line.add_row(
             self._spinner,
             Text(self._target, "bold"),
-            ProgressBar(total=now.total, completed=now.done, width=24, complete_style="cyan", finished_style="green"),
+            ProgressBar(total=now.total, completed=now.done, width=20, complete_style="cyan", finished_style="green"),
             Text(f"{now.done / now.total * 100:>3.0f} %"),
-            Text(f"{now.done:,.0f} of {now.total:,.0f} {one_line(now.unit)}", "dim"),
+            Text(", ".join([_so_far(now), *rate(self._pace.rate, now.unit)]), "dim"),
             Text(f"{duration(left)} left" if left is not None else "", "cyan"),
         )
         return [line, Text("  " + "   ".join(figures(now.fields)), "dim", no_wrap=True)] if now.fields else [line]
+
+
+def _so_far(now: Progress) -> str:
+    """`40 of 100 steps`, `1.2 MB of 22.9 MB`."""
+    done = amount(now.done, now.unit) if now.unit == "bytes" else f"{now.done:,.0f}"
+    return f"{done} of {amount(now.total, now.unit)}"

@@ -17,7 +17,7 @@ from sparsebuild.events import (
     TargetStarted,
     Waiting,
 )
-from sparsebuild.ui.figures import OF_THE_MOMENT, duration, figure, figures
+from sparsebuild.ui.figures import OF_THE_MOMENT, amount, duration, figure, figures, rate
 from sparsebuild.ui.inert import inert, one_line
 from sparsebuild.ui.ledger import Ledger
 from sparsebuild.ui.pace import Pace
@@ -84,8 +84,9 @@ class Plain:
         self._told[event.target] = (now, done)
         left = pace.left(event.total)
         time_left = [f"about {duration(left)} left"] if left is not None else []
-        how_far = f"{done * 100:.0f} % of {event.total:,.0f} {one_line(event.unit)}"
-        return [f"{event.target}: {', '.join([how_far, *figures(event.fields), *time_left])}"]
+        how_far = f"{done * 100:.0f} % of {amount(event.total, event.unit)}"
+        told = [how_far, *figures(event.fields), *rate(pace.rate, event.unit), *time_left]
+        return [f"{event.target}: {', '.join(told)}"]
 
 
 class Quiet:

@@ -25,7 +25,8 @@ def test_what_is_packed_is_read_as_what_is_not_whatever_its_name(pack, tmp_path:
     assert (is_packed(path), read(path)) == (False, TEXT[1:])
     path.write_bytes(pack(data[:50_000]) + pack(data[50_000:]))  # of several parts, as `cat` makes them
     assert (is_packed(path), read(path)) == (True, TEXT[1:])
-    assert data.startswith(beginning(path)) and len(beginning(path)) > 1000
+    assert data.startswith(beginning(path))
+    assert len(beginning(path)) > 1000
 
 
 @pytest.mark.parametrize("name", PACKED)

@@ -4,7 +4,7 @@ import re
 
 from rich.console import Console
 
-from sparsebuild.events import Progress, RunFinished, TargetFinished, TargetStarted, Waiting
+from sparsebuild.events import Progress, RunFinished, RunStarted, TargetFinished, TargetStarted, Waiting
 from sparsebuild.ui.live import Live
 
 HIDE, SHOW = "\x1b[?25l", "\x1b[?25h"
@@ -55,6 +55,31 @@ def test_the_moving_part_shows_how_far_it_is_and_the_figures(terminal, clock):
     fold.close()
     assert " 40 % 40 of 100 steps 15 s left" in seen
     assert "epoch 2.00   loss 0.2500   lr 1.0e-04   sparsity 70.0 %" in seen
+
+
+def test_downloads_show_bytes_rate_and_time_left_several_at_once(terminal, clock):
+    fold = live(terminal, clock)
+    for clock.now, done in ((0, 0), (10, 40_000_000)):
+        for target in ("fetch@model", "fetch@teacher"):
+            fold(Progress(target=target, done=done, total=90_300_000, unit="bytes"))
+    fold._draw()
+    seen = plain(terminal.getvalue())
+    fold.close()
+    for target in ("fetch@model ", "fetch@teacher "):
+        line = next(line for line in reversed(seen.splitlines()) if target in line)
+        assert " 44 % 40.0 MB of 90.3 MB, 4.0 MB/s 13 s left" in line
+
+
+def test_what_was_downloaded_to_lock_leaves_when_the_run_begins(terminal, clock):
+    fold = live(terminal, clock)
+    fold(Progress(target="lock", done=1, total=2, unit="bytes"))
+    before = len(terminal.getvalue())
+    fold(RunStarted(project="tiny", targets=()))
+    fold(TargetStarted(target="train"))
+    fold.close()
+    assert "lock" in plain(terminal.getvalue()[:before])
+    assert "train" in (seen := plain(terminal.getvalue()[before:]))
+    assert "lock" not in seen
 
 
 def test_nothing_to_do_moves_no_cursor(terminal, clock):

@@ -16,6 +16,12 @@ def test_an_even_pace_is_carried_on():
     assert watched((0, 0), (5, 10), (10, 20)).left(100) == pytest.approx(40)
 
 
+def test_the_rate_is_that_of_the_last_minute_however_many_samples_there_are():
+    pace = watched(*((t / 100, t) for t in range(10_000)))
+    assert pace.rate == pytest.approx(100, rel=0.01)
+    assert len(pace._samples) < 1000
+
+
 def test_what_was_done_before_a_resumed_run_does_not_count_as_speed():
     assert watched((0, 900), (10, 910)).left(1000) == pytest.approx(90)
 

@@ -53,6 +53,14 @@ def test_a_slow_target_is_heard_of_once_a_minute(clock):
     assert len(stream.getvalue().splitlines()) == 3
 
 
+def test_a_download_is_told_in_bytes_with_its_rate(clock):
+    stream = io.StringIO()
+    fold = Plain(stream, clock)
+    for clock.now, done in ((0, 0), (2, 4_000_000), (6, 12_000_000)):
+        fold(Progress(target="fetch@model", done=done, total=90_300_000, unit="bytes"))
+    assert stream.getvalue() == "fetch@model: 13 % of 90.3 MB, 2.0 MB/s, about 39 s left\n"
+
+
 def test_nothing_to_do_is_one_line():
     stream = io.StringIO()
     finished = (TargetFinished(target=name, outcome="fresh") for name in ("a", "b"))
