@@ -142,8 +142,12 @@ def hash_mismatch(source: LockedSource, file: LockedFile, found: str, hint: str)
 
 def not_here(source: LockedSource, files: Iterable[LockedFile], hint: str = "") -> SourceUnavailable:
     """The error for files that only the network has, when it may not be used."""
-    listed = ", ".join(f"{file.path} ({file.size / 1e6:.1f} MB)" for file in files)
+    listed = ", ".join(f"{file.path} ({_weight(file.size)})" for file in files)
     return SourceUnavailable(
         f"`{source.name}` is not in the cache, and this run is offline: {listed}",
         hint=hint or "run once without `--offline`",
     )
+
+
+def _weight(size_bytes: int) -> str:
+    return f"{size_bytes / 1e6:.1f} MB" if size_bytes >= 50_000 else f"{size_bytes:,} bytes"

@@ -1,6 +1,8 @@
 """A project whose model, rows and recipe are all at a Hub, through the real command."""
 
 import json
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -120,6 +122,21 @@ def test_other_bytes_are_5_and_a_vanished_commit_is_4(project, server, sparsebui
     commits.clear()
     gone = sparsebuild("run", "fetch@model", cwd=project)
     assert (gone.code, "is no longer at the Hub" in gone.err) == (4, True), gone.err
+
+
+def test_two_projects_at_once_download_once(project, server, tmp_path):
+    """Two processes, cold, over one cache; and how far they are is told in bytes."""
+    other = tmp_path / "other"
+    shutil.copytree(project, other)
+    words = [sys.executable, "-m", "sparsebuild", "run", "fetch", "--events", "jsonl"]
+    runs = [subprocess.Popen(words, cwd=folder, stdout=subprocess.PIPE, text=True) for folder in (project, other)]
+    told = [[json.loads(line) for line in run.communicate(timeout=200)[0].splitlines()] for run in runs]
+    assert [run.returncode for run in runs] == [0, 0]
+    large = [path for path in server.paths() if path.startswith("/cdn/")]
+    assert len(large) == len(set(large)) == 3
+    of_model = [e for e in told[0] if e["event"] == "Progress" and e["target"] == "fetch@model"]
+    assert {event["unit"] for event in of_model} == {"bytes"}
+    assert of_model[-1]["done"] == of_model[-1]["total"] > 0
 
 
 def test_no_pickle_without_trust_and_the_line_to_write(project, server, sparsebuild):

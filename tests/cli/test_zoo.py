@@ -1,5 +1,6 @@
 """A project that asks for what the SparseZoo had, from the command line."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -91,8 +92,11 @@ def test_a_project_whose_sources_are_all_on_servers(asking, sparsebuild):
         text = manifest.read_text().replace('source = "recipe.yaml"', f'source = "zoo:{NAME}"')
         manifest.write_text(text.replace('= "data/', f'= "{host.url("/")}'))
         environment = {"SPARSEZOO_API_URL": there.url(""), "SSL_CERT_FILE": str(files.CERTIFICATE)}
-        ran = sparsebuild("lock", cwd=asking, **{**NOWHERE, **environment})
+        ran = sparsebuild("run", "fetch", "--events", "jsonl", cwd=asking, **{**NOWHERE, **environment})
         assert ran.code == 0, ran.err
+    locking = [e for e in map(json.loads, ran.out.splitlines()) if e["event"] == "Progress" and e["target"] == "lock"]
+    assert {"bytes"} == {event["unit"] for event in locking}
+    assert (asking / "data" / "train.jsonl").stat().st_size in {event["total"] for event in locking}
     lock = (asking / "sparse.lock").read_text()
     assert f'kind = "zoo-model"\nrequest = "zoo:{MODEL}"\nresolved = "zoo:{NAME}"\n' in lock
     assert there.url("") not in lock
