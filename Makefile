@@ -4,10 +4,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+SPARSEZOO := .venv-sparsezoo
 QUICKSTART := quickstart
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test lint bench clean
+.PHONY: help quickstart test lint bench sparsezoo clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,8 +29,10 @@ lint: $(STAMP) ## check style, format and types
 bench: $(STAMP) ## time the commands that must start at once
 	$(BIN)/python benchmarks/startup.py
 
-clean: ## remove the virtual environment and the quick start's project
-	rm -rf $(VENV) $(QUICKSTART)
+sparsezoo: $(SPARSEZOO)/.installed ## install the last sparsezoo apart, so that the tests can hold ours to it
+
+clean: ## remove the virtual environments and the quick start's project
+	rm -rf $(VENV) $(SPARSEZOO) $(QUICKSTART)
 
 # The stamp is older than what it depends on when either file changed, and is written only when all went well.
 $(STAMP): pyproject.toml constraints.txt
@@ -37,4 +40,9 @@ $(STAMP): pyproject.toml constraints.txt
 	@echo "installing into $(VENV); PyTorch is large, so the first time takes a while"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install -qq --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+$(SPARSEZOO)/.installed: tests/servers/sparsezoo.txt
+	@$(PYTHON) -m venv $(SPARSEZOO)
+	@$(SPARSEZOO)/bin/python -m pip install -qq --disable-pip-version-check --no-deps --requirement $<
 	@touch $@
