@@ -197,6 +197,8 @@ class _Transfer:
             try:
                 return self._once()
             except (httpx2.TransportError, httpx2.DecodingError) as error:
+                if _is_untrusted(error):
+                    raise _untrusted(host_of(self.address)) from None
                 reason, wait = _said(error), 0.0
             except _Again as error:
                 reason, wait = str(error), error.wait
@@ -388,7 +390,21 @@ def _refused(address: str, response: Response) -> SourceUnavailable:
 
 
 def _unreachable(address: str, error: Exception) -> SourceUnavailable:
+    if _is_untrusted(error):
+        return _untrusted(host_of(address))
     return SourceUnavailable(f"{host_of(address)} cannot be asked: {_said(error)}", hint="check the network")
+
+
+def _is_untrusted(error: Exception) -> bool:
+    """Whether it was the server's certificate, which no further try makes better."""
+    return "CERTIFICATE_VERIFY_FAILED" in str(error)
+
+
+def _untrusted(host: str) -> SourceUnavailable:
+    return SourceUnavailable(
+        f"nobody whom this machine trusts vouches for the certificate of {host}",
+        hint="if it is your own server, or a proxy on the way, name the certificate in SSL_CERT_FILE",
+    )
 
 
 def _said(error: Exception) -> str:

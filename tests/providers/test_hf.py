@@ -9,6 +9,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "providers"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "servers"))
+import files
 import hub
 import hubs
 
@@ -311,6 +312,15 @@ def test_a_dead_mirror_is_told_with_its_name_alone(server, model, context, monke
     said = failure(lambda: resolve("hf:org/tiny", context))
     assert said.startswith("error: the Hub at 127.0.0.1:9 cannot be reached: ")
     assert "secret" not in said
+
+
+def test_a_certificate_that_nobody_vouches_for_is_told_at_once(model, context, said, monkeypatch):
+    with files.serving({}) as mirror:
+        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", mirror.url(""))
+        assert "vouches for the certificate of the Hub at 127.0.0.1:" in failure(
+            lambda: resolve("hf:org/tiny", context)
+        )
+    assert (mirror.asked, said) == ([], [])
 
 
 def test_what_is_no_hub_is_told(server, model, context):

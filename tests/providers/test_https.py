@@ -256,10 +256,14 @@ def test_a_dead_server(server, context):
     assert text.startswith("error: HOST does not send the file: ")
 
 
-def test_a_certificate_that_nobody_vouches_for(server, context, monkeypatch):
+def test_a_certificate_that_nobody_vouches_for(server, context, said, monkeypatch):
     monkeypatch.delenv("SSL_CERT_FILE")
-    assert "certificate verify failed" in failure(server.url("/rows.jsonl"), context)
+    assert failure(server.url("/rows.jsonl"), context) == (
+        "error: nobody whom this machine trusts vouches for the certificate of HOST\n\n"
+        "hint: if it is your own server, or a proxy on the way, name the certificate in SSL_CERT_FILE"
+    )
     assert server.asked == []
+    assert [sentence for sentence in said if "again" in sentence] == []
 
 
 def test_redirects_have_an_end(server, context):
