@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -49,7 +50,10 @@ def bring(sources: Iterable[LockedSource], context: Context) -> None:
         except SourceUnavailable as error:
             problems += error.problems
     if problems:
-        raise SourceUnavailable(*problems)
+        hint = problems[-1].hint
+        raise SourceUnavailable(
+            *(replace(p, hint="") if p.hint == hint else p for p in problems[:-1]), problems[-1]
+        )
 
 
 def _needed(project: Project, targets: Collection[str], force: Collection[str]) -> Iterator[LockedSource]:

@@ -242,7 +242,8 @@ def remember_documents(project: Project) -> None:
     _remember(project.layout, "manifest", slot, _identity(project.written), lambda: manifests.to_json(project.manifest))
     if asked := project.manifest.recipe:
         identity = _recipe_identity(project, asked)
-        _remember(project.layout, "recipe", slot, identity, lambda: asdict(_facts(project, asked)))
+        with contextlib.suppress(SourceUnavailable):  # who needs the recipe says so, with all else that is missing
+            _remember(project.layout, "recipe", slot, identity, lambda: asdict(_facts(project, asked)))
 
 
 def _facts(project: Project, asked: Recipe) -> RecipeFacts:

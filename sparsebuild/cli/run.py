@@ -100,9 +100,7 @@ def run(
         )
         if dry_run:
             opened = _looked_at(opened, locked, frozen, fold)
-            _forecast(opened, targets or (), force or (), as_json)
-            if opened.context.offline:
-                refuse_what_is_missing(opened, targets or (), force or ())
+            _only_tell(opened, targets or (), force or (), as_json)
             return
         opened = settle(opened, locked, frozen, fold)
         if opened.context.offline:
@@ -222,6 +220,19 @@ def build_targets(
     finally:
         if made:
             laid.note(project.layout, made, project.written)
+
+
+def _only_tell(project: Project, targets: Sequence[str], force: Sequence[str], as_json: bool) -> None:
+    """Tell what would be done and, offline, what is missing for it: all of it, where even the recipe is."""
+    from sparsebuild.errors import SourceUnavailable
+
+    try:
+        _forecast(project, targets, force, as_json)
+    except SourceUnavailable:
+        if not project.context.offline:
+            raise
+    if project.context.offline:
+        refuse_what_is_missing(project, targets, force)
 
 
 def _forecast(project: Project, targets: Sequence[str], force: Sequence[str], as_json: bool) -> None:

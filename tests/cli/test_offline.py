@@ -1,6 +1,7 @@
 """--offline, --frozen, --locked and `fetch`: nobody is asked who may not be, and what is missing is told at once."""
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -101,6 +102,20 @@ def test_all_that_is_missing_is_listed_with_sizes(at_hub, project, sparsebuild, 
         assert ran.code == 4, (words, ran.err)
         assert [line.split("`")[1] for line in told] == ["data.train", "data.validation", "model"], words
         assert "this run is offline: train.jsonl (" in told[0]
+        assert ran.err.count("hint: run once without `--offline`") == 1
+
+
+def test_a_recipe_that_is_missing_is_listed_with_all_else(at_hub, project, sparsebuild, watched, tmp_path):
+    at_hub.push("model", "org/recipes", {"recipe.yaml": (project / "recipe.yaml").read_bytes()})
+    manifest = project / "sparse.toml"
+    manifest.write_text(manifest.read_text().replace('"recipe.yaml"', '"hf:org/recipes"'))
+    assert sparsebuild("lock", cwd=project).code == 0
+    shutil.rmtree(project / ".sparsebuild")
+    empty = {name: str(tmp_path / "empty") for name in ("SPARSEBUILD_CACHE_DIR", "HF_HUB_CACHE", "HF_HOME")}
+    for words in (["run"], ["fetch"], ["run", "-n"]):
+        ran = watched(*words, "--offline", cwd=project, **empty)
+        told = [line.split("`")[1] for line in ran.err.splitlines() if line.startswith("error: ")]
+        assert (ran.code, told) == (4, ["data.train", "data.validation", "model", "recipe"]), (words, ran.err)
 
 
 def test_a_model_that_is_pinned_but_not_here(project, watched):
