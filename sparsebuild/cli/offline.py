@@ -51,9 +51,7 @@ def bring(sources: Iterable[LockedSource], context: Context) -> None:
             problems += error.problems
     if problems:
         hint = problems[-1].hint
-        raise SourceUnavailable(
-            *(replace(p, hint="") if p.hint == hint else p for p in problems[:-1]), problems[-1]
-        )
+        raise SourceUnavailable(*(replace(p, hint="") if p.hint == hint else p for p in problems[:-1]), problems[-1])
 
 
 def _needed(project: Project, targets: Collection[str], force: Collection[str]) -> Iterator[LockedSource]:

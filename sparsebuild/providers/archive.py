@@ -24,7 +24,7 @@ from typing import IO, Any, Protocol
 from sparsebuild.errors import SourceUnavailable, UserError
 from sparsebuild.lock import LockedFile, names_fault, path_fault
 from sparsebuild.providers import weights
-from sparsebuild.providers.base import Context, Want, is_wanted
+from sparsebuild.providers.base import ROWS, Context, Want, is_wanted
 
 __all__ = ["MOST_MEMBERS", "Archive", "archive", "chosen", "is_archive", "kept", "needed"]
 
@@ -125,7 +125,7 @@ class _Refused(Exception):
 def _fitting(names: Collection[str], want: Want) -> list[str]:
     if want == "model":
         return sorted({path.rpartition("/")[0] for path in names if path.rpartition("/")[2] == "config.json"} - {""})
-    ends = (".yaml", ".yml", ".md") if want == "recipe" else (".jsonl", ".json", ".csv")
+    ends = (".yaml", ".yml", ".md") if want == "recipe" else ROWS
     return sorted(path for path in names if path.endswith(ends))
 
 

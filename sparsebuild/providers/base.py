@@ -27,6 +27,7 @@ __all__ = [
     "Resolution",
     "Want",
     "OFFLINE",
+    "ROWS",
     "hash_mismatch",
     "is_offline",
     "is_wanted",
@@ -36,6 +37,13 @@ __all__ = [
 Want = Literal["model", "data", "recipe"]
 
 OFFLINE = "SPARSEBUILD_OFFLINE"  # the variable with which a person, or `--offline`, tells all that work for a command
+
+# What a file of rows is called, first what is taken where a dataset holds the same rows twice.
+ROWS = tuple(
+    f".{name}{packed}"
+    for name in ("parquet", "jsonl", "json", "csv", "conll", "ndjson", "bio", "iob")
+    for packed in ("", ".gz", ".zst")
+)
 
 # Of a folder; a file that is named itself needs no pattern. Weights are safetensors: a pickle can run code.
 _WANTED: dict[Want, tuple[str, ...]] = {
@@ -52,7 +60,7 @@ _WANTED: dict[Want, tuple[str, ...]] = {
         "merges.txt",
         "added_tokens.json",
     ),
-    "data": ("*.jsonl", "*.json", "*.csv", "*.parquet"),
+    "data": tuple(f"*{suffix}" for suffix in ROWS),
     "recipe": (),
 }
 

@@ -112,7 +112,8 @@ def _in_folder(folder: Path, text: str, want: Want, trust: str) -> dict[str, Pat
     wanted = {name: path for name, path in files.items() if is_wanted(name, want)}
     if not wanted:
         raise UserError(
-            f"`{text}` holds no .jsonl, .json, .csv or .parquet file", hint="correct the path, or put the files there"
+            f"`{text}` holds no .jsonl, .json, .csv, .conll or .parquet file",
+            hint="correct the path, or put the files there",
         )
     return wanted
 

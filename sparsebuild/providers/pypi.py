@@ -21,7 +21,7 @@ from shutil import copyfileobj
 
 from sparsebuild.errors import SourceUnavailable, UserError
 from sparsebuild.lock import LockedFile, LockedSource, path_fault
-from sparsebuild.providers.base import Context, Resolution, Want, hash_mismatch, is_wanted
+from sparsebuild.providers.base import ROWS, Context, Resolution, Want, hash_mismatch, is_wanted
 from sparsebuild.registry import did_you_mean
 
 __all__ = ["Package", "PypiProvider"]
@@ -177,7 +177,7 @@ def _no_such_folder(package: Package, fault: str, known: dict[str, zipfile.ZipIn
     if want == "model":
         fitting = {path.rpartition("/")[0] for path in known if path.rpartition("/")[2] == "config.json"}
     else:
-        fitting = {path for path in known if path.endswith((".jsonl", ".json", ".csv", ".yaml", ".yml", ".md"))}
+        fitting = {path for path in known if path.endswith((*ROWS, ".yaml", ".yml", ".md"))}
     listed = ", ".join(f"`#{path}`" for path in sorted(fitting))
     where = f"`{package.inner}` of `{package.requirement}`" if package.inner else f"the top of `{package.requirement}`"
     return UserError(f"{where} {fault}", hint=f"the package has: {listed}" if listed else "the package has none")

@@ -46,6 +46,21 @@ def test_a_model_is_the_files_it_needs(context):
     ]
 
 
+def test_a_folder_that_sparseml_wrote_is_a_model_and_its_recipe_one_too(context):
+    """Its weights were a pickle at first and safetensors later; `training_args.bin` is a pickle that nobody opens."""
+    names = ("config.json", "recipe.yaml", "tokenizer.json", "trainer_state.json", "training_args.bin", "vocab.txt")
+    put(context.root, *(f"out/{name}" for name in names), "out/pytorch_model.bin", "out/checkpoint-500/config.json")
+    (context.root / "out/config.json").write_text("{}")
+    weights = "`out`: the weights are only there as pytorch_model.bin, a pickle"
+    assert weights in failure("file:out", context, "model", SourceUnavailable)
+    trusted = replace(context, trust="pickle")
+    taken = ["config.json", "pytorch_model.bin", "tokenizer.json", "vocab.txt"]
+    assert list(resolved("file:out", trusted, "model")) == taken
+    put(context.root, "out/model.safetensors")
+    assert "model.safetensors" in resolved("file:out", context, "model")
+    assert list(resolved("file:out/recipe.yaml", context, "recipe")) == ["recipe.yaml"]
+
+
 def test_weights_in_parts(context):
     names = ["config.json", "model-1.safetensors", "model-2.safetensors", "model.safetensors.index.json"]
     put(context.root, *(f"m/{name}" for name in names), "m/model-3.safetensors")
@@ -58,6 +73,8 @@ def test_weights_in_parts(context):
 def test_a_folder_of_rows_is_its_data_files(context):
     put(context.root, "data/b.jsonl", "data/a.csv", "data/notes.txt", "data/more/c.jsonl")
     assert list(resolved("file:data", context)) == ["a.csv", "b.jsonl"]
+    put(context.root, "data/c.conll.zst", "data/d.jsonl.gz", "data/e.tar.gz", "data/f.gz")
+    assert list(resolved("file:data", context)) == ["a.csv", "b.jsonl", "c.conll.zst", "d.jsonl.gz"]
 
 
 def test_a_pattern_and_a_list_are_named_below_what_they_share(context):
@@ -126,7 +143,9 @@ def test_a_folder_that_is_no_model(context, files, fault, kind):
 
 def test_a_folder_without_rows(context):
     put(context.root, "data/notes.txt")
-    assert failure("file:data", context).startswith("error: `data` holds no .jsonl, .json, .csv or .parquet file\n")
+    assert failure("file:data", context).startswith(
+        "error: `data` holds no .jsonl, .json, .csv, .conll or .parquet file\n"
+    )
 
 
 def test_a_recipe_is_one_file(context):

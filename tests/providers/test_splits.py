@@ -19,6 +19,8 @@ def card(yaml):
         (["a.jsonl", "b.jsonl"], "train", 2),
         (["train.jsonl", "train.parquet", "test.parquet"], "train", 1),
         (["my_eval_set.json", "training.json"], "test", 1),
+        (["train.jsonl.gz", "train-2.jsonl.gz", "train.json"], "train", 2),
+        (["train.conll", "dev.conll", "README.md"], "validation", 1),
     ],
 )
 def test_names_say_what_is_what(paths, split, chosen):
