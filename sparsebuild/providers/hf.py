@@ -275,7 +275,7 @@ def _converted(at: _At) -> _At:
         return at.another(splits.CONVERTED)
     except Gone:
         raise SourceUnavailable(
-            f"`{at.repository}` holds no .parquet, .jsonl, .json, .csv or .conll rows, and the Hub has not converted it",
+            f"`{at.repository}` holds no rows as Parquet, JSON, CSV or CoNLL, and the Hub has not converted it",
             hint="a dataset by a script runs nowhere any more: save its rows as files, and name those",
         ) from None
 

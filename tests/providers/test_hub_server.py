@@ -57,3 +57,15 @@ def test_datasets_loads_what_we_pin(server, tmp_path, monkeypatch):
     loaded = datasets.load_dataset("org/rows", cache_dir=str(tmp_path / "datasets"))
     assert {split: list(rows) for split, rows in loaded.items()} == {"train": hubs.ROWS, "validation": hubs.ROWS}
     assert loaded["train"].features["ner_tags"].feature.names == hubs.LABELS
+
+
+def test_datasets_loads_what_the_hub_made_of_a_script(server, tmp_path, monkeypatch):
+    import datasets
+
+    monkeypatch.setattr("datasets.config.HF_ENDPOINT", server.endpoint)
+    server.push("dataset", "org/script", {"script.py": b"raise"})
+    rows = {f"org/{split}/0000.parquet": hubs.parquet() for split in ("train", "validation")}
+    server.push("dataset", "org/script", rows, ref="refs/convert/parquet")
+    folder = str(tmp_path / "datasets")
+    loaded = datasets.load_dataset("org/script", revision="refs/convert/parquet", cache_dir=folder)
+    assert {split: list(rows) for split, rows in loaded.items()} == {"train": hubs.ROWS, "validation": hubs.ROWS}
