@@ -16,11 +16,14 @@ pytestmark = pytest.mark.slow
 WNUT_TAGS = tutorial.tags(tutorial.WNUT)
 
 # Enough to train, prune and quantize; far too little to learn anything.
-QUICK = [
-    f"--set={setting}"
-    for setting in ("data.max_train_samples=32", "data.max_eval_samples=32", "recipe.args.num_epochs=2")
-    + ("recipe.args.qat_start_epoch=1", "recipe.args.observer_epoch=1.5")
-]
+SETTINGS = {
+    "data.max_train_samples": 32,
+    "data.max_eval_samples": 32,
+    "recipe.args.num_epochs": 2,
+    "recipe.args.qat_start_epoch": 1,
+    "recipe.args.observer_epoch": 1.5,
+}
+QUICK = [f"--set={key}={value}" for key, value in SETTINGS.items()]
 
 
 @pytest.fixture(scope="module")
