@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -122,6 +123,24 @@ def test_other_bytes_are_5_and_a_vanished_commit_is_4(project, server, sparsebui
     commits.clear()
     gone = sparsebuild("run", "fetch@model", cwd=project)
     assert (gone.code, "is no longer at the Hub" in gone.err) == (4, True), gone.err
+
+
+def test_a_download_that_was_killed_goes_on_where_it_was(project, server, sparsebuild, tmp_path):
+    files = next(iter(server.repos["model", "org/bert"].commits.values()))
+    server.push("model", "org/bert", {**files, "model.safetensors": hubs.safetensors(size=8_000_000)})
+    assert sparsebuild("lock", cwd=project).code == 0
+    server.faults += [("/cdn/", hub.stall(60, after=3_000_000))]
+    words = [sys.executable, "-m", "sparsebuild", "run", "fetch@model"]
+    run = subprocess.Popen(words, cwd=project, stderr=subprocess.DEVNULL)
+    parts = tmp_path / "cache" / "temporary"
+    until = time.monotonic() + 60
+    while time.monotonic() < until and sum(part.stat().st_size for part in parts.glob("hub-*.part")) < 3_000_000:
+        time.sleep(0.05)
+    run.kill()
+    run.wait()
+    server.asked.clear()
+    assert sparsebuild("run", "fetch@model", cwd=project).code == 0
+    assert [asked.headers.get("Range") for asked in server.asked if "/cdn/" in asked.path] == ["bytes=3000000-"]
 
 
 def test_two_projects_at_once_download_once(project, server, tmp_path):
