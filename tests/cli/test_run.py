@@ -1,5 +1,6 @@
 """cli/run.py, on a random model: from a file of text to a model that can be tried."""
 
+import gzip
 import json
 import shutil
 import subprocess
@@ -120,3 +121,17 @@ def test_a_summary_for_programs(built, sparsebuild):
     ran = sparsebuild("-C", built[0], "run", "--json", "--quiet")
     assert list(ran.json) == ["schema_version", "project", "outcomes", "results"]
     assert (set(ran.json["outcomes"].values()), ran.err) == ({"fresh"}, "")
+
+
+def test_packed_columns_by_a_pattern_with_some_set_aside(project, sparsebuild):
+    for number in range(3):
+        text = "\n".join(f"ada NNP B-person\n{verb} VBD O\n" for verb in ("wrote", "went", "spoke", "sang"))
+        (project / f"data/{number}.conll.gz").write_bytes(gzip.compress(text.encode()))
+    manifest = project / "sparse.toml"
+    text = manifest.read_text().replace("data/train.jsonl", "data/*.conll.gz")
+    manifest.write_text(text.replace('validation = "data/validation.jsonl"', "validation_fraction = 0.4"))
+    ran = sparsebuild("run", "prepare", cwd=project)
+    assert ran.code == 0, ran.err
+    report = json.loads((project / ".sparsebuild/prepare/report.json").read_text())
+    assert sum(split["sentences"] for split in report.values()) == 12
+    assert f"prepare: validation: {report['validation']['sentences']} of 12 sentences set aside" in ran.err
