@@ -58,8 +58,8 @@ def fetch(
         chosen = [name for name in graph(opened).select(targets or ()) if name.startswith("fetch@")]
         if chosen:
             build_targets(opened, chosen, force=(), keep_going=True, wait=True, jobs=_AT_ONCE, fold=fold)
-    sources = _of(chosen, opened)
-    bring(sources, opened.context)  # what the cache lost of what stands in the project
+        sources = _of(chosen, opened)
+        bring(sources, opened.context)  # what the cache lost of what stands in the project
     if as_json:
         facts = [{"name": s.name, "files": len(s.files), "bytes": sum(f.size for f in s.files)} for s in sources]
         write_document({"project": opened.manifest.project.name, "sources": facts})

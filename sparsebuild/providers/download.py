@@ -29,7 +29,19 @@ from sparsebuild.providers.base import Context
 if TYPE_CHECKING:
     from httpx2 import Client, Response
 
-__all__ = ["TOKENS", "Download", "Unchanged", "address_fault", "alone", "download", "host_of", "led_to", "post_json"]
+__all__ = [
+    "TOKENS",
+    "Download",
+    "Unchanged",
+    "address_fault",
+    "alone",
+    "download",
+    "host_of",
+    "is_untrusted",
+    "led_to",
+    "post_json",
+    "untrusted",
+]
 
 TOKENS = "SPARSEBUILD_HTTPS_TOKENS"  # "files.example.org=SECRET other.example.org:8443=SECRET"
 
@@ -197,8 +209,8 @@ class _Transfer:
             try:
                 return self._once()
             except (httpx2.TransportError, httpx2.DecodingError) as error:
-                if _is_untrusted(error):
-                    raise _untrusted(host_of(self.address)) from None
+                if is_untrusted(error):
+                    raise untrusted(host_of(self.address)) from None
                 reason, wait = _said(error), 0.0
             except _Again as error:
                 reason, wait = str(error), error.wait
@@ -390,17 +402,18 @@ def _refused(address: str, response: Response) -> SourceUnavailable:
 
 
 def _unreachable(address: str, error: Exception) -> SourceUnavailable:
-    if _is_untrusted(error):
-        return _untrusted(host_of(address))
+    if is_untrusted(error):
+        return untrusted(host_of(address))
     return SourceUnavailable(f"{host_of(address)} cannot be asked: {_said(error)}", hint="check the network")
 
 
-def _is_untrusted(error: Exception) -> bool:
+def is_untrusted(error: Exception) -> bool:
     """Whether it was the server's certificate, which no further try makes better."""
     return "CERTIFICATE_VERIFY_FAILED" in str(error)
 
 
-def _untrusted(host: str) -> SourceUnavailable:
+def untrusted(host: str) -> SourceUnavailable:
+    """The error for a server, by its name, whose certificate does not hold."""
     return SourceUnavailable(
         f"nobody whom this machine trusts vouches for the certificate of {host}",
         hint="if it is your own server, or a proxy on the way, name the certificate in SSL_CERT_FILE",

@@ -21,6 +21,7 @@ from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from sparsebuild.errors import HashMismatch, SourceUnavailable, UserError
+from sparsebuild.providers.download import is_untrusted, untrusted
 
 __all__ = ["Gone", "Hub", "Listing", "Remote", "Repository", "Stopped", "git_name", "is_offline"]
 
@@ -243,8 +244,7 @@ class Hub:
                 ) from None
             except (httpx2.TransportError, httpx2.TooManyRedirects, httpx2.DecodingError) as error:
                 wait = 2.0 ** (tried - 1)
-                is_final = "CERTIFICATE_VERIFY_FAILED" in str(error)
-                if is_final or tried == (3 if isinstance(error, httpx2.ConnectError) else _TRIES):
+                if is_untrusted(error) or tried == (3 if isinstance(error, httpx2.ConnectError) else _TRIES):
                     raise self._unreachable(error) from None
                 why = "does not answer" if isinstance(error, httpx2.TimeoutException) else "breaks the connection"
                 why = "cannot be reached" if isinstance(error, httpx2.ConnectError) else why
@@ -255,11 +255,8 @@ class Hub:
     def _unreachable(self, error: Exception) -> SourceUnavailable:
         import httpx2
 
-        if "CERTIFICATE_VERIFY_FAILED" in str(error):
-            return SourceUnavailable(
-                f"nobody whom this machine trusts vouches for the certificate of the Hub at {self.host}",
-                hint="if it is your own mirror, or a proxy on the way, name the certificate in SSL_CERT_FILE",
-            )
+        if is_untrusted(error):
+            return untrusted(f"the Hub at {self.host}")
         timeout = isinstance(error, httpx2.TimeoutException)
         said = "it does not answer" if timeout else str(error) or type(error).__name__
         return SourceUnavailable(
