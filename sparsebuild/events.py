@@ -75,7 +75,7 @@ class Progress:
 
     target: str
     done: float
-    total: float
+    total: float  # 0 where nobody knows
     unit: str  # "steps", "sentences", "bytes", "files"
     fields: Mapping[str, float | str] = field(default_factory=dict)
 

