@@ -145,6 +145,8 @@ def test_a_download_that_was_killed_goes_on_where_it_was(project, server, sparse
 
 def test_two_projects_at_once_download_once(project, server, tmp_path):
     """Two processes, cold, over one cache; and how far they are is told in bytes."""
+    files = next(iter(server.repos["model", "org/bert"].commits.values()))
+    server.push("model", "org/bert", {**files, "model.safetensors": hubs.safetensors(size=100_000)})
     other = tmp_path / "other"
     shutil.copytree(project, other)
     words = [sys.executable, "-m", "sparsebuild", "run", "fetch", "--events", "jsonl"]
