@@ -19,7 +19,7 @@ from sparsebuild.engine.graph import Graph
 from sparsebuild.errors import ManifestError, Problem
 from sparsebuild.libraries import major_minor
 from sparsebuild.lock import Lock
-from sparsebuild.manifest import Data, Export, Manifest, Train, defaults, settings
+from sparsebuild.manifest import Bench, Data, Export, Manifest, Train, defaults, settings
 from sparsebuild.origins import Documents, Origins
 from sparsebuild.steps import STEPS
 from sparsebuild.steps.prepare import SETTINGS as PREPARE_SETTINGS
@@ -86,6 +86,7 @@ class _Pipeline:
         yield self._eval()
         yield self._export()
         yield self._gate()
+        yield self._bench()
 
     # ---- what the documents ask for
 
@@ -189,7 +190,14 @@ class _Pipeline:
     def _gate(self) -> Action:
         params = {"gates": settings(self.manifest.gate)}
         inputs = [_all("eval", "eval"), _all("export", "export")]
+        if self.manifest.gate.speedup or self.manifest.gate.latency_ms:
+            inputs.append(_all("bench", "bench"))
         return self._action("gate", params=params, inputs=inputs, folder="build/export")
+
+    def _bench(self) -> Action:
+        inputs = [_all("export", "export"), _model("model", "train"), *_prepared("validation")]
+        params = settings(self.manifest.bench)
+        return self._action("bench", params=params, inputs=inputs, under="bench", defaults=defaults(Bench))
 
     # ---- what they have in common
 
@@ -223,6 +231,7 @@ class _Pipeline:
         sources: Mapping[str, Any] | None = None,
         folder: str = "",
         under: str = "train",
+        defaults: Mapping[str, Any] = _DEFAULTS,
     ) -> Action:
         step = step or name.partition("@")[0]
         known = STEPS[step]
@@ -240,8 +249,10 @@ class _Pipeline:
             folder=kept,
             where=known.where,
             resource=known.resource,
+            exact=known.exact,
+            on_demand=known.on_demand,
             origins=Origins(self.documents, name, under),
-            defaults=_DEFAULTS,
+            defaults=defaults,
         )
 
 

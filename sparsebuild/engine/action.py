@@ -52,6 +52,7 @@ class Action:
     where: Place = "worker"
     resource: str = ""  # at most one action at a time works with it ("device"); empty: it needs none
     exact: bool = True  # the same question gives the same bytes; if not, numbers within a tolerance
+    on_demand: bool = False  # built where it is named, or needed; not where everything is asked for
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):

@@ -19,7 +19,7 @@ the action's name, its        the same question under another name has the same 
 folder, its upstream's name   so a step may not let its name or a path shape what it writes
 origins ("sparse.toml:12")    moving a line changes nothing; a comment reruns nothing
 where it runs                 inline or in a worker, on which host or device, with how many workers, what it shares
-                              with others, whether it is exact to the bit: not the question
+                              with others, whether it is exact to the bit, or built on demand: not the question
 mtimes, inodes, owners        `touch` changes nothing; they only spare us hashing, see `stat_cache.py`
 absolute paths, environment   projects move; what a step needs it is given
 notes, seconds                facts about one try

@@ -44,7 +44,7 @@ class Graph:
         return tuple(self._users[name])
 
     def select(self, targets: Iterable[str] = ()) -> tuple[str, ...]:
-        """The actions to look at for `targets` and all that they need, in order; everything for no targets.
+        """The actions to look at for `targets` and all that they need, in order. For none: all that is not on demand.
 
         `x` and `+x` are the same, as in make; `x+` is also what needs x. `fetch` is every `fetch@…` and `fetch[…]`;
         `*` and `?` stand for characters. An unknown name is a UserError.
@@ -54,8 +54,13 @@ class Graph:
         for target in asked:
             named = self.named(target.removesuffix("+"))
             wanted |= _closure(named, self.users) if target.endswith("+") else set(named)
-        chosen = _closure(wanted, self.needs) if asked else set(self.names)
+        chosen = _closure(wanted if asked else self.usual, self.needs)
         return tuple(name for name in self.names if name in chosen)
+
+    @property
+    def usual(self) -> tuple[str, ...]:
+        """What is meant where no target is named."""
+        return tuple(action.name for action in self if not action.on_demand)
 
     def named(self, target: str) -> tuple[str, ...]:
         """The actions that `target` names, without what they need."""

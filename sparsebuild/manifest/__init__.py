@@ -6,6 +6,7 @@ from sparsebuild.manifest.jsonform import defaults, from_json, settings, to_json
 from sparsebuild.manifest.layers import Written, setting
 from sparsebuild.manifest.locate import locate
 from sparsebuild.manifest.model import (
+    Bench,
     Data,
     Export,
     Gate,
@@ -14,6 +15,7 @@ from sparsebuild.manifest.model import (
     Model,
     Project,
     Recipe,
+    Sensitivity,
     Sources,
     Teacher,
     TeacherTrain,
@@ -24,6 +26,7 @@ from sparsebuild.manifest.schema import schema
 from sparsebuild.manifest.sources import split_source, written_in_full
 
 __all__ = [
+    "Bench",
     "Data",
     "Export",
     "Gate",
@@ -32,6 +35,7 @@ __all__ = [
     "Model",
     "Project",
     "Recipe",
+    "Sensitivity",
     "Sources",
     "Teacher",
     "TeacherTrain",

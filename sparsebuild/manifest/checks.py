@@ -7,6 +7,7 @@ checked everywhere else and a person sees all of its faults at once. What has a 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, time
@@ -29,6 +30,9 @@ _NEEDS = {
     "eval": ("train",),
     "export": ("train",),
     "gate": ("eval", "export"),
+    "bench": ("export",),
+    "sensitivity": ("train",),
+    "report": ("eval", "bench"),
 }
 
 # Where a target can stand as a source, and the target that then needs it. Of the references that make one circle the
@@ -70,6 +74,7 @@ def check(document: Mapping[str, Any]) -> Iterator[Fault]:
     yield from _data(document)
     yield from _train(document)
     yield from _gate(document)
+    yield from _bench(document)
     yield from _replacements(document)
 
 
@@ -287,6 +292,31 @@ def _gate(document: Mapping[str, Any]) -> Iterator[Fault]:
             hint="add `[teacher]`, or leave this line out",
             at="key",
         )
+
+
+def _bench(document: Mapping[str, Any]) -> Iterator[Fault]:
+    """Shapes that can be read, runtimes that are named once, and interpreters that another machine may have too."""
+    for key in ("runtimes", "shapes"):
+        said = _get(document, ("bench", key))
+        if said == []:
+            yield Fault(path=("bench", key), message=f"`bench.{key}` must not be an empty list")
+        for number, one in enumerate(said) if isinstance(said, list) else ():
+            if one in said[:number]:
+                yield Fault(path=("bench", key, number), message=f'`bench.{key}` names "{one}" twice')
+            elif key == "shapes" and isinstance(one, str) and not _SHAPE.fullmatch(one):
+                message = f'`bench.shapes` must hold sentences × pieces, such as "32x128", found "{one}"'
+                yield Fault(path=("bench", key, number), message=message)
+    python = _get(document, ("bench", "python"))
+    for runtime, path in python.items() if isinstance(python, dict) else ():
+        if isinstance(path, str) and path.startswith(("/", "~")):
+            yield Fault(
+                path=("bench", "python", runtime),
+                message=f'`bench.python.{runtime}` must not name a place of this machine, found "{path}"',
+                hint=f"write the path from the project's folder, or set SPARSEBUILD_PYTHON_{runtime.upper()} to it",
+            )
+
+
+_SHAPE = re.compile(r"[1-9][0-9]{0,3}x[1-9][0-9]{0,3}")
 
 
 def _replacements(document: Mapping[str, Any]) -> Iterator[Fault]:

@@ -7,6 +7,7 @@ from dataclasses import MISSING, fields
 from typing import Any
 
 from sparsebuild.manifest.model import (
+    Bench,
     Data,
     Export,
     Gate,
@@ -15,6 +16,7 @@ from sparsebuild.manifest.model import (
     Model,
     Project,
     Recipe,
+    Sensitivity,
     Sources,
     Teacher,
     TeacherTrain,
@@ -33,10 +35,12 @@ _TABLES: dict[type, dict[str, Any]] = {
         "train": Train,
         "export": Export,
         "gate": Gate,
+        "bench": Bench,
+        "sensitivity": Sensitivity,
         "sources": Sources,
     },
     Teacher: {"train": TeacherTrain},
-    Gate: dict.fromkeys(("f1", "f1_drop_from_teacher", "sparsity", "agreement", "size_mb"), Limit),
+    Gate: dict.fromkeys((f.name for f in fields(Gate)), Limit),
 }
 
 
@@ -92,4 +96,6 @@ def _frozen(kind: Any, value: Any) -> Any:
     return tuple(value) if isinstance(value, list) and kind is not Recipe else value
 
 
-_ALL_TABLES = {Manifest, Project, Model, Teacher, TeacherTrain, Data, Recipe, Train, Export, Gate, Sources}
+_ALL_TABLES = {
+    Manifest, Project, Model, Teacher, TeacherTrain, Data, Recipe, Train, Export, Gate, Bench, Sensitivity, Sources,
+}  # fmt: skip

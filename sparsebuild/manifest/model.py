@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 __all__ = [
+    "Bench",
     "Comparison",
     "Data",
     "Export",
@@ -22,6 +23,7 @@ __all__ = [
     "Model",
     "Project",
     "Recipe",
+    "Sensitivity",
     "Sources",
     "Teacher",
     "TeacherTrain",
@@ -301,6 +303,60 @@ class Gate:
     size_mb: Limit | None = field(
         default=None, metadata=_about("The size of the exported file in megabytes of 1,000,000 bytes.")
     )
+    speedup: Limit | None = field(
+        default=None,
+        metadata=_about(
+            "How many times faster than its dense float model the exported file is, by `bench`: in the first of its "
+            "runtimes, at the first of its shapes."
+        ),
+    )
+    latency_ms: Limit | None = field(
+        default=None, metadata=_about("The median time that the exported file takes there, in milliseconds.")
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """What `sparsebuild run bench` measures."""
+
+    __pydantic_config__: ClassVar[Mapping[str, object]] = _STRICT
+
+    runtimes: tuple[Literal["onnxruntime", "openvino", "deepsparse"], ...] = field(
+        default=("onnxruntime", "openvino", "deepsparse"),
+        metadata=_about("Where to run the file. One that is not installed is named and left out."),
+    )
+    python: dict[str, str] = field(
+        default_factory=dict,
+        metadata=_about(
+            "For a runtime that lives in another environment, the Python of that: a path from this file's folder, or a "
+            "command. The variable SPARSEBUILD_PYTHON_<RUNTIME> wins over it."
+        ),
+    )
+    shapes: tuple[str, ...] = field(
+        default=("1x128", "32x128", "1x32"),
+        metadata=_about("Sentences at once × pieces of each. Real sentences, one at a time, are always measured too."),
+    )
+    threads: int = field(default=1, metadata=_about("Threads that each runtime may use.", ge=1))
+    seconds: float = field(
+        default=2.0, metadata=_about("Time to spend on each file at each shape, about; at least five runs.", gt=0)
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sensitivity:
+    """What `sparsebuild sensitivity` tries on each layer alone."""
+
+    __pydantic_config__: ClassVar[Mapping[str, object]] = _STRICT
+
+    model: Literal["train", "teacher"] = field(
+        default="train", metadata=_about("The trained model to start from: the one of `train`, or its teacher.")
+    )
+    prune: float = field(
+        default=0.5, metadata=_about("The share of a layer's weights to prune, of those that are left.", gt=0, lt=1)
+    )
+    sentences: int = field(
+        default=256, metadata=_about("Take only so many of the validation rows, the first ones.", ge=1)
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -329,4 +385,6 @@ class Manifest:
     train: Train = field(default_factory=Train)
     export: Export = field(default_factory=Export)
     gate: Gate = field(default_factory=Gate)
+    bench: Bench = field(default_factory=Bench)
+    sensitivity: Sensitivity = field(default_factory=Sensitivity)
     sources: Sources = field(default_factory=Sources)

@@ -22,6 +22,8 @@ class Step:
     libraries: tuple[str, ...] = ()
     where: Literal["inline", "worker"] = "worker"
     resource: str = ""  # what it needs for itself while it works: two of these never work at once
+    exact: bool = True  # the same inputs give the same bytes
+    on_demand: bool = False  # built where it is named, or needed
 
 
 _TRAINS = ("torch", "transformers", "accelerate")
@@ -39,4 +41,11 @@ STEPS = {
         resource=_DEVICE,
     ),
     "gate": Step(function="sparsebuild.steps.gate:run", where="inline"),
+    "bench": Step(
+        function="sparsebuild.steps.bench:run",
+        libraries=("torch", "transformers", "onnx", "onnxruntime"),
+        resource=_DEVICE,
+        exact=False,
+        on_demand=True,
+    ),
 }

@@ -1,7 +1,7 @@
 """Hold the build to what `[gate]` demands, and promote the export only if all of it holds.
 
-Inputs: `eval` and `export`. The outputs are the export itself and `gate.json`; when a line does not hold there are
-none, and what was promoted before stays.
+Inputs: `eval` and `export`, and `bench` where `[gate]` speaks of speed. The outputs are the export itself and
+`gate.json`; when a line does not hold there are none, and what was promoted before stays.
 """
 
 from __future__ import annotations
@@ -17,12 +17,14 @@ from sparsebuild.manifest import Limit
 
 __all__ = ["figures", "run"]
 
+_OF_BENCH = ("speedup", "latency_ms")
+
 
 def run(job: Job, report: Report) -> None:
     """Compare each figure with its limit; raises GateFailed naming every one that does not hold."""
     evaluation = json.loads((job.inputs["eval"] / "metrics.json").read_text())["models"]
     export = json.loads((job.inputs["export"] / "export.json").read_text())
-    found = figures(evaluation, export)
+    found = figures(evaluation, export) | (_speed(job) if "bench" in job.inputs else {})
     gates = [_gate(name, limit, found) for name, limit in job.params.get("gates", {}).items()]
     for gate in gates:
         report.metric(f"gate.{gate['name']}", gate["value"])
@@ -53,7 +55,14 @@ def figures(evaluation: Mapping[str, Any], export: Mapping[str, Any]) -> dict[st
     return found
 
 
+def _speed(job: Job) -> dict[str, float]:
+    """What was measured in the first runtime at the first shape; nothing where that did not run."""
+    headline = json.loads((job.inputs["bench"] / "bench.json").read_text())["headline"]
+    return {name: float(headline[name]) for name in _OF_BENCH if name in headline}
+
+
 def _gate(name: str, limit: str, found: Mapping[str, float]) -> dict[str, Any]:
     if name not in found:
-        raise GateFailed(f"gate.{name} has nothing to compare with: the build has no teacher")
+        lacks = "`bench` could not run the first of its runtimes" if name in _OF_BENCH else "the build has no teacher"
+        raise GateFailed(f"gate.{name} has nothing to compare with: {lacks}")
     return {"name": name, "value": found[name], "limit": limit, "holds": Limit.parse(limit).holds(found[name])}

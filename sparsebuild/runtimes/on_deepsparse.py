@@ -1,0 +1,36 @@
+"""DeepSparse, which computes with the weights that are not zero. It takes one shape; smaller ones are padded to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+NAME = "deepsparse"
+
+
+def version() -> str:
+    import deepsparse
+
+    return str(deepsparse.__version__)
+
+
+def open_model(path: str, threads: int) -> Any:
+    import deepsparse  # noqa: F401 - not to be found is told when a model is opened, as elsewhere
+
+    return path, threads
+
+
+def feed(model: Any, batches: list[Any]) -> list[Callable[[], Any]]:
+    import deepsparse
+    import numpy as np
+
+    path, threads = model
+    rows, width = (max(batch[0].shape[axis] for batch in batches) for axis in (0, 1))
+    engine = deepsparse.Engine(path, batch_size=rows, num_cores=threads, input_shapes=[[rows, width]] * 3)
+
+    def run(batch: Any) -> Callable[[], Any]:
+        margins = [((0, rows - array.shape[0]), (0, width - array.shape[1])) for array in batch]
+        padded = [np.pad(array, margin) for array, margin in zip(batch, margins)]
+        return lambda: engine.run(padded)
+
+    return [run(batch) for batch in batches]

@@ -1,0 +1,218 @@
+"""Time the exported file beside its dense float model and ONNX Runtime's dynamic int8: `bench.json`.
+
+Inputs: `export`, `model` (a float model is written from it) and `validation`, whose sentences are computed. What is
+left is another each time, as clocks are; the step says so (`exact`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sparsebuild.engine.job import Job, Report
+from sparsebuild.errors import TargetFailed, UserError
+
+if TYPE_CHECKING:
+    from sparsebuild.runtimes.turns import Entrant, Feed
+
+__all__ = ["EXPORT", "FILLED", "FLOAT", "run"]
+
+EXPORT, FILLED, FLOAT, DYNAMIC = "export", "zeros filled", "dense fp32", "dynamic int8"
+SENTENCES = "sentences"
+_MOST_SENTENCES = 48
+_DEFAULTS: Mapping[str, Any] = {
+    "runtimes": ("onnxruntime", "openvino", "deepsparse"),
+    "python": {},
+    "shapes": ("1x128", "32x128", "1x32"),
+    "threads": 1,
+    "seconds": 2.0,
+}
+
+
+def run(job: Job, report: Report) -> None:
+    """Write the files to compare, time them in turns, and say what zeros buy."""
+    from sparsebuild.runtimes.turns import opened
+    from sparsebuild.training.determinism import cpu_kind
+
+    asked = {name: job.params.get(name, default) for name, default in _DEFAULTS.items()}
+    cpu = cpu_kind()
+    report.note("cpu", cpu)
+    feeds = _feeds(job, asked["shapes"])
+    files = _files(job, report)
+    places = [(r, name, path) for r in asked["runtimes"] for name, path in files.items() if _belongs(name, r)]
+    with job.log.open("a") as log, opened(places, _interpreters(job, asked), asked["threads"], log) as entrants:
+        _tell_absent(entrants, report)
+        timings = [row for feed in feeds for row in _timed(entrants, feed, feeds, asked["seconds"], report)]
+        memory = _memory(entrants)
+    document = {
+        "cpu": cpu,
+        "threads": asked["threads"],
+        "runtimes": _runtimes(entrants),
+        "files": [_file(name, path) for name, path in files.items()],
+        "timings": timings,
+        "memory": memory,
+        "zeros": _what_zeros_buy(timings),
+        "headline": _headline(timings, asked["runtimes"][0], feeds[0].name),
+    }
+    for name, value in document["headline"].items():
+        if isinstance(value, float):
+            report.metric(name, value)
+    (job.out / "bench.json").write_text(json.dumps({"schema_version": 1, **document}, indent=1) + "\n")
+
+
+# ---- what is compared
+
+
+def _files(job: Job, report: Report) -> dict[str, Path]:
+    """The exported file; the same without its zeros, if it has any; the dense float model; its dynamic int8."""
+    from sparsebuild.exporters.baselines import fill_zeros, write_dynamic_int8
+    from sparsebuild.exporters.fp32 import export
+    from sparsebuild.training.models import open_float_model
+
+    shutil.rmtree(job.scratch, ignore_errors=True)
+    job.scratch.mkdir()
+    exported = job.inputs["export"] / "deployment" / "model.onnx"
+    paths = {name: job.scratch / f"{name.replace(' ', '-')}.onnx" for name in ("float", FILLED, FLOAT, DYNAMIC)}
+    report.log("writing the dense float model and its dynamic int8")
+    opset = json.loads((job.inputs["export"] / "export.json").read_text()).get("opset", 20)
+    export(open_float_model(job.inputs["model"]), paths["float"], opset)
+    fill_zeros(paths["float"], paths[FLOAT])
+    write_dynamic_int8(paths[FLOAT], paths[DYNAMIC])
+    has_zeros = fill_zeros(exported, paths[FILLED])
+    return {EXPORT: exported, **{n: paths[n] for n in (FILLED, FLOAT, DYNAMIC) if n != FILLED or has_zeros}}
+
+
+def _belongs(name: str, runtime: str) -> bool:
+    """ONNX Runtime's dynamic quantization is its own: operators that others need not know."""
+    return name != DYNAMIC or runtime == "onnxruntime"
+
+
+def _feeds(job: Job, shapes: Sequence[str]) -> list[Feed]:
+    """The shapes, filled with the pieces of the validation set, and sentences of it as they are, one at a time."""
+    import numpy as np
+
+    from sparsebuild.runtimes.turns import Feed
+    from sparsebuild.tasks.prepared import PreparedSplit
+
+    split = PreparedSplit.open(job.inputs["validation"])
+    config = json.loads((job.inputs["export"] / "deployment" / "config.json").read_text())
+    most = int(config.get("max_position_embeddings", 512))
+    feeds = []
+    for shape in shapes:
+        rows, length = (int(number) for number in shape.split("x"))
+        if length > most:
+            raise UserError(f"`bench.shapes` has {shape}, but the model reads at most {most} pieces")
+        batch = np.resize(np.asarray(split.input_ids), (rows, length)).tolist()
+        feeds.append(Feed(name=shape, batches=[batch]))
+    chosen = np.linspace(0, len(split) - 1, min(len(split), _MOST_SENTENCES)).astype(int)
+    return [*feeds, Feed(name=SENTENCES, batches=[[split.pieces(int(i)).tolist()] for i in chosen])]
+
+
+def _interpreters(job: Job, asked: Mapping[str, Any]) -> dict[str, str]:
+    """The Python for each runtime: this one, or what a variable or `[bench.python]` names from the project's folder."""
+    found = {}
+    for runtime in asked["runtimes"]:
+        named = os.environ.get(f"SPARSEBUILD_PYTHON_{runtime.upper()}") or asked["python"].get(runtime, "")
+        if "/" in named:
+            named = str(job.root / named)
+        found[runtime] = named or sys.executable
+    return found
+
+
+# ---- what came of it
+
+
+def _timed(entrants: Sequence[Entrant], feed: Feed, feeds: Sequence[Feed], seconds: float, report: Report) -> Any:
+    from sparsebuild.runtimes.turns import in_turns, median, percentile
+
+    done = feeds.index(feed)
+    report.progress(done, len(feeds), "shapes", shape=feed.name)
+    found = in_turns(entrants, feed, seconds, lambda share: report.progress(done + share, len(feeds), "shapes"))
+    dense = {e.runtime: median(times) for e, times in zip(entrants, found, strict=True) if e.model == FLOAT and times}
+    for entrant, times in zip(entrants, found, strict=True):
+        if times:
+            row = {
+                "name": f"{entrant.runtime}.{entrant.model}.{feed.name}",
+                "runtime": entrant.runtime,
+                "model": entrant.model,
+                "shape": feed.name,
+                "median_ms": median(times) * 1e3,
+                "p95_ms": percentile(times, 0.95) * 1e3,
+                "sentences_per_second": _throughput(feed, times),
+                "runs": len(times),
+            }
+            speedup = {"speedup": dense[entrant.runtime] / median(times)} if entrant.runtime in dense else {}
+            yield row | speedup
+
+
+def _throughput(feed: Feed, times: Sequence[float]) -> float:
+    return feed.sentences / len(feed.batches) * len(times) / sum(times)
+
+
+def _memory(entrants: Sequence[Entrant]) -> list[dict[str, Any]]:
+    return [
+        {"name": f"{e.runtime}.{e.model}", "runtime": e.runtime, "model": e.model, "bytes": e.ask(memory=True)["bytes"]}
+        for e in entrants
+        if e.runs
+    ]
+
+
+def _runtimes(entrants: Sequence[Entrant]) -> dict[str, Any]:
+    """Of each its version, or why it was not measured."""
+    found: dict[str, Any] = {}
+    for entrant in entrants:
+        known = found.setdefault(entrant.runtime, {"missing": entrant.missing} if entrant.missing else {})
+        if entrant.version:
+            known["version"] = entrant.version
+        if entrant.failed:
+            known.setdefault("failed", {})[entrant.model] = entrant.failed
+    return found
+
+
+def _file(name: str, path: Path) -> dict[str, Any]:
+    from sparsebuild.exporters.baselines import zeros
+    from sparsebuild.steps.evaluate import compressed_size
+
+    return {"name": name, "bytes": path.stat().st_size, "bytes_zstd": compressed_size(path), "zeros": zeros(path)}
+
+
+def _what_zeros_buy(timings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """For each runtime, how much faster the file is than itself without zeros: the middle of all shapes."""
+    from sparsebuild.runtimes.turns import median
+
+    by_key = {(row["runtime"], row["shape"], row["model"]): row["median_ms"] for row in timings}
+    found: dict[str, list[float]] = {}
+    for (runtime, shape, model), time in by_key.items():
+        if model == FILLED and (runtime, shape, EXPORT) in by_key:
+            found.setdefault(runtime, []).append(time / by_key[runtime, shape, EXPORT])
+    return [{"name": runtime, "speedup": median(ratios)} for runtime, ratios in found.items()]
+
+
+def _headline(timings: Sequence[Mapping[str, Any]], runtime: str, shape: str) -> dict[str, Any]:
+    """What `[gate]` speaks of: the export in the first runtime at the first shape; no figures where it did not run."""
+    rows = {row["model"]: row for row in timings if (row["runtime"], row["shape"]) == (runtime, shape)}
+    told: dict[str, Any] = {"runtime": runtime, "shape": shape}
+    if EXPORT in rows:
+        told["latency_ms"] = rows[EXPORT]["median_ms"]
+        told |= {"speedup": rows[EXPORT]["speedup"]} if "speedup" in rows[EXPORT] else {}
+    return told
+
+
+def _tell_absent(entrants: Sequence[Entrant], report: Report) -> None:
+    told = set()
+    for entrant in entrants:
+        if entrant.missing and entrant.runtime not in told:
+            told.add(entrant.runtime)
+            report.log(f"{entrant.runtime} is not measured, it is not here: {entrant.missing}", level="warning")
+        elif entrant.failed:
+            report.log(f"{entrant.runtime} cannot run `{entrant.model}`: {entrant.failed}", level="warning")
+    if entrants and all(not entrant.runs for entrant in entrants):
+        raise TargetFailed(
+            "none of the runtimes of `bench.runtimes` could run the exported file",
+            hint="name one that is installed, or its interpreter under `[bench.python]`",
+        )
