@@ -14,11 +14,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from sparsebuild import __version__
+from sparsebuild.digest import text_digest
 from sparsebuild.engine.action import Action, File, Input
 from sparsebuild.engine.graph import Graph
 from sparsebuild.errors import ManifestError, Problem
 from sparsebuild.libraries import major_minor
-from sparsebuild.lock import Lock
+from sparsebuild.lock import Lock, LockedSource
+from sparsebuild.lock import text as lock_text
 from sparsebuild.manifest import Bench, Data, Export, Manifest, Train, defaults, settings
 from sparsebuild.origins import Documents, Origins
 from sparsebuild.steps import STEPS
@@ -87,6 +90,7 @@ class _Pipeline:
         yield self._export()
         yield self._gate()
         yield self._bench()
+        yield self._report()
 
     # ---- what the documents ask for
 
@@ -199,6 +203,27 @@ class _Pipeline:
         params = settings(self.manifest.bench)
         return self._action("bench", params=params, inputs=inputs, under="bench", defaults=defaults(Bench))
 
+    def _report(self) -> Action:
+        """The page does not need `gate`: it says which gate does not hold."""
+        params: dict[str, Any] = {
+            "project": self.manifest.project.name,
+            "start": self.manifest.model.source,
+            "gates": settings(self.manifest.gate),
+            "sources": [_told(source) for source in self.lock.sources],
+            "lock": text_digest(lock_text(self.lock)),
+            "versions": {
+                "sparsebuild": __version__,
+                **{name: major_minor(name) for name in ("torch", "transformers", "onnxruntime")},
+            },
+        }
+        if self.recipe:
+            params["recipe"] = self.recipe.modifiers
+        if laid_over := self.documents.written.options:
+            params["laid_over"] = laid_over
+        inputs = [_all(name, name) for name in ("eval", "export", "bench")]
+        inputs += [_all("train", "train"), Input(name="words", action="prepare", path="words.jsonl")]
+        return self._action("report", params=params, inputs=inputs)
+
     # ---- what they have in common
 
     def _judged(self) -> list[str]:
@@ -254,6 +279,13 @@ class _Pipeline:
             origins=Origins(self.documents, name, under),
             defaults=defaults,
         )
+
+
+def _told(source: LockedSource) -> dict[str, Any]:
+    """A source as people are told of it."""
+    facts = {name: getattr(source, name) for name in ("version", "commit", "licence", "trust")}
+    files = [{"path": file.path, "size": file.size, "sha256": file.sha256} for file in source.files]
+    return {"name": source.name, "request": source.request, **{k: v for k, v in facts.items() if v}, "files": files}
 
 
 def _all(name: str, action: str) -> Input:

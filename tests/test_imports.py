@@ -17,7 +17,7 @@ PACKAGE = Path(sparsebuild.__file__).parent
 FLOORS = [
     {"errors", "events", "digest", "frame", "layout", "libraries", "reading", "registry", "numerics", "__init__"},
     {"manifest", "recipe", "lock", "engine"},
-    {"providers", "tasks", "modifiers", "exporters", "executors", "training", "runtimes"},
+    {"providers", "tasks", "modifiers", "exporters", "executors", "training", "runtimes", "pages"},
     {"bundle", "resolve", "pipeline", "origins", "steps"},
     {"cli", "ui", "__main__"},
 ]

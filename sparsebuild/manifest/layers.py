@@ -6,6 +6,7 @@ one file; `Written` then knows where each value really stands.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -50,6 +51,12 @@ class Written:
         """What is laid over the file, as it was typed."""
         profile = [f"--profile {self.profile}"] if self.profile else []
         return " ".join(f"`{word}`" for word in (*profile, *map(str, self.settings)))
+
+    @property
+    def options(self) -> list[str]:
+        """What is laid over the file, as a shell takes it."""
+        profile = [f"--profile {shlex.quote(self.profile)}"] if self.profile else []
+        return [*profile, *(f"--set {shlex.quote(setting.text)}" for setting in self.settings)]
 
     def setting_of(self, path: KeyPath) -> Setting | None:
         """The `--set` that gave `path` its value, alone or with a table around it."""

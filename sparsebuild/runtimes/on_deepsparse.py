@@ -1,7 +1,12 @@
-"""DeepSparse, which computes with the weights that are not zero. It takes one shape; smaller ones are padded to it."""
+"""DeepSparse, which computes with the weights that are not zero. It takes one shape; smaller ones are padded to it.
+
+It writes that shape into the file that it is given, so it is given a copy.
+"""
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Callable
 from typing import Any
 
@@ -26,7 +31,9 @@ def feed(model: Any, batches: list[Any]) -> list[Callable[[], Any]]:
 
     path, threads = model
     rows, width = (max(batch[0].shape[axis] for batch in batches) for axis in (0, 1))
-    engine = deepsparse.Engine(path, batch_size=rows, num_cores=threads, input_shapes=[[rows, width]] * 3)
+    with tempfile.TemporaryDirectory() as folder:
+        copy = shutil.copy(path, folder)
+        engine = deepsparse.Engine(copy, batch_size=rows, num_cores=threads, input_shapes=[[rows, width]] * 3)
 
     def run(batch: Any) -> Callable[[], Any]:
         margins = [((0, rows - array.shape[0]), (0, width - array.shape[1])) for array in batch]

@@ -31,10 +31,12 @@ _DEVICE = "device"  # all cores, or the GPU
 
 STEPS = {
     "fetch": Step(function="sparsebuild.steps.fetch:run", where="inline"),
-    "prepare": Step(function="sparsebuild.steps.prepare:run", version=2, libraries=("tokenizers", "transformers")),
+    "prepare": Step(function="sparsebuild.steps.prepare:run", version=3, libraries=("tokenizers", "transformers")),
     "train": Step(function="sparsebuild.steps.train:run", libraries=_TRAINS, resource=_DEVICE),
     "teach": Step(function="sparsebuild.steps.teach:run", libraries=("torch", "transformers"), resource=_DEVICE),
-    "eval": Step(function="sparsebuild.steps.evaluate:run", libraries=("torch", "transformers"), resource=_DEVICE),
+    "eval": Step(
+        function="sparsebuild.steps.evaluate:run", version=2, libraries=("torch", "transformers"), resource=_DEVICE
+    ),
     "export": Step(
         function="sparsebuild.steps.export:run",
         libraries=("torch", "transformers", "onnx", "onnxruntime"),
@@ -48,4 +50,5 @@ STEPS = {
         exact=False,
         on_demand=True,
     ),
+    "report": Step(function="sparsebuild.steps.report:run", libraries=("jinja2", "matplotlib"), on_demand=True),
 }

@@ -62,7 +62,8 @@ class TokenClassification:
 
 
 def prepare(request: Request, out: Path, tell: Teller) -> None:
-    """Leave in `out`: a folder per split (see prepared.py), labels.json, tokenizer/ and report.json.
+    """Leave in `out`: a folder per split (see prepared.py), labels.json, tokenizer/, report.json, and words.jsonl with
+    the words of each validation sentence, for people to read.
 
     The bytes depend on what the rows say and on the tokenizer, never on the files' names, places or format.
     Raises one DataError for all rows that are wrong.
@@ -81,6 +82,7 @@ def prepare(request: Request, out: Path, tell: Teller) -> None:
         _tell_repeats(split, count, tell)
     _tell_unseen(labels, counts["train"], tell)
     copy_tokenizer(request.tokenizer, out / "tokenizer")
+    _write_words(out / "words.jsonl", _taken("validation", request, complaints))
     _write_json(out / "labels.json", labels)
     _write_json(out / "report.json", {split: count.to_json(labels) for split, count in counts.items()})
 
@@ -330,6 +332,11 @@ def _batches(sentences: Iterable[Sentence]) -> Iterator[list[Sentence]]:
     remaining = iter(sentences)
     while batch := list(islice(remaining, _BATCH)):
         yield batch
+
+
+def _write_words(path: Path, sentences: Iterable[Sentence]) -> None:
+    with path.open("w", encoding="utf-8") as stream:
+        stream.writelines(json.dumps(sentence.words, ensure_ascii=False) + "\n" for sentence in sentences)
 
 
 def _write_json(path: Path, value: object) -> None:

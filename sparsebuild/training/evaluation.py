@@ -14,7 +14,7 @@ from sparsebuild.tasks.prepared import PreparedSplit
 from sparsebuild.tasks.token_classification import predictions_to_tags, score
 from sparsebuild.training.batches import by_length, collate
 
-__all__ = ["LogitsOf", "evaluate", "first_piece_logits", "scores_of", "torch_logits"]
+__all__ = ["LogitsOf", "evaluate", "first_piece_logits", "scores_of", "tags_of", "torch_logits"]
 
 LogitsOf = Callable[[Batch], Tensor]  # (b, s, labels) float32, for whatever computes it: torch or ONNX Runtime
 
@@ -26,9 +26,14 @@ def evaluate(logits_of: LogitsOf, split: PreparedSplit, labels: Sequence[str], b
 
 def scores_of(logits: Sequence[np.ndarray], split: PreparedSplit, labels: Sequence[str]) -> Scores:
     """The scores of what `first_piece_logits` gave."""
-    best = [np.argmax(rows, axis=-1).tolist() for rows in logits]
     gold = [[labels[k] for k in split.tags(i)] for i in range(len(split))]
-    return score(gold, predictions_to_tags(split, best, labels))
+    return score(gold, tags_of(logits, split, labels))
+
+
+def tags_of(logits: Sequence[np.ndarray], split: PreparedSplit, labels: Sequence[str]) -> list[list[str]]:
+    """A tag for every word of every sentence, by what `first_piece_logits` gave."""
+    best = [np.argmax(rows, axis=-1).tolist() for rows in logits]
+    return predictions_to_tags(split, best, labels)
 
 
 def first_piece_logits(logits_of: LogitsOf, split: PreparedSplit, batch_size: int) -> list[np.ndarray]:
