@@ -11,8 +11,9 @@ from sparsebuild.errors import UserError
 if TYPE_CHECKING:
     from sparsebuild.cli.project import Project
     from sparsebuild.engine.explain import Decision
+    from sparsebuild.engine.graph import Graph
 
-__all__ = ["Estimate", "document", "estimate", "forecast", "known"]
+__all__ = ["Estimate", "document", "estimate", "forecast", "known", "usual"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +46,15 @@ def known(project: Project) -> Project:
             "there is no `sparse.lock`, so nothing is known of the sources yet", hint="run `sparsebuild lock` first"
         )
     return found
+
+
+def usual(project: Project, graph: Graph) -> tuple[str, ...]:
+    """What is looked at where no target is named: what a run builds, and what else was built here."""
+    from sparsebuild.engine import record as records
+    from sparsebuild.engine.work import records_folder
+
+    asked = {name for name in graph.names if records.read(records_folder(project.layout), name)}
+    return graph.select([*graph.usual, *asked])
 
 
 def estimate(decisions: Sequence[Decision]) -> Estimate:

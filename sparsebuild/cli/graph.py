@@ -44,7 +44,7 @@ def graph(
 
     opened = known(projects.open_project(project, profile=profile, settings=settings or ()))
     whole = projects.graph(opened)
-    actions = [whole[name] for name in whole.select(targets or ())]
+    actions = [whole[name] for name in whole.select(targets or whole.names)]
     if form is Format.json:
         write_document({"project": opened.manifest.project.name, "targets": [_target(action) for action in actions]})
     elif form is Format.mermaid:

@@ -44,12 +44,12 @@ def left_here(project: Project, graph: Graph) -> Mapping[str, Left | None]:
 
     None for what was not built, for what was begun and not ended, and for what no longer stands as it was built.
     """
-    from sparsebuild.cli.forecast import forecast
+    from sparsebuild.cli.forecast import forecast, usual
     from sparsebuild.engine import record as records
     from sparsebuild.engine.work import records_folder
 
     found: dict[str, Left | None] = {}
-    for decision in forecast(project):
+    for decision in forecast(project, usual(project, graph)):
         is_whole = not any(reason.kind in _BROKEN for reason in decision.reasons)
         record = records.read(records_folder(project.layout), decision.action) if is_whole else None
         read = partial(_standing, project.layout.root / graph[decision.action].folder)
@@ -63,7 +63,8 @@ def left_in_store(graph: Graph, store: Store) -> Mapping[str, Left | None]:
 
     read = partial(_stored, store)
     known = recollect(graph, store).items()
-    return {name: _left(record, read, is_current=True) if record else None for name, record in known}
+    asked = {name: record for name, record in known if record or not graph[name].on_demand}
+    return {name: _left(record, read, is_current=True) if record else None for name, record in asked.items()}
 
 
 def figures(files: Iterable[File], read: Callable[[File], bytes]) -> Mapping[str, float]:

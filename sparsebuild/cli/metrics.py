@@ -40,5 +40,5 @@ def metrics(
     from sparsebuild.ui import measured as drawing
 
     drawing.show(left, sys.stdout)
-    if lacking := [name for name, one in found.items() if not one]:
+    if lacking := [name for name in drawn.names if name in (asked if targets else found) and name not in left]:
         sys.stderr.write(f"not built, or not as it was built: {', '.join(lacking)}\n")

@@ -21,15 +21,17 @@ _FILES = {
     "eval": {"metrics": "build/eval/metrics.json"},
     "export": {"export": ".sparsebuild/candidate/export/export.json"},
     "gate": {"export": "build/export/export.json", "gate": "build/export/gate.json"},
+    "bench": {"bench": "build/bench/bench.json"},
 }
 _PLACES = {
     "train": ("PyTorch model", "build/train/model"),
     "gate": ("ONNX model", f"{DEPLOYMENT}/model.onnx"),
+    "report": ("report", "build/report/index.html"),
 }
 
 
 def read(layout: ProjectLayout, targets: Collection[str]) -> Documents:
-    """The documents of `targets`, by name: metrics, export, gate. What is not there is left out."""
+    """The documents of `targets`, by name: metrics, export, gate, bench. What is not there is left out."""
     paths = {name: path for target in _FILES if target in targets for name, path in _FILES[target].items()}
     found = {name: _document(layout.root / path) for name, path in paths.items()}
     return {name: document for name, document in found.items() if document}

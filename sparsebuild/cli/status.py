@@ -26,14 +26,15 @@ def status(
     as_json: Json = False,
 ) -> None:
     """Show which targets are up to date, why the others are not, and what the last build measured."""
-    from sparsebuild.cli.forecast import document, estimate, forecast, known
+    from sparsebuild.cli.forecast import document, estimate, forecast, known, usual
     from sparsebuild.cli.output import write_document
-    from sparsebuild.cli.project import open_project
+    from sparsebuild.cli.project import graph, open_project
     from sparsebuild.cli.results import read
 
     go_offline(offline)
     opened = open_project(project, profile=profile, settings=settings or ())
-    decisions = forecast(opened)
+    opened = known(opened)
+    decisions = forecast(opened, usual(opened, graph(opened)))
     cost = estimate(decisions)
     measured = read(opened.layout, ("eval", "gate"))
     if as_json:

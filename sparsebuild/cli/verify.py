@@ -60,13 +60,14 @@ def verify(
 
 
 def _verify(project: Project, targets: Sequence[str], as_json: bool) -> None:
+    from sparsebuild.cli.forecast import usual
     from sparsebuild.cli.output import write_document
     from sparsebuild.cli.project import graph
     from sparsebuild.engine import verify as engine
     from sparsebuild.ui import choose
 
     whole = graph(project)
-    actions = [whole[name] for name in whole.select(targets)]
+    actions = [whole[name] for name in (whole.select(targets) if targets else usual(project, whole))]
     with contextlib.closing(choose(sys.stderr)) as fold:
         found = engine.verify(
             actions, layout=project.layout, store=project.store, stat_cache=project.stat_cache, sink=fold

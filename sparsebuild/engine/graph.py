@@ -46,14 +46,14 @@ class Graph:
     def select(self, targets: Iterable[str] = ()) -> tuple[str, ...]:
         """The actions to look at for `targets` and all that they need, in order. For none: all that is not on demand.
 
-        `x` and `+x` are the same, as in make; `x+` is also what needs x. `fetch` is every `fetch@…` and `fetch[…]`;
-        `*` and `?` stand for characters. An unknown name is a UserError.
+        `x` and `+x` are the same, as in make; `x+` is also what needs x, but for what is on demand. `fetch` is every
+        `fetch@…` and `fetch[…]`; `*` and `?` stand for characters. An unknown name is a UserError.
         """
         asked = list(targets)
         wanted: set[str] = set()
         for target in asked:
             named = self.named(target.removesuffix("+"))
-            wanted |= _closure(named, self.users) if target.endswith("+") else set(named)
+            wanted |= _closure(named, self._usual_users) if target.endswith("+") else set(named)
         chosen = _closure(wanted if asked else self.usual, self.needs)
         return tuple(name for name in self.names if name in chosen)
 
@@ -74,6 +74,9 @@ class Graph:
             hint = did_you_mean(word, self.names) or f"there are: {', '.join(self.names)}"
             raise UserError(f"no target is called `{word}`", hint=hint)
         return found
+
+    def _usual_users(self, name: str) -> tuple[str, ...]:
+        return tuple(user for user in self.users(name) if not self._actions[user].on_demand)
 
     def _order(self) -> tuple[str, ...]:
         for action in self._actions.values():

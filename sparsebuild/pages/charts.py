@@ -11,14 +11,15 @@ import contextlib
 import io
 import re
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from xml.etree import ElementTree
 
-__all__ = ["Series", "bars", "curves", "heat"]
+__all__ = ["EXPORTED", "Series", "bars", "curves", "heat"]
 
 SERIES = 4  # colours of the style sheet: --s1 …
+EXPORTED = 3
 _INK, _SOFT, _RULE = "#010101", "#020202", "#030303"
 _SHADES = 11  # of the heat map: --h0 … --h10
 _VARIABLES = {
@@ -82,7 +83,7 @@ def bars(
     rows: Sequence[str],
     series: Sequence[Series],
     shown: Callable[[float], str],
-    log: bool = False,
+    strong: Collection[str] = (),  # rows that are drawn in the colour of what was exported
 ) -> str:
     """Horizontal bars, a group for each row, the value at the end of each."""
     count = len(series)
@@ -93,13 +94,12 @@ def bars(
             for row, value in enumerate(one.values):
                 if value is not None:
                     at = row + (place - (count - 1) / 2) * height
-                    axes.barh(at, value, height * 0.86, color=_color(one.color))
+                    color = EXPORTED if rows[row] in strong else one.color
+                    axes.barh(at, value, height * 0.86, color=_color(color))
                     axes.annotate(shown(value), (value, at), (3, 0), textcoords="offset points", va="center",
                                   color=_INK, fontsize=8)  # fmt: skip
         axes.set_yticks(range(len(rows)), [_label(row) for row in rows])
         axes.set_ylim(len(rows) - 0.5, -0.5)
-        if log:
-            axes.set_xscale("log")
         axes.margins(x=0.2)
         axes.xaxis.set_visible(False)
         axes.grid(visible=False)

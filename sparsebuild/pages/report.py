@@ -231,11 +231,10 @@ def _sparsity(masked: Mapping[str, tuple[int, int]]) -> dict[str, Any]:
     rows = sorted({row for row, _ in places.values()}, key=_natural)
     columns = list(dict.fromkeys(column for _, column in places.values()))
     values = {place: shares[name] for name, place in places.items()}
-    sparsest, densest = max(shares, key=lambda n: shares[n]), min(shares, key=lambda n: shares[n])
-    about = (
-        f"Zeros per cent of {_count(len(shares), 'pruned weight matrix', 'pruned weight matrices')}, from "
-        f"{_share(shares[densest])} in {densest} to {_share(shares[sparsest])} in {sparsest}."
-    )
+    ends = [which(shares, key=lambda name: shares[name]) for which in (min, max)]
+    told = [f"{_share(shares[name])} in {', '.join(_place(name))}" for name in ends]
+    matrices = _count(len(shares), "pruned weight matrix", "pruned weight matrices")
+    about = f"Zeros per cent of {matrices}, from {told[0]} to {told[1]}."
     chart = _chart("Zeros, per cent", heat("sparsity-chart", about, rows, columns, values), is_broad=len(columns) >= 9)
     table = [[n, f"{zeros:,}", f"{size:,}", _share(zeros / size)] for n, (zeros, size) in masked.items() if size]
     return {"chart": chart, "about": about, "heads": ["weights", "zeros", "of", "share"], "rows": table}
@@ -262,19 +261,12 @@ def _natural(text: str) -> list[Any]:
 def _speed(bench: Mapping[str, Any]) -> dict[str, Any]:
     files = [file for file in bench["files"] if file["name"] != "zeros filled"]
     names = [file["name"] for file in files]
-    weights = [
-        Series(name=said, values=[file[key] / 1e6 for file in files], color=color)
-        for said, key, color in (("as it is", "bytes", 1), ("compressed", "bytes_zstd", 2))
-    ]
-    about = "Megabytes: " + "; ".join(
-        f"{f['name']} {_size(f['bytes'])}, {_size(f['bytes_zstd'])} by zstd" for f in files
-    )
-    charts = [
-        _chart(
-            "Size in MB: as it is (grey), compressed by zstd (blue)",
-            bars("sizes", about, names, weights, "{:.1f}".format),
-        )
-    ]
+    about = "; ".join(f"{f['name']} {_size(f['bytes'])}, by zstd {_size(f['bytes_zstd'])}" for f in files)
+    charts = []
+    for said, key in (("Megabytes of the file", "bytes"), ("Megabytes compressed by zstd", "bytes_zstd")):
+        weights = Series(name=said, values=[file[key] / 1e6 for file in files])
+        svg = bars(f"size-{key.replace('_', '-')}", f"{said}: {about}.", names, [weights], "{:.1f}".format, ["export"])
+        charts.append(_chart(said, svg))
     charts += list(_latencies(bench["timings"]))
     threads = _count(bench["threads"], "thread")
     rows = [
@@ -286,7 +278,7 @@ def _speed(bench: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "charts": charts,
         "about": f"{measured} Times are medians; shapes are sentences × pieces.",
-        "said": [*_on_zeros(bench), *_absent(bench["runtimes"])],
+        "said": [*bench["said"], *_absent(bench["runtimes"])],
         "size_heads": ["file", "bytes", "by zstd", "zeros in layers"],
         "size_rows": [[f["name"], f"{f['bytes']:,}", f"{f['bytes_zstd']:,}", _share(f["zeros"])] for f in files],
         "heads": ["file", "shape", "median ms", "p95 ms", "sentences/s", "× dense fp32"],
@@ -303,24 +295,9 @@ def _latencies(timings: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]
         about = (
             f"{title}: " + "; ".join(f"{row} {t['median_ms']:.2f}" for row, t in zip(rows, found, strict=True)) + "."
         )
-        series = [Series(name="median", values=[t["median_ms"] for t in found], color=2)]
-        yield _chart(title, bars(f"times-{number}", about, rows, series, _three))
-
-
-def _on_zeros(bench: Mapping[str, Any]) -> Iterator[str]:
-    """Where zeros buy speed and where only bytes, by the same file with its zeros filled in."""
-    sizes = {file["name"]: file["bytes_zstd"] for file in bench["files"]}
-    if "zeros filled" not in sizes:
-        return
-    for one in bench["zeros"]:
-        if one["speedup"] >= 1.1:
-            yield f"In {one['name']} zeros buy speed: the file is {one['speedup']:.2f} times as fast as without them."
-        else:
-            yield f"In {one['name']} zeros buy no speed ({one['speedup']:.2f} times that of the same file without them)."
-    yield (
-        f"Everywhere they buy bytes once the file is compressed: {_size(sizes['export'])}, "
-        f"against {_size(sizes['zeros filled'])} without zeros."
-    )
+        times = Series(name="median", values=[t["median_ms"] for t in found])
+        strong = [row for row in rows if row.startswith("export,")]
+        yield _chart(title, bars(f"times-{number}", about, rows, [times], _three, strong))
 
 
 def _absent(runtimes: Mapping[str, Any]) -> Iterator[str]:

@@ -53,7 +53,7 @@ def _answer(asked: dict[str, Any], runtime: Any, state: dict[str, Any]) -> dict[
             return {"seconds": _timed(state["runs"][asked["time"]], asked["repeat"], asked["warm"])}
         return {"bytes": max(_peak() - BEFORE["bytes"], 0)}
     except Exception as error:  # of a runtime: whatever it is, the others are still measured
-        return {"failed": "{}: {}".format(type(error).__name__, str(error).strip().split("\n")[0])}
+        return {"failed": "{}: {}".format(type(error).__name__, " ".join(str(error).split()))[:500]}
 
 
 def _open(asked: dict[str, Any], runtime: Any, state: dict[str, Any]) -> dict[str, Any]:
@@ -93,6 +93,12 @@ def _resident() -> int:
 
 
 def _peak() -> int:
+    """The most that was ever resident; `getrusage` alone would count what the parent had when it forked."""
+    try:
+        told = Path("/proc/self/status").read_text()
+        return int(told.partition("VmHWM:")[2].split()[0]) * 1024
+    except (OSError, IndexError, ValueError):
+        pass
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return most if sys.platform == "darwin" else most * 1024
 

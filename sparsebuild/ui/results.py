@@ -11,7 +11,7 @@ from sparsebuild.ui.table import Cell
 
 __all__ = ["show", "show_places"]
 
-Documents = Mapping[str, Mapping[str, Any]]  # "metrics", "export" and "gate", as the targets wrote them
+Documents = Mapping[str, Mapping[str, Any]]  # "metrics", "export", "gate" and "bench", as the targets wrote them
 
 _ROWS: tuple[tuple[str, tuple[str, ...], Callable[[Any], str]], ...] = (
     ("F1, validation", ("validation", "f1"), "{:.4f}".format),
@@ -36,6 +36,11 @@ def show(documents: Documents, stream: TextIO) -> None:
     if gates:
         stream.write("\n")
         _gates(gates, stream)
+    if bench := documents.get("bench"):
+        from sparsebuild.ui import bench as drawing
+
+        stream.write("\n")
+        drawing.show(bench, stream)
 
 
 def show_places(places: Mapping[str, str], commands: Sequence[str], stream: TextIO) -> None:
