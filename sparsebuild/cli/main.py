@@ -63,7 +63,9 @@ COMMANDS = {
         "sparsebuild.cli.bundle:unbundle",
         "Unpack what `bundle` packed: the project into DIR, and its sources into the cache.",
     ),
-    "try": Row("Build", "sparsebuild.cli.tag:tag", "Mark the entities in TEXT with the exported model."),
+    "try": Row(
+        "Build", "sparsebuild.cli.tag:tag", "Mark the entities in TEXT, a file or stdin with the exported model."
+    ),
     "status": Row(
         "Look",
         "sparsebuild.cli.status:status",

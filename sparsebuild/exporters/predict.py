@@ -9,7 +9,7 @@ from typing import Any
 
 from sparsebuild.errors import UserError
 
-__all__ = ["Predictor", "load"]
+__all__ = ["Predictor", "load", "load_trained"]
 
 
 def load(folder: Path) -> Predictor:
@@ -17,6 +17,11 @@ def load(folder: Path) -> Predictor:
     if not (folder / "model.onnx").exists():
         raise UserError(f"no deployed model in {folder}", hint="`sparsebuild run` builds, checks and promotes one")
     return Predictor(folder)
+
+
+def load_trained(model: Path, deployed: Path) -> Predictor:
+    """The same for a trained model that is not exported, such as a teacher: it reads what `deployed` makes of words."""
+    return _Trained(model, deployed)
 
 
 class Predictor:
@@ -54,3 +59,21 @@ class Predictor:
         row = np.array([ids], dtype=np.int64)
         feeds = {"input_ids": row, "attention_mask": np.ones_like(row), "token_type_ids": np.zeros_like(row)}
         return self._session.run(["logits"], feeds)[0]
+
+
+class _Trained(Predictor):
+    """A PyTorch model behind the tokenizer of a deployed one."""
+
+    def __init__(self, model: Path, deployed: Path) -> None:
+        from sparsebuild.training.models import labels_of, open_model
+
+        super().__init__(deployed)
+        self._model = open_model(model)
+        self.labels = labels_of(self._model)
+
+    def _logits(self, ids: Sequence[int]) -> Any:
+        import torch
+
+        row = torch.tensor([list(ids)])
+        with torch.no_grad():
+            return self._model(input_ids=row, attention_mask=torch.ones_like(row)).logits.numpy()

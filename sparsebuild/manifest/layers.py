@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -26,7 +26,7 @@ class Setting:
 
     text: str  # "train.seed=3", as it was typed
     path: KeyPath
-    value: Any
+    value: Any = field(hash=False)  # it follows from the text, and may be a list
 
     def __str__(self) -> str:
         return f"--set {self.text}"

@@ -25,13 +25,13 @@ class Entity:
     end: int
 
 
-def show(text: str, entities: Sequence[Entity], stream: TextIO) -> None:
-    """Write `text` on a line of its own, its entities marked."""
+def show(text: str, entities: Sequence[Entity], stream: TextIO, kinds: Sequence[str] = (), *, before: str = "") -> None:
+    """Write `text` on a line of its own after `before`, its entities marked; `kinds` in order have their colours."""
     out = console(stream)
     if out.is_terminal and out.color_system:
-        out.print(coloured(text, entities), soft_wrap=True)
+        out.print(Text.assemble((before, "dim"), coloured(text, entities, kinds)), soft_wrap=True)
     else:
-        out.print(Text(bracketed(text, entities)), soft_wrap=True)
+        out.print(Text(before + bracketed(text, entities)), soft_wrap=True)
 
 
 def bracketed(text: str, entities: Sequence[Entity]) -> str:
@@ -43,9 +43,9 @@ def bracketed(text: str, entities: Sequence[Entity]) -> str:
     return told + inert(text[at:])
 
 
-def coloured(text: str, entities: Sequence[Entity]) -> Text:
+def coloured(text: str, entities: Sequence[Entity], kinds: Sequence[str] = ()) -> Text:
     """The entities on a ground of their kind's colour, with the kind after them in small words."""
-    kinds = sorted({entity.kind for entity in entities})
+    kinds = [*kinds, *sorted({entity.kind for entity in entities} - set(kinds))]
     told, at = Text(), 0
     for entity in sorted(entities, key=lambda e: e.start):
         style = _STYLES[kinds.index(entity.kind) % len(_STYLES)]
