@@ -11,7 +11,7 @@ what was promoted before, with no special case in the engine.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from sparsebuild import __version__
@@ -90,6 +90,7 @@ class _Pipeline:
         yield self._export()
         yield self._gate()
         yield self._bench()
+        yield self._sensitivity()
         yield self._report()
 
     # ---- what the documents ask for
@@ -202,6 +203,16 @@ class _Pipeline:
         inputs = [_all("export", "export"), _model("model", "train"), *_prepared("validation")]
         params = settings(self.manifest.bench)
         return self._action("bench", params=params, inputs=inputs, under="bench", defaults=defaults(Bench))
+
+    def _sensitivity(self) -> Action:
+        asked = self.manifest.sensitivity
+        if asked.model == "train":
+            model = _model("model", "train")
+        else:
+            model = replace(self._teacher_model(), name="model")
+        params = {**self._computing(), **settings(asked)}
+        inputs = [model, *_prepared("labels", "validation")]
+        return self._action("sensitivity", params=params, inputs=inputs, under="sensitivity")
 
     def _report(self) -> Action:
         """The page does not need `gate`: it says which gate does not hold."""

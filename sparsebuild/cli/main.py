@@ -101,6 +101,11 @@ COMMANDS = {
         "sparsebuild.cli.tree:tree",
         "Show every source: what was asked for, what was pinned, its files and sizes, and what uses it.",
     ),
+    "sensitivity": Row(
+        "Look",
+        "sparsebuild.cli.sensitivity:sensitivity",
+        "Prune and quantize each layer of the trained model alone, and rank them by what it does to the answers.",
+    ),
     "schema": Row(
         "Look",
         "sparsebuild.cli.schema:schema",

@@ -75,6 +75,7 @@ def check(document: Mapping[str, Any]) -> Iterator[Fault]:
     yield from _train(document)
     yield from _gate(document)
     yield from _bench(document)
+    yield from _sensitivity(document)
     yield from _replacements(document)
 
 
@@ -317,6 +318,15 @@ def _bench(document: Mapping[str, Any]) -> Iterator[Fault]:
 
 
 _SHAPE = re.compile(r"[1-9][0-9]{0,3}x[1-9][0-9]{0,3}")
+
+
+def _sensitivity(document: Mapping[str, Any]) -> Iterator[Fault]:
+    if _get(document, ("sensitivity", "model")) == "teacher" and not _has_teacher(document):
+        yield Fault(
+            path=("sensitivity", "model"),
+            message='`sensitivity.model` is "teacher", but there is none',
+            hint='add `[teacher]`, or write "train"',
+        )
 
 
 def _replacements(document: Mapping[str, Any]) -> Iterator[Fault]:

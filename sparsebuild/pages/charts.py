@@ -13,10 +13,11 @@ import re
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-__all__ = ["EXPORTED", "Series", "bars", "curves", "heat"]
+__all__ = ["EXPORTED", "Series", "bars", "curves", "heat", "standalone"]
 
 SERIES = 4  # colours of the style sheet: --s1 …
 EXPORTED = 3
@@ -139,6 +140,16 @@ def heat(
         axes.spines[:].set_visible(False)
 
     return _svg(name, about, (3.6 if len(columns) < 9 else 7.2, 0.24 * len(rows) + 0.6), draw)
+
+
+def standalone(svg: str) -> str:
+    """A chart for a file of its own, which brings the colours of the style sheet with it."""
+    style = (Path(__file__).parent / "report.css").read_text(encoding="utf-8")
+    colours = style[: style.index("* {")]
+    body = "svg { background: var(--paper); font-family: system-ui, sans-serif; }"
+    return svg.replace("<svg ", f'<svg xmlns="{_SVG}" ', 1).replace(
+        "<title", f"<style>{colours}{body}</style><title", 1
+    )
 
 
 def _color(number: int) -> str:

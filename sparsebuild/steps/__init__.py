@@ -50,5 +50,11 @@ STEPS = {
         exact=False,
         on_demand=True,
     ),
+    "sensitivity": Step(
+        function="sparsebuild.steps.sensitivity:run",
+        libraries=("torch", "transformers", "matplotlib"),
+        resource=_DEVICE,
+        on_demand=True,
+    ),
     "report": Step(function="sparsebuild.steps.report:run", libraries=("jinja2", "matplotlib"), on_demand=True),
 }

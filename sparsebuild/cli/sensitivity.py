@@ -1,0 +1,45 @@
+"""`sparsebuild sensitivity`: which layers hurt when they are pruned or quantized."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sparsebuild.cli.options import Json, Profile, ProjectFolder, Settings
+
+__all__ = ["sensitivity"]
+
+
+def sensitivity(
+    project: ProjectFolder = Path(),
+    profile: Profile = "",
+    settings: Settings = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say only what goes wrong.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Prune and quantize each layer of the trained model alone, and rank them by what it does to the answers."""
+    from sparsebuild.cli.output import write_document
+    from sparsebuild.cli.project import open_project
+    from sparsebuild.cli.run import build_targets, fold_of, settle
+    from sparsebuild.events import Log
+    from sparsebuild.ui import sensitivity as drawing
+
+    with contextlib.ExitStack() as stack:
+        fold = stack.enter_context(contextlib.closing(fold_of("quiet" if quiet else "auto", "", stack)))
+        opened = open_project(
+            project, say=lambda sentence: fold(Log(message=sentence)), profile=profile, settings=settings or ()
+        )
+        opened = settle(opened, None, False, fold)
+        build_targets(opened, ["sensitivity"], force=(), keep_going=False, wait=True, jobs=1, fold=fold)
+    folder = opened.layout.build / "sensitivity"
+    found = json.loads((folder / "sensitivity.json").read_text())
+    if as_json:
+        found.pop("schema_version")
+        write_document({"project": opened.manifest.project.name, **found})
+    else:
+        drawing.show(found, str(project / "build" / "sensitivity" / "sensitivity.svg"), sys.stdout)
