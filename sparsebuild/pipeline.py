@@ -206,10 +206,8 @@ class _Pipeline:
 
     def _sensitivity(self) -> Action:
         asked = self.manifest.sensitivity
-        if asked.model == "train":
-            model = _model("model", "train")
-        else:
-            model = replace(self._teacher_model(), name="model")
+        trained = asked.model == "train"
+        model = _model("model", "train") if trained else replace(self._teacher_model(), name="model")
         params = {**self._computing(), **settings(asked)}
         inputs = [model, *_prepared("labels", "validation")]
         return self._action("sensitivity", params=params, inputs=inputs, under="sensitivity")

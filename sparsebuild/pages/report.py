@@ -244,10 +244,10 @@ _LAYER = re.compile(r"(?:^|\.)(?:layers?|block|h)\.(\d+)\.(.+)$")
 
 
 def _place(name: str) -> tuple[str, str]:
-    """Row and column of a weight: `bert.encoder.layer.3.attention.self.query.weight` → layer 4, `self.query`."""
+    """Row and column of a weight: `bert.encoder.layer.3.attention.self.query.weight` → layer 4, `attention.query`."""
     found = _LAYER.search(name)
     inner = (found[2] if found else name).removesuffix(".weight").removesuffix(".dense")
-    inner = re.sub(r"^(attention|mlp)\.(?=self\.)|\.self(?=\.)", "", inner)
+    inner = inner.replace(".self.", ".")
     return (f"layer {int(found[1]) + 1}" if found else "others"), inner
 
 

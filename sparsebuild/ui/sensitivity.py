@@ -19,10 +19,8 @@ def show(found: Mapping[str, Any], plot: str, stream: TextIO) -> None:
     """Write a ranked table for each way, and what to write into the recipe."""
     start = f"{found['model']}, F1 {found['f1']:.4f} on {count(found['sentences'], 'validation sentence')}"
     stream.write(f"Each layer alone, from {start}. How far answers move, in thousandths of a nat a word:\n")
-    for way, about in (
-        ("prune", f"pruned, {share(found['share'])} of what is left"),
-        ("quantize", "quantized to int8"),
-    ):
+    ways = {"prune": f"pruned, {share(found['share'])} of what is left", "quantize": "quantized to int8"}
+    for way, about in ways.items():
         ranked = sorted((one for one in found["layers"] if way in one), key=lambda one: -one[way]["shift"])
         most = ranked[0][way]["shift"] if ranked else 0.0
         rows = [(one["name"], _bar(one[way]["shift"], most), *_figures(one[way])) for one in ranked]

@@ -70,7 +70,7 @@ def test_preparing_twice_leaves_the_same_bytes(tmp_path: Path) -> None:
     first, second = (digests(work.out) for work in works)
     assert first == second
     assert {path.split("/")[0] for path in first} == {
-        "train", "validation", "unlabelled", "labels.json", "report.json", "tokenizer",
+        "train", "validation", "unlabelled", "labels.json", "report.json", "tokenizer", "words.jsonl",
     }  # fmt: skip
 
 
