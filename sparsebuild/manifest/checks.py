@@ -14,7 +14,7 @@ from datetime import date, time
 from typing import Any, Literal
 
 from sparsebuild.manifest.locate import KeyPath, key_text
-from sparsebuild.manifest.model import Limit
+from sparsebuild.manifest.model import Bench, Limit
 from sparsebuild.manifest.sources import split_source
 from sparsebuild.registry import did_you_mean
 
@@ -309,7 +309,14 @@ def _bench(document: Mapping[str, Any]) -> Iterator[Fault]:
                 yield Fault(path=("bench", key, number), message=message)
     python = _get(document, ("bench", "python"))
     for runtime, path in python.items() if isinstance(python, dict) else ():
-        if isinstance(path, str) and path.startswith(("/", "~")):
+        if runtime not in _RUNTIMES:
+            yield Fault(
+                path=("bench", "python", runtime),
+                message=f"unknown runtime `{runtime}` in `bench.python`",
+                hint=did_you_mean(runtime, _RUNTIMES) or f"there are: {', '.join(_RUNTIMES)}",
+                at="key",
+            )
+        elif isinstance(path, str) and path.startswith(("/", "~")):
             yield Fault(
                 path=("bench", "python", runtime),
                 message=f'`bench.python.{runtime}` must not name a place of this machine, found "{path}"',
@@ -317,6 +324,7 @@ def _bench(document: Mapping[str, Any]) -> Iterator[Fault]:
             )
 
 
+_RUNTIMES = Bench().runtimes
 _SHAPE = re.compile(r"[1-9][0-9]{0,3}x[1-9][0-9]{0,3}")
 
 

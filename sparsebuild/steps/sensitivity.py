@@ -118,8 +118,9 @@ def _split(job: Job, most: int) -> Any:
 def _recipe_lines(model: Any, found: Sequence[Mapping[str, Any]], count: int) -> dict[str, list[str]]:
     from sparsebuild.training.alone import covering, layers
 
-    worst = {way: [one["name"] for one in _ranked(found, way)[:count]] for way in _WAYS}
     known = layers(model)
+    linears = [one for one in found if "prune" in one]  # tables are quantized wherever they lie, whatever is named
+    worst = {way: [one["name"] for one in _ranked(linears, way)[:count]] for way in _WAYS}
     kept = {name: module for name, module in known.items() if name not in worst["quantize"]}
     head = {name: m for name, m in model.named_modules() if name == "classifier"}
     names = covering(model, kept | head, worst["quantize"])

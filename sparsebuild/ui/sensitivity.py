@@ -26,7 +26,7 @@ def show(found: Mapping[str, Any], plot: str, stream: TextIO) -> None:
         rows = [(one["name"], _bar(one[way]["shift"], most), *_figures(one[way])) for one in ranked]
         stream.write("\n")
         if rows:
-            table.write(rows, stream, heads=(about, "", "moves", "F1", "sparsity"), right=(2, 3))
+            table.write(rows, stream, heads=(about, "", "moves", "F1 by", "sparsity"), right=(2, 3))
     modifiers = {"prune": "the pruning modifier", "quantize": "the QuantizationModifier"}
     for way, where in modifiers.items():
         stream.write(f"\nTo leave out the worst, write in {where} of the recipe:\n\n")

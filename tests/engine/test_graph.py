@@ -1,5 +1,7 @@
 """Orders, cycles, and how people name parts of a graph."""
 
+from dataclasses import replace
+
 import pytest
 
 from sparsebuild.engine.action import Action, Input
@@ -48,6 +50,16 @@ def test_order_is_the_given_one_where_that_is_possible():
 )
 def test_select(targets, names):
     assert DEFAULT.select(iter(targets)) == tuple(names.split())
+
+
+def test_what_is_on_demand_is_built_where_it_is_named_or_needed():
+    extra = replace(action("bench", "export"), on_demand=True)
+    drawn = Graph([*DEFAULT, extra, action("needs", "bench")])
+    assert "bench" not in Graph([*DEFAULT, extra]).select()
+    assert "bench" not in Graph([*DEFAULT, extra]).select(["export+"])
+    assert "bench" in drawn.select()
+    assert Graph([*DEFAULT, extra]).select(["bench"])[-1] == "bench"
+    assert Graph([*DEFAULT, extra]).usual == DEFAULT.names
 
 
 def test_brackets_are_part_of_a_name():

@@ -61,6 +61,11 @@ def test_what_is_not_key_and_value_is_refused(text):
         setting(text)
 
 
+def test_a_setting_may_be_a_list_and_is_still_a_key_of_its_own():
+    said = setting('bench.shapes=["1x8"]')
+    assert {said: 1}[setting('bench.shapes=["1x8"]')] == 1
+
+
 def test_the_later_wins_key_by_key():
     settings = ("train.seed=3", "recipe.args.lr=0.1", "recipe.args.n=2", "train.seed=4")
     manifest = parse(TEXT, profile="quick", settings=settings)

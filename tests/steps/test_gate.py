@@ -45,6 +45,23 @@ def test_every_gate_that_fails_is_named_and_nothing_is_promoted(built, make_job,
     assert not list(job.out.iterdir())
 
 
+def test_speed_is_what_bench_measured_first(built, make_job, listener, tmp_path):
+    (tmp_path / "b").mkdir()
+    headline = {"runtime": "onnxruntime", "shape": "1x128", "speedup": 2.4, "latency_ms": 7.5}
+    (tmp_path / "b" / "bench.json").write_text(json.dumps({"headline": headline}))
+    job = make_job("gate", {"gates": {"speedup": ">= 2", "latency_ms": "<= 8"}}, **built, bench=tmp_path / "b")
+    gate.run(job, listener)
+    assert listener.metrics == {"gate.speedup": 2.4, "gate.latency_ms": 7.5}
+
+
+def test_a_speed_that_was_not_measured_holds_nothing(built, make_job, listener, tmp_path):
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "bench.json").write_text(json.dumps({"headline": {"runtime": "deepsparse", "shape": "1x128"}}))
+    job = make_job("gate", {"gates": {"speedup": ">= 2"}}, **built, bench=tmp_path / "b")
+    with pytest.raises(GateFailed, match=r"speedup has nothing to compare with: `bench` could not run the first"):
+        gate.run(job, listener)
+
+
 def test_without_a_teacher_there_is_no_drop_to_speak_of(built, make_job, listener):
     metrics = built["eval"] / "metrics.json"
     models = json.loads(metrics.read_text())["models"]

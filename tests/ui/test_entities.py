@@ -24,5 +24,11 @@ def test_colours_are_used_on_a_terminal(terminal, monkeypatch):
     assert "\x1b[" in terminal.getvalue()
 
 
+def test_a_kind_has_its_colour_whatever_else_is_in_the_sentence():
+    kinds = ["person", "place"]
+    both, alone = (coloured(TEXT, found, kinds) for found in (FOUND, FOUND[:1]))
+    assert both.spans[-2].style == alone.spans[-2].style
+
+
 def test_labels_and_words_are_inert():
     assert bracketed("\x1b[2Jx", [Entity(kind="a\n\x07b", start=0, end=5)]) == "[a b x]"
