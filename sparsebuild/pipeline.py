@@ -3,6 +3,7 @@
     fetch@… → prepare ─┬→ teacher → teach ─┐
                        └───────────────────┴→ train ─┬→ eval ───┐
                                                      └→ export ─┴→ gate
+    on demand: export → bench (→ gate, where it asks for speed); eval, export, bench → report; train → sensitivity
 
 `export` leaves a candidate; `gate` checks it and its own outputs are the promoted copy. So a gate that fails leaves
 what was promoted before, with no special case in the engine.
