@@ -42,4 +42,5 @@ def sensitivity(
         found.pop("schema_version")
         write_document({"project": opened.manifest.project.name, **found})
     else:
-        drawing.show(found, str(project / "build" / "sensitivity" / "sensitivity.svg"), sys.stdout)
+        plots = [str(project / "build" / "sensitivity" / f"{way}.svg") for way in ("prune", "quantize")]
+        drawing.show(found, plots, sys.stdout)

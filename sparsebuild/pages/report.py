@@ -13,7 +13,7 @@ from typing import Any
 
 from sparsebuild.pages.charts import Series, bars, curves, heat
 
-__all__ = ["Built", "page"]
+__all__ = ["Built", "page", "place"]
 
 _SENTENCES = 20
 _MODELS = ("teacher", "student")  # of the evaluation, in this order; the exported file follows
@@ -227,12 +227,12 @@ def _sparsity(masked: Mapping[str, tuple[int, int]]) -> dict[str, Any]:
     shares = {name: zeros / size for name, (zeros, size) in masked.items() if size}
     if not shares:
         return {"chart": None}
-    places = {name: _place(name) for name in list(shares)[:_MOST_LAYERS]}
+    places = {name: place(name) for name in list(shares)[:_MOST_LAYERS]}
     rows = sorted({row for row, _ in places.values()}, key=_natural)
     columns = list(dict.fromkeys(column for _, column in places.values()))
-    values = {place: shares[name] for name, place in places.items()}
+    values = {at: shares[name] for name, at in places.items()}
     ends = [which(shares, key=lambda name: shares[name]) for which in (min, max)]
-    told = [f"{_share(shares[name])} in {', '.join(_place(name))}" for name in ends]
+    told = [f"{_share(shares[name])} in {', '.join(place(name))}" for name in ends]
     matrices = _count(len(shares), "pruned weight matrix", "pruned weight matrices")
     about = f"Zeros per cent of {matrices}, from {told[0]} to {told[1]}."
     chart = _chart("Zeros, per cent", heat("sparsity-chart", about, rows, columns, values), is_broad=len(columns) >= 9)
@@ -243,7 +243,7 @@ def _sparsity(masked: Mapping[str, tuple[int, int]]) -> dict[str, Any]:
 _LAYER = re.compile(r"(?:^|\.)(?:layers?|block|h)\.(\d+)\.(.+)$")
 
 
-def _place(name: str) -> tuple[str, str]:
+def place(name: str) -> tuple[str, str]:
     """Row and column of a weight: `bert.encoder.layer.3.attention.self.query.weight` → layer 4, `attention.query`."""
     found = _LAYER.search(name)
     inner = (found[2] if found else name).removesuffix(".weight").removesuffix(".dense")

@@ -1,4 +1,5 @@
-"""Prune and quantize each layer of a trained model alone, and see what it does: `sensitivity.json` and a plot.
+"""Prune and quantize each layer of a trained model alone, and see what it does: `sensitivity.json`, and a plot
+of each, `prune.svg` and `quantize.svg`.
 
 Inputs: `model` or `teacher`, `labels` and `validation`. Layers are ranked by how far the answers move (KL, in nats a
 word), which tells more than F1: on a few hundred sentences that moves by an entity or not at all.
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["run"]
 
 _WAYS = ("prune", "quantize")
+_DRAWN = 24  # layers in a plot
 
 
 def run(job: Job, report: Report) -> None:
@@ -48,7 +50,8 @@ def run(job: Job, report: Report) -> None:
         "recipe": _recipe_lines(trial.model, found, int(job.params.get("leave_out", 3))),
     }
     (job.out / "sensitivity.json").write_text(json.dumps({"schema_version": 1, **document}, indent=1) + "\n")
-    (job.out / "sensitivity.svg").write_text(_plot(found), encoding="utf-8")
+    for way in _WAYS:
+        (job.out / f"{way}.svg").write_text(_plot(found, way), encoding="utf-8")
 
 
 class _Trial:
@@ -154,15 +157,14 @@ def _ranked(found: Sequence[Mapping[str, Any]], way: str) -> list[Mapping[str, A
     return sorted((one for one in found if way in one), key=lambda one: -one[way]["shift"])
 
 
-def _plot(found: Sequence[Mapping[str, Any]]) -> str:
-    """The twenty layers that hurt most, by the worse of the two ways."""
+def _plot(found: Sequence[Mapping[str, Any]], way: str) -> str:
+    """The layers that hurt most, one bar each."""
     from sparsebuild.pages.charts import Series, bars, standalone
+    from sparsebuild.pages.report import place
 
-    worst = sorted(found, key=lambda one: -max(one[way]["shift"] for way in _WAYS if way in one))[:20]
-    series = [
-        Series(name=way, values=[one[way]["shift"] * 1000 if way in one else None for one in worst], color=color)
-        for way, color in (("prune", 2), ("quantize", 3))
-    ]
-    about = "How far answers move when one layer alone is pruned (blue) or quantized (orange), in thousandths of a nat."
-    rows = [one["name"].removeprefix("bert.").removeprefix("encoder.") for one in worst]
-    return standalone(bars("sensitivity", about, rows, series, "{:.3g}".format))
+    worst = _ranked(found, way)[:_DRAWN]
+    moves = Series(name=way, values=[one[way]["shift"] * 1000 for one in worst], color=2)
+    done = {"prune": "pruned", "quantize": "quantized to int8"}[way]
+    about = f"How far answers move when one layer alone is {done}, in thousandths of a nat a word."
+    rows = [", ".join(place(one["name"])) for one in worst]
+    return standalone(bars(f"sensitivity-{way}", about, rows, [moves], "{:.3g}".format))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
 from sparsebuild.ui import table
@@ -15,7 +15,7 @@ __all__ = ["show"]
 _BAR = 12  # characters
 
 
-def show(found: Mapping[str, Any], plot: str, stream: TextIO) -> None:
+def show(found: Mapping[str, Any], plots: Sequence[str], stream: TextIO) -> None:
     """Write a ranked table for each way, and what to write into the recipe."""
     start = f"{found['model']}, F1 {found['f1']:.4f} on {count(found['sentences'], 'validation sentence')}"
     stream.write(f"Each layer alone, from {start}. How far answers move, in thousandths of a nat a word:\n")
@@ -31,7 +31,8 @@ def show(found: Mapping[str, Any], plot: str, stream: TextIO) -> None:
     for way, where in modifiers.items():
         stream.write(f"\nTo leave out the worst, write in {where} of the recipe:\n\n")
         stream.write("".join(f"      {inert(line)}\n" for line in found["recipe"][way]))
-    stream.write(f"\nplot  {plot}\n")
+    stream.write("\n")
+    table.write([("" if number else "plots", Cell(path, "bold")) for number, path in enumerate(plots)], stream)
 
 
 def _bar(value: float, most: float) -> Cell:

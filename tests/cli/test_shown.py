@@ -146,8 +146,9 @@ quantization_modifiers:
 def test_the_ranking_is_shown_with_its_plot(project, sparsebuild):
     told = sparsebuild("-C", project[0], "sensitivity", "--quiet").out
     assert "pruned, 50.0 % of what is left" in told
-    assert told.endswith("build/sensitivity/sensitivity.svg\n")
-    assert (project[0] / "build/sensitivity/sensitivity.svg").read_text().startswith("<svg xmlns=")
+    assert told.endswith("build/sensitivity/quantize.svg\n")
+    for way in ("prune", "quantize"):
+        assert (project[0] / f"build/sensitivity/{way}.svg").read_text().startswith("<svg xmlns=")
 
 
 def test_sentences_come_from_a_file_or_stdin(project, tmp_path):
