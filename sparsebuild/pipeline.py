@@ -215,9 +215,10 @@ class _Pipeline:
 
     def _report(self) -> Action:
         """The page does not need `gate`: it says which gate does not hold."""
+        base = self.lock.source(self._base_model().removeprefix("fetch@"))
         params: dict[str, Any] = {
             "project": self.manifest.project.name,
-            "start": self.manifest.model.source,
+            "start": base.request if base else self.manifest.model.source,
             "gates": settings(self.manifest.gate),
             "sources": [_told(source) for source in self.lock.sources],
             "lock": text_digest(lock_text(self.lock)),

@@ -29,7 +29,7 @@ class Built:
 
     project: str
     scheme: str
-    start: str  # the source that the student began from
+    start: str  # the source of the model that everything began from
     versions: Mapping[str, str]
     models: Mapping[str, Any]  # of metrics.json
     export: Mapping[str, Any]  # export.json
@@ -279,11 +279,18 @@ def _speed(bench: Mapping[str, Any]) -> dict[str, Any]:
         "charts": charts,
         "about": f"{measured} Times are medians; shapes are sentences × pieces.",
         "said": [*bench["said"], *_absent(bench["runtimes"])],
-        "size_heads": ["file", "bytes", "by zstd", "zeros in layers"],
-        "size_rows": [[f["name"], f"{f['bytes']:,}", f"{f['bytes_zstd']:,}", _share(f["zeros"])] for f in files],
+        "size_heads": ["file", "bytes", "by zstd", "zeros in layers", "memory, at most"],
+        "size_rows": [
+            [f["name"], f"{f['bytes']:,}", f"{f['bytes_zstd']:,}", _share(f["zeros"]), _memory(bench, f["name"])]
+            for f in files
+        ],
         "heads": ["file", "shape", "median ms", "p95 ms", "sentences/s", "× dense fp32"],
         "rows": rows,
     }
+
+
+def _memory(bench: Mapping[str, Any], name: str) -> str:
+    return ", ".join(f"{_size(one['bytes'])} in {one['runtime']}" for one in bench["memory"] if one["model"] == name)
 
 
 def _latencies(timings: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -384,14 +391,13 @@ def _source(source: Mapping[str, Any]) -> dict[str, Any]:
 def _again(built: Built) -> dict[str, Any]:
     said = "".join(f" {word}" for word in built.laid_over)
     commands = [
-        f"pip install sparsebuild=={built.versions['sparsebuild']}",
         f"sparsebuild run --locked{said}",
         f"sparsebuild run report --locked{said}   # this page",
         f"sparsebuild verify --rebuild export{said}   # builds the file a second time and compares the bytes",
     ]
     others = ", ".join(f"{name} {version}" for name, version in built.versions.items() if name != "sparsebuild")
     about = f"Built with {others}. Times are measured anew where the page is built anew; all else is the same bytes."
-    return {"lock": built.lock, "commands": commands, "about": about}
+    return {"version": built.versions["sparsebuild"], "lock": built.lock, "commands": commands, "about": about}
 
 
 # ---- words for numbers
