@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ __all__ = ["Entrant", "Feed", "in_turns", "median", "opened", "percentile"]
 _QUICK = 0.05  # seconds of a run
 _TIMED = 3  # runs of a turn of a quick one
 _FEWEST, _MOST = 5, 100  # turns
+_FOLDERS = re.compile(r"(?<![\w.])(?:/[^/\s:'\"]+)+/(?=[^/\s])")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +66,8 @@ class Entrant:
                 hint="`sparsebuild log bench` has what it said; leave it out with `bench.runtimes`",
             )
         answer: dict[str, Any] = json.loads(line)
-        self.failed = answer.get("failed", self.failed)
+        if "failed" in answer:
+            self.failed = _FOLDERS.sub("", answer["failed"])  # it is kept, and shown: no path of this machine
         return answer
 
     @property

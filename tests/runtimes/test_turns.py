@@ -25,7 +25,7 @@ def feed(model, batches):
     def run(batch):
         def go():
             if model == "broken":
-                raise ValueError("no such\\noperator")
+                raise ValueError("no such\\noperator in /home/ada/models/a.onnx")
             if model == "dies":
                 os._exit(9)
             time.sleep(float(model) * batch[0].shape[0])
@@ -80,7 +80,7 @@ def test_an_interpreter_that_cannot_be_started_is_a_runtime_that_is_not_here(con
 def test_a_file_that_cannot_run_is_left_out_and_the_others_are_timed(contest):
     with contest(bad="broken", good="0") as entrants:
         times = in_turns(entrants, Feed(name="1x1", batches=[[[1]]]), seconds=0.01)
-    assert (times[0], entrants[0].failed) == ([], "ValueError: no such operator")
+    assert (times[0], entrants[0].failed) == ([], "ValueError: no such operator in a.onnx")
     assert len(times[1]) >= 5
 
 
