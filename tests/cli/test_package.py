@@ -31,3 +31,8 @@ def test_only_the_package_is_in_it(names):
     assert {name.split("/")[0] for name in names} == {"sparsebuild", f"sparsebuild-{__version__}.dist-info"}
     assert not [name for name in names if "_cache/" in name or "__pycache__" in name]
     assert {"sparsebuild/py.typed", "sparsebuild/__main__.py"} <= names
+
+
+def test_what_the_report_and_bench_are_made_of_travels_too(names):
+    wanted = {"pages/report.html", "pages/report.css", "runtimes/worker.py", "runtimes/on_deepsparse.py"}
+    assert {f"sparsebuild/{name}" for name in wanted} <= names
