@@ -23,7 +23,7 @@ from sparsebuild.errors import ManifestError, Problem
 from sparsebuild.libraries import major_minor
 from sparsebuild.lock import Lock, LockedSource
 from sparsebuild.lock import text as lock_text
-from sparsebuild.manifest import Bench, Data, Export, Manifest, Train, defaults, settings
+from sparsebuild.manifest import Bench, Data, Export, Manifest, Sensitivity, Train, defaults, settings
 from sparsebuild.origins import Documents, Origins
 from sparsebuild.steps import STEPS
 from sparsebuild.steps.prepare import SETTINGS as PREPARE_SETTINGS
@@ -211,7 +211,8 @@ class _Pipeline:
         model = _model("model", "train") if trained else replace(self._teacher_model(), name="model")
         params = {**self._computing(), **settings(asked)}
         inputs = [model, *_prepared("labels", "validation")]
-        return self._action("sensitivity", params=params, inputs=inputs, under="sensitivity")
+        known = {**_DEFAULTS, **defaults(Sensitivity)}
+        return self._action("sensitivity", params=params, inputs=inputs, under="sensitivity", defaults=known)
 
     def _report(self) -> Action:
         """The page does not need `gate`: it says which gate does not hold."""

@@ -278,7 +278,7 @@ def _speed(bench: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "charts": charts,
         "about": f"{measured} Times are medians; shapes are sentences × pieces.",
-        "said": [*bench["said"], *_absent(bench["runtimes"])],
+        "said": bench["said"],
         "size_heads": ["file", "bytes", "by zstd", "zeros in layers", "memory, at most"],
         "size_rows": [
             [f["name"], f"{f['bytes']:,}", f"{f['bytes_zstd']:,}", _share(f["zeros"]), _memory(bench, f["name"])]
@@ -305,12 +305,6 @@ def _latencies(timings: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]
         times = Series(name="median", values=[t["median_ms"] for t in found])
         strong = [row for row in rows if row.startswith("export,")]
         yield _chart(title, bars(f"times-{number}", about, rows, [times], _three, strong))
-
-
-def _absent(runtimes: Mapping[str, Any]) -> Iterator[str]:
-    absent = [name for name, found in runtimes.items() if "missing" in found]
-    if absent:
-        yield f"Not measured, since not installed where this was built: {_listed(absent)}."
 
 
 # ---- mistakes

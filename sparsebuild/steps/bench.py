@@ -16,23 +16,17 @@ from typing import TYPE_CHECKING, Any
 
 from sparsebuild.engine.job import Job, Report
 from sparsebuild.errors import TargetFailed, UserError
+from sparsebuild.manifest import Bench, defaults
 
 if TYPE_CHECKING:
     from sparsebuild.runtimes.turns import Entrant, Feed
 
-__all__ = ["EXPORT", "FILLED", "FLOAT", "run"]
+__all__ = ["run"]
 
 EXPORT, FILLED, FLOAT, DYNAMIC = "export", "zeros filled", "dense fp32", "dynamic int8"
 SENTENCES = "sentences"
 _MOST_SENTENCES = 48
 _BUYS_SPEED = 1.15  # times as fast: less may be noise
-_DEFAULTS: Mapping[str, Any] = {
-    "runtimes": ("onnxruntime", "openvino", "deepsparse"),
-    "python": {},
-    "shapes": ("1x128", "32x128", "1x32"),
-    "threads": 1,
-    "seconds": 2.0,
-}
 
 
 def run(job: Job, report: Report) -> None:
@@ -40,16 +34,24 @@ def run(job: Job, report: Report) -> None:
     from sparsebuild.runtimes.turns import opened
     from sparsebuild.training.determinism import cpu_kind
 
-    asked = {name: job.params.get(name, default) for name, default in _DEFAULTS.items()}
+    asked: dict[str, Any] = {"python": {}, **defaults(Bench), **job.params}
     cpu = cpu_kind()
     report.note("cpu", cpu)
     feeds = _feeds(job, asked["shapes"])
     files = _files(job, report)
     places = [(r, name, path) for r in asked["runtimes"] for name, path in files.items() if _belongs(name, r)]
     with job.log.open("a") as log, opened(places, _interpreters(job, asked), asked["threads"], log) as entrants:
-        _tell_absent(entrants, report)
+        for sentence in _not_measured(_runtimes(entrants)):
+            report.log(sentence, level="warning")
         timings = [row for feed in feeds for row in _timed(entrants, feed, feeds, asked["seconds"], report)]
         memory = _memory(entrants)
+    if not timings:
+        raise TargetFailed(
+            "\n  ".join(
+                ["none of the runtimes of `bench.runtimes` could run the file:", *_not_measured(_runtimes(entrants))]
+            ),
+            hint="name one that is installed, or its interpreter under `[bench.python]`",
+        )
     weighed = [_file(name, path) for name, path in files.items()]
     zeros = _what_zeros_buy(timings)
     document = {
@@ -60,7 +62,7 @@ def run(job: Job, report: Report) -> None:
         "timings": timings,
         "memory": memory,
         "zeros": zeros,
-        "said": list(_said(zeros, weighed)),
+        "said": [*_on_zeros(zeros, weighed), *_not_measured(_runtimes(entrants))],
         "headline": _headline(timings, asked["runtimes"][0], feeds[0].name),
     }
     for name, value in document["headline"].items():
@@ -197,7 +199,7 @@ def _what_zeros_buy(timings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]
     return [{"name": runtime, "speedup": median(ratios)} for runtime, ratios in found.items()]
 
 
-def _said(zeros: Sequence[Mapping[str, Any]], files: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def _on_zeros(zeros: Sequence[Mapping[str, Any]], files: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Where zeros buy speed and where only bytes; nothing for a file that has none."""
     for one in zeros:
         what = "buy speed" if one["speedup"] >= _BUYS_SPEED else "buy no speed"
@@ -218,16 +220,9 @@ def _headline(timings: Sequence[Mapping[str, Any]], runtime: str, shape: str) ->
     return told
 
 
-def _tell_absent(entrants: Sequence[Entrant], report: Report) -> None:
-    told = set()
-    for entrant in entrants:
-        if entrant.missing and entrant.runtime not in told:
-            told.add(entrant.runtime)
-            report.log(f"{entrant.runtime} is not measured, it is not here: {entrant.missing}", level="warning")
-        elif entrant.failed:
-            report.log(f"{entrant.runtime} cannot run `{entrant.model}`: {entrant.failed}", level="warning")
-    if entrants and all(not entrant.runs for entrant in entrants):
-        raise TargetFailed(
-            "none of the runtimes of `bench.runtimes` could run the exported file",
-            hint="name one that is installed, or its interpreter under `[bench.python]`",
-        )
+def _not_measured(runtimes: Mapping[str, Any]) -> Iterator[str]:
+    for runtime, found in runtimes.items():
+        if "missing" in found:
+            yield f"{runtime} is not measured, since it is not here: {found['missing']}"
+        for model, why in found.get("failed", {}).items():
+            yield f"{runtime} cannot run `{model}`: {why}"

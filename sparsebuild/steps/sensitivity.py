@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sparsebuild.engine.job import Job, Report
+from sparsebuild.manifest import Sensitivity, defaults
 from sparsebuild.steps.computing import begin
 
 if TYPE_CHECKING:
@@ -30,24 +31,25 @@ def run(job: Job, report: Report) -> None:
     from sparsebuild.training.structure import Structure
 
     settings, _ = begin(job, report)
+    asked = {**defaults(Sensitivity), **job.params}
     folder = job.inputs["model"]
     structure = Structure.read(folder)
     trial = _Trial(
         model=open_float_model(folder),
         labels=json.loads(job.inputs["labels"].read_text()),
-        split=_split(job, int(job.params.get("sentences", 256))),
+        split=_split(job, asked["sentences"]),
         batch_size=settings.per_device_eval_batch_size,
-        share=float(job.params.get("prune", 0.5)),
+        share=asked["prune"],
         levels=structure.weight_levels if structure else 63,
     )
     found = list(trial.layers(report))
     document = {
-        "model": job.params.get("model", "train"),
+        "model": asked["model"],
         "sentences": len(trial.split),
         "f1": trial.f1,
         "share": trial.share,
         "layers": found,
-        "recipe": _recipe_lines(trial.model, found, int(job.params.get("leave_out", 3))),
+        "recipe": _recipe_lines(trial.model, found, asked["leave_out"]),
     }
     (job.out / "sensitivity.json").write_text(json.dumps({"schema_version": 1, **document}, indent=1) + "\n")
     for way in _WAYS:

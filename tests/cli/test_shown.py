@@ -71,7 +71,8 @@ def test_every_file_is_timed_at_every_shape_and_what_is_not_here_is_named(projec
     assert bench["runtimes"]["openvino"] == {"missing": "its interpreter cannot be started: No such file or directory"}
     assert [one["zeros"] >= 0.4 for one in bench["files"]] == [True, False, False, False]
     assert all(0 < timing["median_ms"] <= timing["p95_ms"] for timing in bench["timings"])
-    assert bench["said"][-1].startswith("Everywhere they buy bytes once the file is compressed: ")
+    assert bench["said"][-2].startswith("Everywhere they buy bytes once the file is compressed: ")
+    assert bench["said"][-1].startswith("openvino is not measured, since it is not here: its interpreter")
     assert str(project[0]) not in json.dumps(bench)
 
 
@@ -79,6 +80,12 @@ def test_a_shape_that_the_model_cannot_read_is_an_error(project, sparsebuild):
     ran = sparsebuild("-C", project[0], "run", "bench", "--set", 'bench.shapes=["1x64"]')
     assert ran.code == 2
     assert "`bench.shapes` has 1x64, but the model reads at most 32 pieces" in ran.err
+
+
+def test_where_nothing_can_run_it_is_an_error_that_says_why(project, sparsebuild):
+    ran = sparsebuild("-C", project[0], "run", "bench", "--set", 'bench.runtimes=["openvino"]')
+    assert ran.code == 1
+    assert "none of the runtimes of `bench.runtimes` could run the file:\n  openvino is not measured, since" in ran.err
 
 
 def test_the_report_is_one_page_and_the_same_bytes_again(project, sparsebuild):
