@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["run"]
 
-EXPORT, FILLED, FLOAT, DYNAMIC = "export", "zeros filled", "dense fp32", "dynamic int8"
+EXPORT, FILLED, DYNAMIC = "export", "zeros filled", "dynamic int8"
+FLOAT, SPARSE = "dense fp32", "sparse fp32"
+PAIRS = {EXPORT: FILLED, SPARSE: FLOAT}  # with zeros, and the same without
 SENTENCES = "sentences"
 _MOST_SENTENCES = 48
 _BUYS_SPEED = 1.15  # times as fast: less may be noise
@@ -75,22 +77,23 @@ def run(job: Job, report: Report) -> None:
 
 
 def _files(job: Job, report: Report) -> dict[str, Path]:
-    """The exported file; the same without its zeros, if it has any; the dense float model; its dynamic int8."""
+    """The exported file, the float model, both also without their zeros where they have any, and dynamic int8."""
     from sparsebuild.exporters.baselines import fill_zeros, write_dynamic_int8
     from sparsebuild.exporters.fp32 import export
     from sparsebuild.training.models import open_float_model
 
     shutil.rmtree(job.scratch, ignore_errors=True)
     job.scratch.mkdir()
+    paths = {name: job.scratch / f"{name.replace(' ', '-')}.onnx" for name in (FILLED, FLOAT, SPARSE, DYNAMIC)}
     exported = job.inputs["export"] / "deployment" / "model.onnx"
-    paths = {name: job.scratch / f"{name.replace(' ', '-')}.onnx" for name in ("float", FILLED, FLOAT, DYNAMIC)}
     report.log("writing the dense float model and its dynamic int8")
     opset = json.loads((job.inputs["export"] / "export.json").read_text()).get("opset", 20)
-    export(open_float_model(job.inputs["model"]), paths["float"], opset)
-    fill_zeros(paths["float"], paths[FLOAT])
+    export(open_float_model(job.inputs["model"]), paths[SPARSE], opset)
+    is_sparse = fill_zeros(paths[SPARSE], paths[FLOAT])
     write_dynamic_int8(paths[FLOAT], paths[DYNAMIC])
     has_zeros = fill_zeros(exported, paths[FILLED])
-    return {EXPORT: exported, **{n: paths[n] for n in (FILLED, FLOAT, DYNAMIC) if n != FILLED or has_zeros}}
+    absent = {name for name, there in ((FILLED, has_zeros), (SPARSE, is_sparse)) if not there}
+    return {EXPORT: exported, **{name: path for name, path in paths.items() if name not in absent}}
 
 
 def _belongs(name: str, runtime: str) -> bool:
@@ -188,22 +191,27 @@ def _file(name: str, path: Path) -> dict[str, Any]:
 
 
 def _what_zeros_buy(timings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """For each runtime, how much faster the file is than itself without zeros: the middle of all shapes."""
+    """For each runtime, how much faster a file is than itself without zeros: the middle of all shapes."""
     from sparsebuild.runtimes.turns import median
 
-    by_key = {(row["runtime"], row["shape"], row["model"]): row["median_ms"] for row in timings}
-    found: dict[str, list[float]] = {}
-    for (runtime, shape, model), time in by_key.items():
-        if model == FILLED and (runtime, shape, EXPORT) in by_key:
-            found.setdefault(runtime, []).append(time / by_key[runtime, shape, EXPORT])
-    return [{"name": runtime, "speedup": median(ratios)} for runtime, ratios in found.items()]
+    by_key = {(row["runtime"], row["model"], row["shape"]): row["median_ms"] for row in timings}
+    found: dict[tuple[str, str], list[float]] = {}
+    for (runtime, model, shape), time in by_key.items():
+        filled = by_key.get((runtime, PAIRS.get(model, ""), shape))
+        if filled:
+            found.setdefault((runtime, model), []).append(filled / time)
+    return [
+        {"name": f"{runtime}.{model}", "runtime": runtime, "model": model, "speedup": median(ratios)}
+        for (runtime, model), ratios in found.items()
+    ]
 
 
 def _on_zeros(zeros: Sequence[Mapping[str, Any]], files: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Where zeros buy speed and where only bytes; nothing for a file that has none."""
     for one in zeros:
         what = "buy speed" if one["speedup"] >= _BUYS_SPEED else "buy no speed"
-        yield f"In {one['name']} zeros {what}: {one['speedup']:.2f} times that of the same file without them."
+        told = f"`{one['model']}` is {one['speedup']:.2f} times as fast as without them"
+        yield f"In {one['runtime']} zeros {what}: {told}."
     sizes = {file["name"]: file["bytes_zstd"] / 1e6 for file in files}
     if FILLED in sizes:
         told = f"{sizes[EXPORT]:.1f} MB, against {sizes[FILLED]:.1f} MB without them"
