@@ -278,7 +278,7 @@ def _speed(bench: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "charts": charts,
         "about": f"{measured} Times are medians; shapes are sentences × pieces.",
-        "said": bench["said"],
+        "said": [sentence.replace("`", "") for sentence in bench["said"]],
         "size_heads": ["file", "bytes", "by zstd", "zeros in layers", "memory, at most"],
         "size_rows": [
             [f["name"], f"{f['bytes']:,}", f"{f['bytes_zstd']:,}", _share(f["zeros"]), _memory(bench, f["name"])]
