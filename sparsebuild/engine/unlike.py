@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from sparsebuild.engine.action import JSON
+from sparsebuild.reading import read_json
 
 __all__ = ["by_bytes", "by_numbers"]
 
@@ -74,6 +74,6 @@ def _is_number(value: JSON) -> bool:
 
 def _read(path: Path) -> JSON:
     try:
-        return json.loads(path.read_bytes())
-    except ValueError:
+        return read_json(path)
+    except (OSError, ValueError):
         return None
