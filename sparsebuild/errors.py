@@ -71,7 +71,7 @@ class Problem:
 
 
 _MOST_PROBLEMS = 20  # that a person is told at once
-_LONGEST = 2_000  # characters of a line
+_LONGEST = 1_000  # characters of a line
 # Our own messages go on in lines that begin with two blanks; any other break came with what is quoted.
 _BREAK = re.compile(r"\r|\n(?!  )")
 
@@ -103,7 +103,7 @@ def _shortened(text: str) -> str:
     if len(text) <= _LONGEST:
         return text
     lines = text.split("\n")
-    return "\n".join(i if len(i) <= _LONGEST else f"{i[: _LONGEST - 500]} … {i[-500:]}" for i in lines)
+    return "\n".join(i if len(i) <= _LONGEST else f"{i[: _LONGEST - 300]} … {i[-300:]}" for i in lines)
 
 
 class TargetFailed(SparsebuildError):

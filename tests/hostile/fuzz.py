@@ -111,11 +111,7 @@ def _main():
             counts, findings = fuzz(name, cases, asked.seed, Path(folder))
             megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
             took = time.process_time() - start
-            row = [cases, counts["read"], counts["refused"], counts["wrong"], len(findings)]
-            _say(
-                f"{name:20} {row[0]:9} {row[1]:9} {row[2]:9} {row[3]:6} {row[4]:6} {took:6.0f} {megabytes:6}",
-                flush=True,
-            )
+            _say(_row(name, cases, counts, len(findings)) + f" {took:6.0f} {megabytes:6}")
             total += counts
             wrong += len(findings)
             for cause, data in findings.items():
