@@ -12,7 +12,7 @@ from sparsebuild import lock as locks
 from sparsebuild import manifest as manifests
 from sparsebuild.cli import apart, laid, memory
 from sparsebuild.digest import canonical_json
-from sparsebuild.engine.atomic import sweep
+from sparsebuild.engine.atomic import refuse_links, sweep
 from sparsebuild.engine.stat_cache import StatCache
 from sparsebuild.engine.store import Store
 from sparsebuild.errors import LockOutOfDate, Problem, SourceUnavailable
@@ -76,6 +76,7 @@ def open_project(
     A lock with the marks of a merge conflict is none; the pins of both sides are those that stand until it is locked.
     """
     layout = ProjectLayout(folder.resolve())
+    refuse_links(layout.root, layout.state)
     text = manifests.read_text(folder / MANIFEST_NAME) if text is None else text
     written = Written(text=text, profile=profile, settings=tuple(map(setting, settings)))
     manifest = _remembered(layout, written)

@@ -16,6 +16,8 @@ from sparsebuild.cli.startup import Command, Group
 
 __all__ = ["arguments", "recipe"]
 
+_LARGEST = 1_000_000  # bytes
+
 recipe = typer.Typer(cls=Group, no_args_is_help=True, help="Look at recipes.")
 
 
@@ -68,15 +70,16 @@ def arguments(pairs: Sequence[str]) -> dict[str, Any]:
 def _value(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 
 def _text(file: Path) -> str:
     from sparsebuild.errors import UserError
+    from sparsebuild.reading import read_small
 
     try:
-        return file.read_text(encoding="utf-8")
+        return read_small(file, _LARGEST).decode("utf-8-sig")
     except UnicodeDecodeError:
         raise UserError(f"`{file}` is not UTF-8", hint="save it as UTF-8 in your editor") from None
     except OSError as error:
