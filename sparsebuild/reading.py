@@ -12,8 +12,9 @@ from sparsebuild.errors import UserError
 
 __all__ = ["is_deeper", "read_json", "read_small"]
 
-_LARGEST_JSON = 64_000_000  # bytes
+_LARGEST_JSON = 1_000_000  # bytes
 _DEEPEST_JSON = 60  # lists and objects inside each other
+_MOST_TABLES = 500_000  # lists and objects: each takes twenty times as much memory as it does in the file
 
 
 def read_small(path: Path, most: int) -> bytes:
@@ -34,13 +35,16 @@ def read_small(path: Path, most: int) -> bytes:
     return data
 
 
-def read_json(path: Path) -> Any:
-    """The JSON in a file that we wrote, unless somebody else did since.
+def read_json(path: Path, most: int = _LARGEST_JSON) -> Any:
+    """The JSON in a file of at most `most` bytes that we wrote, unless somebody else did since.
 
     Raises OSError as opening it would, and ValueError for all that is no JSON, of no measure, or in no plain file.
     """
     try:
-        value = json.loads(read_small(path, _LARGEST_JSON))
+        data = read_small(path, most)
+        if data.count(b"{") + data.count(b"[") > _MOST_TABLES:
+            raise ValueError("more than we write")
+        value = json.loads(data)
     except (UserError, RecursionError) as error:
         raise ValueError(str(error)) from None
     if is_deeper(value, _DEEPEST_JSON):

@@ -24,6 +24,7 @@ from sparsebuild.reading import read_json, read_small
 __all__ = ["recall", "remember"]
 
 _KEY = 32  # bytes
+_LARGEST = 8_000_000  # bytes
 
 
 def remember(layout: ProjectLayout, name: str, text: str, make: Callable[[], Mapping[str, Any]]) -> None:
@@ -40,7 +41,7 @@ def remember(layout: ProjectLayout, name: str, text: str, make: Callable[[], Map
 def recall(layout: ProjectLayout, name: str, text: str) -> Mapping[str, Any] | None:
     """What was kept under `name` for this text; None where it is not there, or is not what we kept."""
     try:
-        data = read_json(layout.state / f"{name}.json")
+        data = read_json(layout.state / f"{name}.json", _LARGEST)
         seal, key, about = data.pop("seal"), _key(), _about(text)
         is_ours = bool(key) and hmac.compare_digest(seal, _seal(key, data))
         if not is_ours or {k: data[k] for k in about} != about:

@@ -23,6 +23,7 @@ __all__ = ["Record", "from_json", "move", "read", "remove", "to_json", "write"]
 _FORMAT = 1
 _SHA256 = re.compile("[0-9a-f]{64}")
 _LONGEST = 1e9  # seconds: thirty years
+_LARGEST = 24_000_000  # bytes: a hundred thousand files
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +64,7 @@ def write(folder: Path, name: str, record: Record, *, durable: bool = True) -> N
 def read(folder: Path, name: str) -> Record | None:
     """The record of the action `name`; None where there is none, or none that can be read."""
     try:
-        return from_json(read_json(_path(folder, name)))
+        return from_json(read_json(_path(folder, name), _LARGEST))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 

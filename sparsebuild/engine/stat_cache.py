@@ -37,6 +37,7 @@ _LARGE = 8 << 20  # bytes
 
 # Files come and go. Beyond so many entries that nobody asked for, all of those are dropped.
 _MOST_UNUSED = 20_000
+_MOST_BYTES = 24_000_000  # of the file: a hundred and fifty thousand entries
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -167,7 +168,7 @@ def _read(path: Path) -> tuple[_Entries, _Entries, set[str]]:
     """The entries that count now, those of another boot, and which of the former are lasting."""
     # Whatever is wrong with the file, the answer is to hash again.
     try:
-        data = read_json(path)
+        data = read_json(path, _MOST_BYTES)
         format_, boot, known, lasting = data["format"], data["boot"], dict(data["known"]), set(data["lasting"])
     except (OSError, ValueError, KeyError, TypeError):
         return {}, {}, set()

@@ -16,9 +16,11 @@ def load(folder: Path) -> Predictor:
     """Open a `deployment/` folder; raises UserError where there is none."""
     if not (folder / "model.onnx").exists():
         raise UserError(f"no deployed model in {folder}", hint="`sparsebuild run` builds, checks and promotes one")
-    _refuse_external_data(folder / "model.onnx")
     try:
+        _refuse_external_data(folder / "model.onnx")
         return Predictor(folder)
+    except UserError:
+        raise
     except Exception as error:  # of three libraries, about files that anybody may have put there
         said = str(error).strip().splitlines() or [type(error).__name__]
         raise UserError(
@@ -29,13 +31,8 @@ def load(folder: Path) -> Predictor:
 def _refuse_external_data(path: Path) -> None:
     """Refuse a model whose weights are in other files, as ours never are: their paths can lead anywhere."""
     import onnx
-    from google.protobuf.message import DecodeError
 
-    try:
-        model = onnx.load(str(path), load_external_data=False)
-    except DecodeError:
-        raise UserError(f"{path} is not an ONNX file", hint="build it again: `sparsebuild run`") from None
-    for tensor in _tensors(model.graph):
+    for tensor in _tensors(onnx.load(str(path), load_external_data=False).graph):
         if onnx.external_data_helper.uses_external_data(tensor):
             named = ", ".join(entry.value for entry in tensor.external_data if entry.key == "location")
             raise UserError(

@@ -25,7 +25,7 @@ PICKLE = "pickle"  # what `trust` says
 
 # These are read by transformers, and can name code.
 CONFIGS = ("config.json", "tokenizer_config.json")
-LARGEST_CONFIG = 20_000_000  # bytes, of these and of the index of shards
+LARGEST_CONFIG = 5_000_000  # bytes, of these and of the index of shards; as JSON it can take thirty times as much
 
 _INDEX = ".index.json"
 _SAFE, _PICKLED = "model.safetensors", "pytorch_model.bin"

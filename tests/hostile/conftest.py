@@ -1,33 +1,21 @@
 """A small project, and the command on it: in this process, or in one of its own whose cost is measured."""
 
-import importlib.util
-import os
+import json
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent))
+from ground import CLI, STAND_INS
+
 from sparsebuild.cli.main import run_command
 
-
-def loaded(path):
-    """A file as a module; there are several `conftest.py`."""
-    spec = importlib.util.spec_from_file_location(f"{path.parent.name}_{path.stem}", path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-CLI = loaded(Path(__file__).parents[1] / "cli" / "conftest.py")
 project = CLI.project
 sparsebuild_ = CLI.sparsebuild_
-
-STAND_INS = Path(__file__).parents[1] / "cli" / "stand_ins.py"
 
 
 @dataclass(frozen=True)
@@ -65,19 +53,23 @@ class Cost:
     megabytes: float  # of memory at once, at most
 
 
+# What a process took is told to its parent, which must be a small one: a child begins as a copy of it.
+MEASURED = """
+import json, resource, subprocess, sys
+done = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(json.dumps([done.returncode, done.stderr, used.ru_utime + used.ru_stime, used.ru_maxrss / 1000]))
+"""
+
+
 @pytest.fixture
 def costing(project):
     """Run a command on the project in a process of its own."""
 
     def run(*words):
-        with (project / "err").open("w+") as err:
-            command = [sys.executable, "-m", "sparsebuild", *map(str, words)]
-            process = subprocess.Popen(command, cwd=project, stdout=subprocess.DEVNULL, stderr=err)
-            _, status, usage = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)  # or Popen would wait for it again
-            err.seek(0)
-            taken = usage.ru_utime + usage.ru_stime
-            return Cost(process.returncode, err.read(), taken, usage.ru_maxrss / 1000)
+        command = [sys.executable, "-c", MEASURED, sys.executable, "-m", "sparsebuild", *words]
+        told = subprocess.run(command, cwd=project, capture_output=True, text=True, check=True, timeout=120)
+        return Cost(*json.loads(told.stdout))
 
     return run
 
@@ -87,19 +79,3 @@ def built(project):
     """The project, built in no time: the steps only make their figures up."""
     subprocess.run([sys.executable, STAND_INS, "run"], cwd=project, check=True, capture_output=True)
     return project
-
-
-def everything(*folders):
-    """Each file, folder and link below `folders`, with its bytes and times."""
-    found = {}
-    for path in sorted(path for folder in folders for path in (folder, *folder.rglob("*"))):
-        about = path.lstat()
-        data = path.read_bytes() if path.is_file() and not path.is_symlink() else b""
-        found[path] = (about.st_mode, about.st_mtime_ns, about.st_ctime_ns, data)
-    return found
-
-
-@pytest.fixture
-def quick(monkeypatch):
-    """A moment later, so that whatever is written from now on has another time."""
-    time.sleep(0.02)

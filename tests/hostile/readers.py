@@ -3,7 +3,6 @@
 A reader gets bytes and a folder to work in. It may return, or raise one of our own errors; anything else is a finding.
 """
 
-import importlib.util
 import io
 import json
 import os
@@ -18,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "providers"))
 sys.path.insert(0, str(Path(__file__).parent))
 import harm
 import hubs
+from ground import CLI, STAND_INS, TESTS
 
 from sparsebuild import bundle, recipe
 from sparsebuild import lock as locks
@@ -38,8 +38,6 @@ from sparsebuild.resolve import requests
 from sparsebuild.tasks.complaints import Complaints
 from sparsebuild.tasks.rows import DataFile
 from sparsebuild.tasks.sentences import Columns, read_sentences
-
-TESTS = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -434,23 +432,14 @@ def json_or_none(data):
 # ---- what a project brings along of our own
 
 
-def _loaded(path):
-    """A file as a module; there are several `conftest.py`."""
-    spec = importlib.util.spec_from_file_location(f"{path.parent.name}_{path.stem}", path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
 class Brought:
     """A project that was built elsewhere, whose state and figures a stranger may have edited."""
 
     def __init__(self):
         self.folder = Path(tempfile.mkdtemp(prefix="brought-"))
-        _loaded(TESTS / "cli" / "conftest.py").write_project(self.folder)
+        CLI.write_project(self.folder)
         (self.folder / "model" / "model.safetensors").write_bytes(b"\x02" + bytes(7) + b"{}")
-        command = [sys.executable, TESTS / "cli" / "stand_ins.py", "run", "--set", "train.seed=3"]
+        command = [sys.executable, STAND_INS, "run", "--set", "train.seed=3"]
         subprocess.run(command, cwd=self.folder, check=True, capture_output=True)
         command[2:] = ["run"]
         subprocess.run(command, cwd=self.folder, check=True, capture_output=True)
