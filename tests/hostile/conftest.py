@@ -31,6 +31,8 @@ class Said:
 def say(project, monkeypatch, capsys):
     """Run a command on the project, in this process."""
     monkeypatch.chdir(project)
+    for name in ("SPARSEBUILD_OFFLINE", "HF_HUB_OFFLINE"):  # `--offline` sets them for the rest of the process
+        monkeypatch.setenv(name, "")
 
     def run(*words):
         before = signal.getsignal(signal.SIGTERM)
