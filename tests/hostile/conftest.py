@@ -1,6 +1,7 @@
 """A small project, and the command on it: in this process, or in one of its own whose cost is measured."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -30,11 +31,11 @@ class Said:
 @pytest.fixture
 def say(project, monkeypatch, capsys):
     """Run a command on the project, in this process."""
-    monkeypatch.chdir(project)
     for name in ("SPARSEBUILD_OFFLINE", "HF_HUB_OFFLINE"):  # `--offline` sets them for the rest of the process
         monkeypatch.setenv(name, "")
 
     def run(*words):
+        monkeypatch.chdir(project)
         before = signal.getsignal(signal.SIGTERM)
         try:
             code = run_command([*map(str, words)])
@@ -76,8 +77,19 @@ def costing(project):
     return run
 
 
+@pytest.fixture(scope="session")
+def built_once(tmp_path_factory):
+    """A project that was built in no time: the steps only make their figures up."""
+    folder = tmp_path_factory.mktemp("built")
+    CLI.write_project(folder)
+    (folder / "model" / "model.safetensors").write_bytes(b"\x02" + bytes(7) + b"{}")
+    subprocess.run([sys.executable, STAND_INS, "run"], cwd=folder, check=True, capture_output=True)
+    return folder
+
+
 @pytest.fixture
-def built(project):
-    """The project, built in no time: the steps only make their figures up."""
-    subprocess.run([sys.executable, STAND_INS, "run"], cwd=project, check=True, capture_output=True)
+def built(built_once, project):
+    """A copy of it, in the place of the project."""
+    shutil.rmtree(project)
+    shutil.copytree(built_once, project)
     return project
