@@ -23,6 +23,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from sparsebuild.concealed import masked
+
 __all__ = [
     "DataError",
     "Differs",
@@ -94,9 +96,17 @@ class SparsebuildError(Exception):
 
 
 def _readable(problem: Problem) -> Problem:
-    """`problem` with a message that is one line of bounded length, whatever text of others is quoted in it."""
+    """`problem` with a message that is one line of bounded length, whatever text of others is quoted in it.
+
+    What is secret in an address is told to nobody: the log of a CI server is public.
+    """
     message = _BREAK.sub(lambda found: repr(found[0])[1:-1], problem.message)
-    return replace(problem, message=_shortened(message), hint=_shortened(problem.hint))
+    return replace(
+        problem,
+        message=masked(_shortened(message)),
+        frame=masked(problem.frame),
+        hint=masked(_shortened(problem.hint)),
+    )
 
 
 def _shortened(text: str) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 
 import tomli
 
+from sparsebuild.concealed import masked
 from sparsebuild.errors import UserError
 from sparsebuild.manifest.locate import KeyPath, Place, key_text, places, position_at
 from sparsebuild.reading import is_deeper
@@ -32,7 +33,7 @@ class Setting:
     value: Any = field(hash=False)  # it follows from the text, and may be a list
 
     def __str__(self) -> str:
-        return f"--set {self.text}"
+        return f"--set {masked(self.text)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -90,7 +90,7 @@ def test_an_output_that_is_a_pipe_is_no_output(say, built, alarmed):
     output = built / "build" / "eval" / "metrics.json"
     output.unlink()
     os.mkfifo(output)
-    assert "output metrics.json is missing" in say("why", "eval").out
+    assert "the outputs are missing: build/eval" in say("why", "eval").out
     assert say("status").code == 0
 
 
