@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sparsebuild.errors import Problem, SourceUnavailable, UserError
-from sparsebuild.lock import LockedSource
+from sparsebuild.lock import LockedSource, names_fault, path_fault
 from sparsebuild.providers.base import Context, is_wanted
 from sparsebuild.reading import read_small
 
@@ -110,8 +110,10 @@ def _shards(index: str, names: Collection[str], read: Callable[[str], bytes]) ->
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise SourceUnavailable(f"`{index}` is not an index of shards") from None
     suffix = ".safetensors" if _SAFE in index else ".bin"
-    if wrong := [shard for shard in named if "/" in shard or not shard.endswith(suffix)]:
+    if wrong := [shard for shard in named if "/" in shard or path_fault(shard) or not shard.endswith(suffix)]:
         raise SourceUnavailable(f"`{index}` names {wrong[0]!r}, which is no shard in its folder")
+    if fault := names_fault(named):
+        raise SourceUnavailable(f"`{index}` is refused: {fault}")
     if lost := [shard for shard in named if shard not in names]:
         raise SourceUnavailable(f"`{index}` names {lost[0]}, which is not there", hint="the model is not complete")
     return named
