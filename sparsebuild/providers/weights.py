@@ -153,6 +153,10 @@ def _check_safetensors(path: Path, source: LockedSource) -> None:
     """Its header, and that each tensor lies within the file; the bytes are what the lock promises already."""
     from safetensors import SafetensorError, safe_open
 
+    with path.open("rb") as stream:
+        header = int.from_bytes(stream.read(8), "little")  # bytes
+    if header > LARGEST_CONFIG and header < path.stat().st_size:
+        raise SourceUnavailable(f"`{path.name}` of `{source.name}` begins with {header:,} bytes that are no tensors")
     try:
         with safe_open(path, framework="numpy"):
             pass

@@ -3,13 +3,14 @@
 import json
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from ground import everything
+from ground import STAND_INS, everything
 
 from sparsebuild.digest import canonical_json, text_digest
 from sparsebuild.engine import record as records
@@ -180,6 +181,35 @@ def test_nothing_is_written_through_a_link(say, project, name, tmp_path_factory)
     for words in ("lock", "run fetch", "run -n", "clean"):
         say(*words.split())
     assert everything(outside) == before
+
+
+LINKS = {
+    "files": [
+        *(".sparsebuild/lock", ".sparsebuild/worker.lock", ".sparsebuild/lock.holder", ".sparsebuild/stats.json"),
+        *(".sparsebuild/logs/train.log", ".sparsebuild/records/prepare.json", "build/eval/metrics.json", "sparse.lock"),
+    ],
+    "folders": [
+        *(".sparsebuild/logs", ".sparsebuild/prepare", ".sparsebuild/candidate", ".sparsebuild/work/prepare"),
+        *("build/train/model", "build/export"),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", [*LINKS["files"], *LINKS["folders"]])
+def test_a_run_writes_through_no_link_either(project, tmp_path_factory, name):
+    """It says so, or puts its own file in the place of the link."""
+    outside = tmp_path_factory.mktemp("outside") / "it"
+    if name in LINKS["files"]:
+        outside.write_text("lock-version = 1\n")
+    else:
+        outside.mkdir()
+        (outside / "kept").write_text("kept")
+    (project / name).parent.mkdir(parents=True, exist_ok=True)
+    (project / name).symlink_to(outside)
+    before = everything(outside.parent)
+    done = subprocess.run([sys.executable, STAND_INS, "run"], cwd=project, capture_output=True, text=True)
+    assert done.returncode in (0, 2), done.stderr
+    assert everything(outside.parent) == before
 
 
 def test_a_crash_report_is_not_written_through_a_link(project, tmp_path_factory, monkeypatch):
