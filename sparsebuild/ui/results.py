@@ -67,8 +67,7 @@ def _side_by_side(models: Mapping[str, Mapping[str, Any]], stream: TextIO) -> No
         values = [_number(_at(figures, path)) for figures in models.values()]
         if any(value is not None for value in values):
             rows.append((title, *("" if value is None else shown(value) for value in values)))
-    if rows:
-        table.write(rows, stream, heads=("", *models), right=range(1, len(models) + 1))
+    table.write(rows, stream, heads=("", *models), right=range(1, len(models) + 1))
 
 
 def _gates(gates: Sequence[Mapping[str, Any]], stream: TextIO) -> None:
