@@ -20,8 +20,9 @@ _NAMES = (
     r"|googleaccessid)"
 )
 _NAME = re.compile(_NAMES)
-_LOGIN = re.compile(r"(?<=://)[^/@\s\"'`]+(?=@)")
-_PARAMETER = re.compile(rf"([?&]{_NAMES}=)([^&#\s\"'`]+)")
+_ADDRESS = re.compile(r"(?<=://)[^\s\"'`]+")
+_LOGIN = re.compile(r"^[^/@]+(?=@)")
+_PARAMETER = re.compile(rf"([?&]{_NAMES}=)([^&#]+)")
 
 
 def without_tokens(environment: Mapping[str, str]) -> dict[str, str]:
@@ -36,10 +37,12 @@ def is_secret(parameter: str) -> bool:
 
 def masked(text: str) -> str:
     """`text` with as many asterisks for what is secret in the addresses in it, so that columns stay."""
-    if "@" not in text and "=" not in text:
-        return text
-    text = _LOGIN.sub(lambda found: "*" * len(found[0]), text)
-    return _PARAMETER.sub(lambda found: found[1] + "*" * len(found[2]), text)
+    return _ADDRESS.sub(lambda found: _masked_address(found[0]), text) if "://" in text else text
+
+
+def _masked_address(address: str) -> str:
+    address = _LOGIN.sub(lambda found: "*" * len(found[0]), address)
+    return _PARAMETER.sub(lambda found: found[1] + "*" * len(found[2]), address)
 
 
 def concealed(text: str, environment: Mapping[str, str] = os.environ) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 
 from sparsebuild import __version__
 from sparsebuild.digest import canonical_json, text_digest
-from sparsebuild.engine.atomic import write_bytes
+from sparsebuild.engine.atomic import settle, temporary, write_bytes
 from sparsebuild.errors import UserError
 from sparsebuild.layout import ProjectLayout, cache_folder, mark_as_cache
 from sparsebuild.reading import read_json, read_small
@@ -72,8 +72,10 @@ def _key() -> bytes:
 def _new_key() -> bytes:
     key = os.urandom(_KEY)
     mark_as_cache(cache_folder())
-    write_bytes(_place(), key, durable=False)
-    _place().chmod(0o600)
+    with temporary(cache_folder()) as new:
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
+            stream.write(key)
+        settle(new, _place(), durable=False)
     return key
 
 

@@ -23,7 +23,7 @@ __all__ = ["Record", "from_json", "move", "read", "remove", "to_json", "write"]
 _FORMAT = 1
 _SHA256 = re.compile("[0-9a-f]{64}")
 _LONGEST = 1e9  # seconds: thirty years
-_LARGEST = 24_000_000  # bytes: a hundred thousand files
+_LARGEST = 40_000_000  # bytes: three hundred thousand files
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

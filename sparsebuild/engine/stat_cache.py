@@ -37,7 +37,7 @@ _LARGE = 8 << 20  # bytes
 
 # Files come and go. Beyond so many entries that nobody asked for, all of those are dropped.
 _MOST_UNUSED = 20_000
-_MOST_BYTES = 24_000_000  # of the file: a hundred and fifty thousand entries
+_MOST_BYTES = 40_000_000  # of the file: three hundred thousand entries
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 

@@ -187,7 +187,8 @@ def test_a_crash_report_holds_no_secret(project, monkeypatch):
     ("text", "told"),
     [
         ("https://a:b@h/x", "https://***@h/x"),
-        ("?token=abc&x=1 &Key=d", "?token=***&x=1 &Key=*"),
+        ("https://h/p?token=abc&x=1&Key=d#e and more", "https://h/p?token=***&x=1&Key=*#e and more"),
+        ("zoo:a-b-c must end in `?key=value`", "zoo:a-b-c must end in `?key=value`"),
         ("a@b.c = 1, x=2", "a@b.c = 1, x=2"),
         ("https://h/a?monkey=1", "https://h/a?monkey=1"),
     ],
