@@ -351,10 +351,9 @@ def read_safetensors(data, folder):
 
 def read_card(data, folder):
     card = splits.read_card(text_of(data))
-    paths = ["data/train-00000.parquet", "dev.jsonl", "a/test.csv", "b/x.json", "README.md"]
-    for config in ("", "a"):
-        found = splits.pick(paths, card, config, "train")
-        assert set(found.files) <= set(paths)
+    paths = ["data/train-00000.parquet", "dev.jsonl", "data/test.csv", "b/x.json", "README.md"]
+    found = splits.pick(paths, card, "a" if b"config_name: a" in data else "", "train")
+    assert set(found.files) <= set(paths)
 
 
 CARD = b"""---

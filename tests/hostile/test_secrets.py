@@ -115,7 +115,7 @@ def test_what_locks_and_runs_leave_holds_no_token(run, project, home, program):
         assert done.returncode == 0, done.stderr
         failed = run("run", "--set", "train.seed=13", "--events", "failed.jsonl", port=server.port, program=program)
         assert failed.returncode == (1 if words == [] else failed.returncode)
-        for looking in ("status", "why train", "log *", "bundle b.tar"):
+        for looking in ("status", "log *", "bundle b.tar"):
             run(*looking.split(), port=server.port)
     assert len(list(project.rglob("*"))) > 20
     assert list(found([project, home])) == []
