@@ -7,7 +7,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 import fuzz
-from readers import READERS, bundled_lock
+from readers import READERS, bundled_lock, parquet
 
 DIGITS = b"9" * 5000
 
@@ -18,6 +18,12 @@ FINDINGS = {
     "digits in JSON lines": ("rows, JSON lines", b'{"tokens": [' + DIGITS + b"]}", "refused"),  # ValueError of `int`
     "digits in an array": ("rows, JSON", b'[{"tokens": [' + DIGITS + b"]}]", "refused"),
     "digits in a cell": ("rows, CSV", b'tokens,ner_tags\n"[' + DIGITS + b']","[]"\n', "refused"),
+    "tags that are bytes": (  # TypeError of `json`, in the message about the tag
+        "rows, Parquet",
+        parquet([{"tokens": ["Ada"], "ner_tags": [b"O"]}]),
+        "refused",
+    ),
+    "words that are bytes": ("rows, Parquet", parquet([{"tokens": [b"Ada"], "ner_tags": ["O"]}]), "refused"),
     "a line break in an address": ("hf address", b"org/\nname", "refused"),  # an error of two lines
     "a line break in a stub": ("zoo stub", b"a-b-c\r\nhint: x", "refused"),
     "a line break in a setting": ("--set", b"a\nhint: x", "refused"),
