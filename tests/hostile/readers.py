@@ -3,9 +3,11 @@
 A reader gets bytes and a folder to work in. It may return, or raise one of our own errors; anything else is a finding.
 """
 
+import atexit
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -436,6 +438,7 @@ class Brought:
 
     def __init__(self):
         self.folder = Path(tempfile.mkdtemp(prefix="brought-"))
+        atexit.register(shutil.rmtree, self.folder, ignore_errors=True)
         CLI.write_project(self.folder)
         (self.folder / "model" / "model.safetensors").write_bytes(b"\x02" + bytes(7) + b"{}")
         command = [sys.executable, STAND_INS, "run", "--set", "train.seed=3"]
