@@ -30,6 +30,7 @@ __all__ = [
     "Project",
     "answered",
     "changes",
+    "check_names",
     "conflict",
     "decided",
     "graph",
@@ -258,13 +259,24 @@ def _facts(project: Project, asked: Recipe) -> RecipeFacts:
 
 def _read_facts(project: Project, asked: Recipe) -> RecipeFacts:
     from sparsebuild import recipe as recipes
+    from sparsebuild.cli.matching import tensors
+    from sparsebuild.modifiers import matching
     from sparsebuild.pipeline import recipe_facts
     from sparsebuild.resolve import recipe_text
 
     assert project.lock is not None
     document = recipes.read(recipe_text(project.lock, project.context) or "", _recipe_file(project.lock))
     resolved = recipes.resolve(document, asked.args)
-    return recipe_facts(resolved, recipes.places(document, resolved, asked.args))
+    facts = recipe_facts(resolved, recipes.places(document, resolved, asked.args))
+    if found := tensors(project):
+        matching.check(resolved, found)
+    return facts
+
+
+def check_names(project: Project) -> None:
+    """Raise RecipeError for names in the recipe that mean nothing in the model, if its header is at hand."""
+    if asked := project.manifest.recipe:
+        _facts(project, asked)
 
 
 def _recipe_file(lock: Lock) -> str:
@@ -275,9 +287,12 @@ def _recipe_file(lock: Lock) -> str:
 
 
 def _recipe_identity(project: Project, asked: Recipe) -> str:
-    """What a recipe's name, its text and its arguments make it, as text."""
+    """What a recipe's name, its text, its arguments and the model whose names it holds make it, as text."""
+    from sparsebuild.cli.matching import headers
+
     source = project.lock.source("recipe") if project.lock else None
-    return canonical_json([source.files[0].sha256 if source else "", source.request if source else "", asked.args])
+    recipe = source.files[0].sha256 if source else ""
+    return canonical_json([recipe, source.request if source else "", asked.args, headers(project)])
 
 
 def _identity(written: Written) -> str:

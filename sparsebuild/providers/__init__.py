@@ -37,7 +37,7 @@ PROVIDERS: dict[str, str] = {
 # Asked every time, since asking is cheap, needs no network, and the answer can change under one request.
 LOCAL = frozenset({"file"})
 
-# Their files may lie in a cache of another program on this machine, or in our package: looked at without the network too.
+# Their files may lie in a cache of another program on this machine, or in our package: no network is needed to look.
 KEEPS_COPIES = frozenset({"builtin", "hf", "zoo"})
 
 # Schemes that people rightly expect, and what to do until they are here.

@@ -35,8 +35,8 @@ class BuiltinProvider:
         for file in files:
             found = sha256(path.read_bytes()).hexdigest()
             if found != file.sha256:
-                hint = f"this version has another recipe of that name; to take it: `sparsebuild lock --upgrade {source.name}`"
-                raise hash_mismatch(source, file, found, hint)
+                hint = "this version has another recipe of that name; to take it: "
+                raise hash_mismatch(source, file, found, f"{hint}`sparsebuild lock --upgrade {source.name}`")
             context.store.put(path)
 
 
