@@ -8,7 +8,7 @@ from typing import Any
 
 from sparsebuild.recipe.document import Document, Entry, Resolved, plain
 
-__all__ = ["Absent", "Difference", "differences"]
+__all__ = ["ABSENT", "Difference", "differences"]
 
 
 class Absent:
@@ -20,14 +20,21 @@ ABSENT = Absent()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """One thing that is not the same. `old` or `new` is ABSENT where it is only on one side."""
+    """One thing that is not the same, everything worked out. `old` or `new` is ABSENT where it is on one side alone."""
 
     what: str  # "num_epochs", or the tag of a modifier
+    is_of_modifier: bool = False
     path: str = ""  # of a modifier's setting: "params[2]"; "" is the modifier itself
     old: Any
     new: Any
     old_place: str = ""  # "a.yaml:12"
     new_place: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON; a side on which there is nothing is left out."""
+        sides = {"old": self.old, "new": self.new, "old_where": self.old_place, "new_where": self.new_place}
+        told = {key: value for key, value in sides.items() if value is not ABSENT and value != ""}
+        return {"what": self.what, "setting": self.path, **told}
 
 
 def differences(old: tuple[Document, Resolved], new: tuple[Document, Resolved]) -> tuple[Difference, ...]:
@@ -66,6 +73,7 @@ def _modifiers(old: Sequence[Entry], new: Sequence[Entry]) -> Iterator[Differenc
             else:
                 yield Difference(
                     what=tag,
+                    is_of_modifier=True,
                     old=plain(was.fields) if was else ABSENT,
                     new=plain(is_now.fields) if is_now else ABSENT,
                     old_place=_place(was.position) if was else "",
@@ -98,6 +106,7 @@ def _settings(old: Entry, new: Entry) -> Iterator[Difference]:
         if was is ABSENT or is_now is ABSENT or was != is_now:
             yield Difference(
                 what=old.tag,
+                is_of_modifier=True,
                 path=path,
                 old=was,
                 new=is_now,

@@ -166,9 +166,9 @@ class _Writer:
         self._gap(start)
 
     def _gap(self, at: int) -> None:
+        """An empty line, where there is one before what is first on its line at `at`."""
         before = self.source[: min(at, len(self.source))]
-        before = before[: before.rfind("\n") + 1]
-        if re.search(r"\n[ \t\r]*\n\Z", before) and self.lines:
+        if self.lines and re.search(r"\n[ \t\r]*\n[ \t-]*\Z", before):
             self.lines.append("")
 
 

@@ -21,7 +21,7 @@ _HEAD, _MARK = 13, 7  # columns of the names and of the numbers
 def show(course: Course, stream: TextIO) -> None:
     """Write what the course has: a curve for each value that the recipe sets, on one line of time."""
     paint = painter(stream)
-    lines = [*_part("learning rate", course.learning_rate, number), *_part("sparsity", course.sparsity, percent)]
+    lines = [*_part("learning rate", course.learning_rate, _rate), *_part("sparsity", course.sparsity, percent)]
     if any(course.quantized):
         lines.append(("int8", "", "".join("━" if on else _NOTHING for on in course.quantized)))
     for name, mark, drawn in lines:
@@ -45,6 +45,10 @@ def _part(name: str, values: Sequence[float | None], told: Callable[[float], str
         return
     for place, drawn in enumerate(curve(values)):
         yield name if place == 0 else "", told(max(said)) if place == 0 else "", drawn
+
+
+def _rate(value: float) -> str:
+    return number(float(f"{value:.2e}"))
 
 
 def _eighths(value: float, highest: float, rows: int) -> int:
