@@ -53,8 +53,9 @@ def show(
 
     from sparsebuild import modifiers
     from sparsebuild.modifiers import curves
+    from sparsebuild.recipe.document import plain
 
-    opened = _project(project)
+    opened = _project(project, file)
     name, written, args = _source(file, arg or (), opened)
     if text:
         sys.stdout.write(written)
@@ -69,9 +70,10 @@ def show(
 
         drawn = curves.course(specs, epochs, 100).to_json() if epochs else {}
         matched = [_matched_json(one) for one in found]
-        stages = [stage.name for stage in document.stages]
+        stages = [{"name": stage.name, "metadata": plain(stage.metadata)} for stage in document.stages]
         said = {"file": name, "epochs": epochs, "phases": list(map(asdict, phases)), "course": drawn}
-        write_document({**said, "stages": stages, "matches": matched, **resolved.to_json()})
+        kept = {"metadata": plain(document.metadata), "stages": stages}
+        write_document({**said, **kept, "matches": matched, **resolved.to_json()})
         return
     from sparsebuild.ui import course, schedule
 
@@ -86,8 +88,9 @@ def check(file: OptionalFile = "", arg: Arg = None, project: ProjectBefore = Pat
     """See that a recipe can be run: exit with 2, and each fault with its line, if it cannot."""
     from sparsebuild import modifiers
     from sparsebuild.modifiers import matching
+    from sparsebuild.ui.figures import count
 
-    opened = _project(project)
+    opened = _project(project, file)
     name, written, args = _source(file, arg or (), opened)
     _, resolved = _resolved(name, written, args)
     specs = modifiers.specs(resolved)
@@ -96,8 +99,8 @@ def check(file: OptionalFile = "", arg: Arg = None, project: ProjectBefore = Pat
         matching.check(resolved, found)
         where = ", and every name that it holds is one of the model's"
     epochs = modifiers.epochs(specs)
-    lasts = f", {epochs} epochs" if epochs else ""
-    sys.stdout.write(f"{name}: {len(specs)} modifiers{lasts}{where}\n")
+    lasts = f", {count(epochs, 'epoch')}" if epochs else ""
+    sys.stdout.write(f"{name}: {count(len(specs), 'modifier')}{lasts}{where}\n")
 
 
 @recipe.command(cls=Command, name="args")
@@ -105,7 +108,7 @@ def args_(file: OptionalFile = "", arg: Arg = None, project: ProjectBefore = Pat
     """List the variables of a recipe: what each is, what it becomes, and where it is used."""
     from sparsebuild.recipe.uses import uses
 
-    name, written, given = _source(file, arg or (), _project(project))
+    name, written, given = _source(file, arg or (), _project(project, file))
     found = uses(*_resolved(name, written, given))
     if as_json:
         from sparsebuild.cli.output import write_document
@@ -209,15 +212,21 @@ def _resolved(name: str, text: str, args: Mapping[str, Any]) -> tuple[Document, 
     return document, recipes.resolve(document, args)
 
 
-def _project(folder: Path) -> Project | None:
-    """The project there, if it is one."""
+def _project(folder: Path, file: str) -> Project | None:
+    """The project there, if it is one. Where a recipe is named, one that cannot be read is none."""
+    from sparsebuild.errors import SparsebuildError
     from sparsebuild.layout import MANIFEST_NAME
 
     if not (folder / MANIFEST_NAME).is_file():
         return None
     from sparsebuild.cli.project import open_project
 
-    return open_project(folder)
+    try:
+        return open_project(folder)
+    except SparsebuildError:
+        if not file:
+            raise
+        return None
 
 
 def _tensors(project: Project | None) -> Any:

@@ -47,7 +47,7 @@ class _Reader:
     text: str
     values: int = 0  # counted against `_MOST_VALUES`
     owners: dict[int, tuple[Reference, bool]] = field(default_factory=dict)  # node → variable, whether it is all of it
-    borrowed: dict[str, Position] = field(default_factory=dict)
+    taken: list[tuple[int, Position]] = field(default_factory=list)  # nodes that aliases take as they are written
     walking: list[int] = field(default_factory=list)  # the nodes that hold the one being read
     stage: str = ""  # the one being read
     entries: list[Entry] = field(default_factory=list)
@@ -75,7 +75,7 @@ class _Reader:
             variables=variables,
             entries=tuple(self.entries),
             metadata=metadata,
-            borrowed=self.borrowed,
+            borrowed=self._borrowed(),
             stages=tuple(self.stages),
         )
 
@@ -220,8 +220,7 @@ class _Reader:
         owner, whole = self.owners.get(id(node.target), (None, False))
         if owner and whole:
             return owner
-        if owner:
-            self.borrowed.setdefault(owner.variable, self._at(node))
+        self.taken.append((id(node.target), self._at(node)))
         return self._value(node.target)
 
     def _scalar(self, node: yaml.ScalarNode) -> Value:
@@ -271,12 +270,19 @@ class _Reader:
         target = node.target if isinstance(node, Alias) else node
         if not isinstance(target, yaml.MappingNode) or id(target) in self.walking:
             raise self._error(node, "`<<` takes a mapping, or a list of them")
-        if id(target) in self.owners:
-            self.borrowed.setdefault(self.owners[id(target)][0].variable, self._at(node))
+        self.taken.append((id(target), self._at(node)))
         self._count(node, len(target.value) + 1)
         self.walking.append(id(target))
         yield from self._items(target)
         self.walking.pop()
+
+    def _borrowed(self) -> Mapping[str, Position]:
+        """The variables of which an alias takes what is written, with its place: they cannot be given another value."""
+        found: dict[str, Position] = {}
+        for node, position in self.taken:  # now that all owners are known: a stage's variables are read last
+            if node in self.owners:
+                found.setdefault(self.owners[node][0].variable, position)
+        return found
 
     def _own(self, variable: Reference, node: yaml.Node, whole: bool) -> None:
         """Remember that `node` belongs to `variable`, for the aliases that mean it."""

@@ -108,6 +108,13 @@ def test_a_name_that_means_nothing_is_refused_before_anything_is_built(project, 
     assert not (project / "build").exists()
 
 
+def test_a_recipe_that_is_named_is_shown_beside_a_manifest_that_is_wrong(tmp_path, sparsebuild):
+    (tmp_path / "recipe.yaml").write_text(RECIPE)
+    (tmp_path / "sparse.toml").write_text("[project")
+    assert sparsebuild("recipe", "check", "recipe.yaml", cwd=tmp_path).out == "recipe.yaml: 1 modifier, 6 epochs\n"
+    assert sparsebuild("recipe", "check", cwd=tmp_path).code == 2
+
+
 def test_variables_are_listed_with_their_uses(tmp_path, sparsebuild):
     (tmp_path / "recipe.yaml").write_text(RECIPE)
     ran = sparsebuild("recipe", "args", "recipe.yaml", "--arg", "num_epochs=3", cwd=tmp_path)
