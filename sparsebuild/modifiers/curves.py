@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from sparsebuild.modifiers.base import Modifier, Moment
-from sparsebuild.modifiers.span import has_ended, has_started
+from sparsebuild.modifiers.span import begin, has_ended, has_started
 from sparsebuild.numerics.sparsity_schedule import first_step
 
 __all__ = ["Course", "course"]
 
 STEPS = 100  # an epoch, where nobody knows: only a warm-up, which counts steps, is drawn longer or shorter than it is
 _QUANTIZES = "QuantizationModifier"
+_ONCE = ("SetLearningRateModifier",)  # writes a rate when it starts, and no more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,19 +55,34 @@ def _moment(epoch: float, epochs: float, steps_per_epoch: int) -> Moment:
 
 
 def _rate(specs: Sequence[Modifier], moment: Moment) -> float | None:
-    """Of several that say a rate the last one counts, as in training."""
-    rates = [rate(moment) for spec in specs if (rate := getattr(spec, "rate", None))]
-    said = [rate for rate in rates if rate is not None]
-    return said[-1] if said else None
+    """The rate that was written last, as in training: a curve writes up to its end, a fixed rate where it starts."""
+    written: list[tuple[int, int, float]] = []
+    for place, spec in enumerate(specs):
+        rate = spec.rate(moment) if hasattr(spec, "rate") else None
+        if rate is not None:
+            written.append((_last_write(spec, moment), place, rate))
+    return max(written)[2] if written else None
+
+
+def _last_write(spec: Modifier, moment: Moment) -> int:
+    end = begin(spec) if spec.tag in _ONCE else spec.end_epoch
+    return min(moment.step, first_step(end, moment.steps_per_epoch)) if end >= 0 else moment.step
 
 
 def _sparsity(specs: Sequence[Modifier], moment: Moment) -> float | None:
     asked = [
-        spec.sparsity(moment.epoch)
+        asks
         for spec in specs
-        if hasattr(spec, "sparsity") and has_started(spec, moment) and not _is_over(spec, moment)
+        if has_started(spec, moment) and not _is_over(spec, moment) and (asks := _asked(spec, moment)) is not None
     ]
     return max(asked, default=None)
+
+
+def _asked(spec: Any, moment: Moment) -> float | None:
+    """The share of zeros that a modifier asks for; in turns, of one that lets weights come back."""
+    if hasattr(spec, "compression_sparsity"):
+        return 0.0 if spec.is_dense(moment.epoch, moment.epochs) else float(spec.compression_sparsity)
+    return float(spec.sparsity(moment.epoch)) if hasattr(spec, "sparsity") else None
 
 
 def _is_over(spec: Any, moment: Moment) -> bool:

@@ -28,6 +28,7 @@ _BASES = {
     "xlm-roberta": "roberta",
 }
 _ONLY_LINEARS = ("GlobalFisherPruningModifier",)  # passes over what `params` means besides
+_MODULES = ("submodules", "layers", "student_layer_names")  # settings that name modules, not parameters
 _HEAD = ("classifier.weight", "classifier.bias")  # fresh where the checkpoint has none
 
 
@@ -41,13 +42,14 @@ class Tensors:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Matched:
-    """What one entry of a modifier's `params`, or of its `submodules`, means."""
+    """What one entry of a modifier's `params`, or of its list of modules, means."""
 
     modifier: str
     setting: str  # "params[1]"
     text: str
     names: tuple[str, ...]
     position: Position | None
+    may_be_none: bool = False  # the recipe says that a name that means nothing is no fault
 
 
 def of_training(shapes: Mapping[str, Sequence[int]], model_type: str) -> Tensors | None:
@@ -83,7 +85,9 @@ def matches(resolved: Resolved, tensors: Tensors) -> tuple[Matched, ...]:
 def check(resolved: Resolved, tensors: Tensors) -> None:
     """Raise RecipeError, with a line for each, for entries that mean nothing in this model."""
     problems = [
-        with_frame(_nothing(found, tensors), resolved.text) for found in matches(resolved, tensors) if not found.names
+        with_frame(_nothing(found, tensors), resolved.text)
+        for found in matches(resolved, tensors)
+        if not (found.names or found.may_be_none)
     ]
     if problems:
         raise RecipeError(*problems)
@@ -93,10 +97,11 @@ def _of(entry: Entry, spec: Any, tensors: Tensors) -> Iterator[Matched]:
     among = tensors.prunable if entry.tag in _ONLY_LINEARS else tensors.names
     for setting, text in _texts(entry, spec):
         found = tuple(filter(meant(text, tensors.prunable), among))
-        yield _matched(entry, setting, text, found)
-    for number, text in enumerate(getattr(spec, "submodules", None) or ()):
-        inside = tuple(name for name in tensors.names if name.startswith(f"{text}."))
-        yield _matched(entry, f"submodules[{number}]", text, inside)
+        yield _matched(entry, setting, text, found, may_be_none=not getattr(spec, "params_strict", True))
+    for named in _MODULES:
+        for number, text in enumerate(getattr(spec, named, None) or ()):
+            inside = tuple(name for name in tensors.names if name.startswith(f"{text}."))
+            yield _matched(entry, f"{named}[{number}]", text, inside)
 
 
 def _texts(entry: Entry, spec: Any) -> Iterator[tuple[str, str]]:
@@ -112,18 +117,20 @@ def _texts(entry: Entry, spec: Any) -> Iterator[tuple[str, str]]:
     yield from (("params" if alone else f"params[{i}]", text) for i, text in enumerate(params or ()))
 
 
-def _matched(entry: Entry, setting: str, text: str, names: tuple[str, ...]) -> Matched:
+def _matched(entry: Entry, setting: str, text: str, names: tuple[str, ...], *, may_be_none: bool = False) -> Matched:
     position = entry.field_positions.get(setting) or entry.where(setting.partition("[")[0].partition(".")[0])
-    return Matched(modifier=entry.tag, setting=setting, text=text, names=names, position=position)
+    return Matched(
+        modifier=entry.tag, setting=setting, text=text, names=names, position=position, may_be_none=may_be_none
+    )
 
 
 def _nothing(found: Matched, tensors: Tensors) -> Problem:
     known = tensors.names
-    if found.setting.startswith("submodules"):
+    if found.setting.startswith(_MODULES):
         known = tuple(dict.fromkeys(name.rpartition(".")[0] for name in tensors.names))
     near = did_you_mean(found.text.removeprefix("re:"), known)
     example = next((name for name in tensors.prunable if ".encoder." in name), tensors.names[0])
-    what = "no submodule" if found.setting.startswith("submodules") else "no parameter"
+    what = "no module" if found.setting.startswith(_MODULES) else "no parameter"
     return Problem(
         message=f"{found.modifier}: `{found.text}` means {what} of the model",
         position=found.position,
