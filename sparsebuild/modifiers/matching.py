@@ -108,7 +108,7 @@ def _texts(entry: Entry, spec: Any) -> Iterator[tuple[str, str]]:
     """The entries of `params`, and of a table of levels, with the settings in which they stand."""
     levels = getattr(spec, "levels", None)
     if levels is not None and isinstance(entry.fields.get("final_sparsity"), Mapping):
-        for level, (key, _) in zip(levels, entry.fields["final_sparsity"].items(), strict=True):
+        for level, (key, _) in zip(levels, entry.fields["final_sparsity"].items(), strict=False):
             yield from ((f"final_sparsity.{key}[{i}]", text) for i, text in enumerate(level.params))
         return
     params = levels[0].params if levels else getattr(spec, "params", ())
