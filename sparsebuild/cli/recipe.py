@@ -52,8 +52,8 @@ def show(
     from dataclasses import asdict
 
     from sparsebuild import modifiers
-    from sparsebuild.modifiers import curves
-    from sparsebuild.recipe.document import plain
+    from sparsebuild.modifiers import curves, stages
+    from sparsebuild.modifiers.reading import entries_and_specs
 
     opened = _project(project, file)
     name, written, args = _source(file, arg or (), opened)
@@ -61,8 +61,10 @@ def show(
         sys.stdout.write(written)
         return
     document, resolved = _resolved(name, written, args)
-    specs = modifiers.specs(resolved)
+    pairs = entries_and_specs(resolved)
+    specs = [spec for _, spec in pairs]
     epochs = modifiers.epochs(specs) or 0
+    stretches = stages.stretches(pairs, epochs)
     phases = modifiers.schedule_table(specs, epochs)
     found = _matches(resolved, opened)
     if as_json:
@@ -70,9 +72,8 @@ def show(
 
         drawn = curves.course(specs, epochs, 100).to_json() if epochs else {}
         matched = [_matched_json(one) for one in found]
-        stages = [{"name": stage.name, "metadata": plain(stage.metadata)} for stage in document.stages]
         said = {"file": name, "epochs": epochs, "phases": list(map(asdict, phases)), "course": drawn}
-        kept = {"metadata": plain(document.metadata), "stages": stages}
+        kept = {"metadata": _metadata(document), "stages": list(map(asdict, stretches))}
         write_document({**said, **kept, "matches": matched, **resolved.to_json()})
         return
     from sparsebuild.ui import course, schedule
@@ -80,6 +81,9 @@ def show(
     schedule.show(phases, epochs, sys.stdout)
     if epochs:
         course.show(curves.course(specs, epochs, course.POINTS), sys.stdout)
+    schedule.show_stages(stretches, sys.stdout)
+    for one, other in stages.overlapping(stretches):
+        sys.stderr.write(f"the stages {one} and {other} overlap: epochs are those of the whole training\n")
     schedule.show_matches(found, sys.stdout)
 
 
@@ -243,6 +247,14 @@ def _matches(resolved: Resolved, project: Project | None) -> Sequence[Matched]:
 
     found = _tensors(project)
     return matching.matches(resolved, found) if found else ()
+
+
+def _metadata(document: Document) -> dict[str, Any]:
+    """What `__metadata__` says, of the whole recipe under "" and of each stage under its name."""
+    from sparsebuild.recipe.document import plain
+
+    found = {"": document.metadata, **{stage.name: stage.metadata for stage in document.stages}}
+    return {name: plain(metadata) for name, metadata in found.items() if metadata}
 
 
 def _matched_json(found: Matched) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from sparsebuild.modifiers.base import Phase
 from sparsebuild.modifiers.matching import Matched
+from sparsebuild.modifiers.stages import Stretch
 from sparsebuild.recipe.difference import ABSENT, Difference
 from sparsebuild.recipe.uses import VariableUses
 from sparsebuild.ui import table as tables
@@ -18,7 +19,7 @@ from sparsebuild.ui.inert import one_line
 from sparsebuild.ui.table import Cell
 from sparsebuild.ui.terminal import console, words
 
-__all__ = ["bar", "show", "show_differences", "show_matches", "show_variables"]
+__all__ = ["bar", "show", "show_differences", "show_matches", "show_stages", "show_variables"]
 
 _WIDTH = 24  # characters of the drawing
 
@@ -35,6 +36,15 @@ def show(phases: Sequence[Phase], epochs: float, stream: TextIO) -> None:
         drawn = words(bar(phase.start, _end(phase, epochs), epochs), "cyan")
         table.add_row(words(phase.modifier, "bold"), stretch, drawn, words(phase.value))
     console(stream).print(table)
+
+
+def show_stages(found: Sequence[Stretch], stream: TextIO) -> None:
+    """Write from when to when each stage acts."""
+    if not found:
+        return
+    rows = [(one.name, f"{_number(one.start)} – {_number(one.end)}", ", ".join(one.modifiers)) for one in found]
+    stream.write("\n")
+    tables.write(rows, stream, heads=("stage", "epochs", "modifiers"))
 
 
 def show_matches(found: Sequence[Matched], stream: TextIO) -> None:
