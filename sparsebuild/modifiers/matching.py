@@ -95,8 +95,8 @@ def check(resolved: Resolved, tensors: Tensors) -> None:
 
 def _of(entry: Entry, spec: Any, tensors: Tensors) -> Iterator[Matched]:
     among = tensors.prunable if entry.tag in _ONLY_LINEARS else tensors.names
-    for setting, text in _texts(entry, spec):
-        found = tuple(filter(meant(text, tensors.prunable), among))
+    asked = list(_texts(entry, spec))
+    for (setting, text), found in zip(asked, meant([t for _, t in asked], among, tensors.prunable), strict=True):
         yield _matched(entry, setting, text, found, may_be_none=not getattr(spec, "params_strict", True))
     for named in _MODULES:
         for number, text in enumerate(getattr(spec, named, None) or ()):

@@ -13,7 +13,7 @@ from sparsebuild.registry import did_you_mean
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["meant", "prunable", "select"]
+__all__ = ["prunable", "select"]
 
 
 def select(model: nn.Module, params: Sequence[str], tag: str, *, only_prunable: bool = False) -> list[str]:
@@ -26,7 +26,7 @@ def select(model: nn.Module, params: Sequence[str], tag: str, *, only_prunable: 
     names = weights if only_prunable else [name for name, _ in model.named_parameters()]
     chosen: set[str] = set()
     for text in params:
-        found = [name for name in names if meant(text, weights)(name)]
+        found = [name for name in names if _meant(text, weights)(name)]
         if not found:
             hint = did_you_mean(text, names) or f"the model has, for example, `{names[0]}`" if names else ""
             raise RecipeError(Problem(message=f"{tag}: `{text}` is no parameter of the model", hint=hint))
@@ -51,8 +51,7 @@ def prunable(model: nn.Module) -> list[str]:
     ]
 
 
-def meant(text: str, weights: Sequence[str]) -> Callable[[str], bool]:
-    """What decides of a name whether one entry of `params` means it; `weights` are the prunable ones."""
+def _meant(text: str, weights: Sequence[str]) -> Callable[[str], bool]:
     if text == ALL:
         return lambda name: True
     if text == ALL_PRUNABLE:
@@ -61,3 +60,8 @@ def meant(text: str, weights: Sequence[str]) -> Callable[[str], bool]:
         pattern = re.compile(text.removeprefix("re:"))
         return lambda name: pattern.match(name) is not None
     return lambda name: name == text
+
+
+def meant(texts: Sequence[str], names: Sequence[str], weights: Sequence[str]) -> list[tuple[str, ...]]:
+    """For each entry of `params` those of `names` that it means; `weights` are the prunable ones."""
+    return [tuple(filter(_meant(text, weights), names)) for text in texts]

@@ -1,6 +1,6 @@
 """Recipes in the shapes in which SparseML's were written for language: each is read and can be run, or refused by line.
 
-`# epochs: N` in a recipe says how long it lasts, and `# refused` which lines are not taken, whatever else there is.
+`# epochs: N` in a recipe says how long it lasts (None: as long as it is asked to), and `# refused` which lines are not taken, whatever else there is.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ def test_what_can_be_run_has_a_schedule(path: Path) -> None:
     specs = modifiers.specs(recipe.resolve(recipe.read(path.read_text(), path.name)))
     epochs = modifiers.epochs(specs)
     assert f"# epochs: {epochs}\n" in path.read_text()
-    assert {phase.modifier for phase in modifiers.schedule_table(specs, epochs)} <= set(MODIFIERS)
-    assert len(curves.course(specs, epochs, 10).at) == 10
+    assert {phase.modifier for phase in modifiers.schedule_table(specs, epochs or 3)} <= set(MODIFIERS)
+    assert len(curves.course(specs, epochs or 3, 10).at) == 10
 
 
 def refusals(path: Path) -> list[Position | None]:
