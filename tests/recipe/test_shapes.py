@@ -1,6 +1,7 @@
 """Recipes in the shapes in which SparseML's were written for language: each is read and can be run, or refused by line.
 
-`# epochs: N` in a recipe says how long it lasts (None: as long as it is asked to), and `# refused` which lines are not taken, whatever else there is.
+`# epochs: N` in a recipe says how long it lasts (None: as long as it is asked to), and `# refused` which lines are not
+taken, whatever else there is.
 """
 
 from __future__ import annotations
