@@ -31,6 +31,7 @@ __all__ = ["check_saved", "run", "tell_clashes"]
 
 def run(job: Job, report: Report) -> None:
     """Train, save, and check that what was saved is what was promised."""
+    from sparsebuild.training.arrival import brought_along
     from sparsebuild.training.loop import Training, train
     from sparsebuild.training.models import open_pretrained, save_model
     from sparsebuild.training.structure import observed_structure
@@ -41,6 +42,8 @@ def run(job: Job, report: Report) -> None:
     epochs = modifiers.epochs(specs) or math.ceil(settings.num_train_epochs)
     tell_clashes(job.params, specs, epochs, report)
     model = open_pretrained(job.inputs["model"], labels, settings.dropout, settings.seed)
+    for sentence, level in brought_along(model, specs):
+        report.log(sentence, level=level)
     trained = train(
         Training(
             model=model,
