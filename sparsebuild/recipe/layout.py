@@ -167,8 +167,10 @@ class _Writer:
 
     def _gap(self, at: int) -> None:
         """An empty line, where there is one before what is first on its line at `at`."""
-        before = self.source[: min(at, len(self.source))]
-        if self.lines and re.search(r"\n[ \t\r]*\n[ \t-]*\Z", before):
+        line = self.source.rfind("\n", 0, at) + 1
+        above = self.source.rfind("\n", 0, max(line - 1, 0)) + 1
+        is_first = not self.source[line:at].strip(" \t-")
+        if self.lines and line and is_first and not self.source[above : line - 1].strip():
             self.lines.append("")
 
 
