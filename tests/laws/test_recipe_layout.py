@@ -78,7 +78,7 @@ class Untidy:
     def above(self, indent: int) -> str:
         found = ""
         while self.random.random() < 0.25:
-            comment = " " * self.random.choice([0, indent, indent + 2]) + self.random.choice(NOTES)
+            comment = " " * self.random.choice([0, indent]) + self.random.choice(NOTES)  # deeper it may be text
             found += self.random.choice(["", comment]) + "\n"
         return found
 
