@@ -28,33 +28,31 @@ MODIFIERS: Mapping[str, str] = {
 }
 
 _FISHER = "GlobalFisherPruningModifier prunes by importance"
-_LAYERS = "LayerPruningModifier removes whole layers; blocks of weights go with `mask_type` of a GMPruningModifier"
-_RANGES = "take it out: with a QuantizationModifier the model learns to live with its ranges"
 _RATE = "write a LearningRateFunctionModifier, or `train.learning_rate` in sparse.toml"
 UNSUPPORTED: Mapping[str, str] = {  # SparseML's other modifiers, and what to do instead
     "ACDCPruningModifier": _FISHER,
-    "ASRegModifier": "write `train.weight_decay` in sparse.toml",
+    "ASRegModifier": "",
     "GPTQModifier": "write a QuantizationModifier",
     "GradualParamModifier": "",
     "LayerPruningModifier": "",
-    "LayerThinningModifier": _LAYERS,
+    "LayerThinningModifier": "",
     "LearningRateModifier": _RATE,
     "LegacyQuantizationModifier": "write a QuantizationModifier with `submodules`",
-    "LogarithmicEqualizationModifier": _RANGES,
+    "LogarithmicEqualizationModifier": "",
     "MFACPruningModifier": _FISHER,
     "MovementPruningModifier": _FISHER,
     "OBSPruningModifier": _FISHER,
     "OutputDistillationModifier": "write a DistillationModifier",
     "PerLayerDistillationModifier": "DistillationModifier has `hidden_states`",
-    "PowerpropagationModifier": _FISHER,
+    "PowerpropagationModifier": "",
     "RigLPruningModifier": _FISHER,
     "SetLearningRateModifier": _RATE,
     "SetParamModifier": "",
     "SetWeightDecayModifier": "write `train.weight_decay` in sparse.toml, and take it out of the recipe",
-    "SmoothQuantModifier": _RANGES,
+    "SmoothQuantModifier": "",
     "SparseGPTModifier": _FISHER,
     "SparsificationLoggingModifier": "take it out: progress is always told",
-    "StructuredPruningModifier": _LAYERS,
+    "StructuredPruningModifier": "",
     "TopKASTPruningModifier": _FISHER,
     "TrainableParamsModifier": "",
     "WandaPruningModifier": _FISHER,

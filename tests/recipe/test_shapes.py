@@ -20,17 +20,11 @@ SHAPES = Path(__file__).parents[1] / "cases" / "recipes" / "shapes"
 
 # What we never had the use for, in whatever form it was written.
 REFUSED = {
-    "ASRegModifier",
     "GPTQModifier",
-    "LayerThinningModifier",
-    "LogarithmicEqualizationModifier",
     "MFACPruningModifier",
     "OutputDistillationModifier",
-    "PowerpropagationModifier",
     "RigLPruningModifier",
-    "SmoothQuantModifier",
     "SparseGPTModifier",
-    "StructuredPruningModifier",
     "TopKASTPruningModifier",
     "WandaPruningModifier",
 }
