@@ -9,6 +9,7 @@ from typing import Any
 __all__ = [
     "ATTENTION",
     "EMBEDDING",
+    "EMBEDDING_LEVELS",
     "PORTABLE_BITS",
     "Grid",
     "Scheme",
@@ -17,6 +18,7 @@ __all__ = [
     "scheme_to_json",
 ]
 
+EMBEDDING_LEVELS = 127  # tables are gathered, never multiplied as integers: 8 bits are safe on every CPU
 PORTABLE_BITS = 7  # of a Linear's weights: products of more overflow on CPUs without VNNI, see exporters/portable.py
 
 

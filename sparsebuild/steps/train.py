@@ -1,7 +1,8 @@
 """Train a model by its recipe: the target `train`, and `teacher` without one.
 
 Inputs: `model` (a folder to start from), `labels`, `tokenizer`, `train`, `validation`, and where they are used
-`unlabelled` and `teach`. Outputs: `model/`, which plain `from_pretrained` opens, and `metrics.jsonl`, a line an epoch.
+`unlabelled`, `teach`, and `teacher`, a model that is asked at every step. Outputs: `model/`, which plain
+`from_pretrained` opens, and `metrics.jsonl`, a line an epoch.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from sparsebuild.modifiers.base import Modifier
     from sparsebuild.training.batches import Corpus
+    from sparsebuild.training.live_teacher import LiveTeacher
     from sparsebuild.training.settings import Settings
 
 __all__ = ["check_saved", "run", "tell_clashes"]
@@ -57,6 +59,7 @@ def run(job: Job, report: Report) -> None:
             facts={"threads": threads},
             progress=report.progress,
             log=report.log,
+            teacher=_live_teacher(job, labels),
         )
     )
     folder = job.out / "model"
@@ -113,6 +116,17 @@ def _corpus(job: Job) -> Corpus:
     splits = tuple(PreparedSplit.open(job.inputs[name]) for name in names)
     answers = tuple(TeacherAnswers.open(job.inputs["teach"] / name) for name in names if "teach" in job.inputs)
     return Corpus(splits=splits, answers=answers)
+
+
+def _live_teacher(job: Job, labels: Sequence[str]) -> LiveTeacher | None:
+    from sparsebuild.tasks.labels import map_labels
+    from sparsebuild.training.live_teacher import LiveTeacher
+    from sparsebuild.training.models import labels_of, open_model
+
+    if "teacher" not in job.inputs:
+        return None
+    model = open_model(job.inputs["teacher"])
+    return LiveTeacher(model, map_labels(labels, labels_of(model)))
 
 
 def _validation(job: Job, labels: Sequence[str], settings: Settings) -> Any:

@@ -23,6 +23,7 @@ from sparsebuild.modifiers.base import Attached, Batch, Modifier, Moment, Run
 from sparsebuild.training import checkpoints
 from sparsebuild.training.batches import Corpus, batch_order, drawn, steps_per_epoch
 from sparsebuild.training.determinism import seed_for_step
+from sparsebuild.training.live_teacher import LiveTeacher
 from sparsebuild.training.optimizer import adamw, load_optimizer, named_state
 from sparsebuild.training.settings import Settings
 
@@ -46,6 +47,7 @@ class Training:
     facts: Mapping[str, Any]  # kept in each checkpoint
     progress: Callable[..., None]  # (done, total, unit, **fields)
     log: Callable[[str], None]
+    teacher: LiveTeacher | None = None  # where the recipe asks it at every step
 
     @property
     def sentences(self) -> int:
@@ -92,6 +94,7 @@ class _Loop:
             epochs=training.epochs,
             has_teacher=training.has_teacher,
             log=training.log,
+            teacher=training.teacher,
         )
         self.attached: list[Attached] = [spec.attach(run) for spec in training.specs]
         self.history: list[Mapping[str, float]] = []
