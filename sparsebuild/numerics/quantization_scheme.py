@@ -14,6 +14,8 @@ __all__ = [
     "Grid",
     "Scheme",
     "linear_scheme",
+    "of_embedding",
+    "of_linear",
     "scheme_from_json",
     "scheme_to_json",
 ]
