@@ -12,20 +12,22 @@ what was promoted before, with no special case in the engine.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from sparsebuild import __version__
+from sparsebuild import lock as locks
 from sparsebuild.digest import text_digest
 from sparsebuild.engine.action import Action, File, Input
 from sparsebuild.engine.graph import Graph
 from sparsebuild.errors import ManifestError, Problem
+from sparsebuild.exporters import GRIDS
 from sparsebuild.libraries import major_minor
 from sparsebuild.lock import Lock, LockedSource
-from sparsebuild.lock import text as lock_text
 from sparsebuild.manifest import Bench, Data, Export, Manifest, Sensitivity, Train, defaults, settings
 from sparsebuild.numerics.quantization_scheme import PORTABLE_BITS
 from sparsebuild.origins import Documents, Origins
+from sparsebuild.shipping.facts import Facts, Origin
 from sparsebuild.steps import STEPS
 from sparsebuild.steps.prepare import SETTINGS as PREPARE_SETTINGS
 
@@ -193,6 +195,7 @@ class _Pipeline:
         params = settings(self.manifest.train)
         if self.recipe:
             params["recipe"] = self.recipe.modifiers
+            params |= self._grid()
         inputs = [self._student_start(), *_prepared("labels", "tokenizer", "train", "validation")]
         if self.distils:
             inputs.append(_all("teach", "teach"))
@@ -203,6 +206,12 @@ class _Pipeline:
             ratio = self.manifest.data.unlabelled_ratio
             params |= {"unlabelled_ratio": ratio} if ratio != 1.0 else {}
         return self._action("train", params=params, inputs=inputs)
+
+    def _grid(self) -> dict[str, Any]:
+        """What quantization rounds to, where the export scheme wants it otherwise than usual."""
+        grid = GRIDS.get(self.manifest.export.scheme)
+        quantizes = self.recipe is not None and bool(self.recipe.weight_bits)
+        return {"file_grid": dict(grid)} if grid and quantizes else {}
 
     def _eval(self) -> Action:
         inputs = [_model("model", "train"), *_prepared("labels", *self._judged())]
@@ -216,8 +225,8 @@ class _Pipeline:
         return self._action("export", params=params, inputs=inputs, folder=".sparsebuild/candidate/export")
 
     def _gate(self) -> Action:
-        params = {"gates": settings(self.manifest.gate)}
-        inputs = [_all("eval", "eval"), _all("export", "export")]
+        params = {"gates": settings(self.manifest.gate), "facts": asdict(self._facts())}
+        inputs = [_all("eval", "eval"), _all("export", "export"), _model("model", "train")]
         if self.manifest.gate.speedup or self.manifest.gate.latency_ms:
             inputs.append(_all("bench", "bench"))
         return self._action("gate", params=params, inputs=inputs, folder="build/export")
@@ -244,7 +253,7 @@ class _Pipeline:
             "start": base.request if base else self.manifest.model.source,
             "gates": settings(self.manifest.gate),
             "sources": [_told(source) for source in self.lock.sources],
-            "lock": text_digest(lock_text(self.lock)),
+            "lock": text_digest(locks.text(self.lock)),
             "versions": {
                 "sparsebuild": __version__,
                 **{name: major_minor(name) for name in ("torch", "transformers", "onnxruntime")},
@@ -257,6 +266,26 @@ class _Pipeline:
         inputs = [_all(name, name) for name in ("eval", "export", "bench")]
         inputs += [_all("train", "train"), Input(name="words", action="prepare", path="words.jsonl")]
         return self._action("report", params=params, inputs=inputs)
+
+    def _facts(self) -> Facts:
+        """What the card and the statement of provenance tell of the documents."""
+        manifest = self.manifest
+        tables = {f.name: getattr(manifest, f.name) for f in fields(manifest)}
+        said = {name: settings(table) for name, table in tables.items() if table is not None}
+        return Facts(
+            project=manifest.project.name,
+            task=manifest.project.task,
+            version=__version__,
+            lock=text_digest(locks.text(self.lock)),
+            base=self._base_model().removeprefix("fetch@"),
+            settings={name: values for name, values in said.items() if values},
+            recipe=self.recipe.modifiers if self.recipe else None,
+            libraries={
+                step: {library: major_minor(library) for library in STEPS[step].libraries}
+                for step in ("prepare", "train", "export")
+            },
+            sources=tuple(_origin(source) for source in self.lock.sources),
+        )
 
     # ---- what they have in common
 
@@ -330,6 +359,17 @@ def _all(name: str, action: str) -> Input:
 
 def _model(name: str, action: str) -> Input:
     return Input(name=name, action=action, path="model")
+
+
+def _origin(source: LockedSource) -> Origin:
+    return Origin(
+        name=source.name,
+        request=source.request,
+        resolved=source.resolved,
+        commit=source.commit or "",
+        licence=source.licence,
+        files={file.path: file.sha256 for file in source.files},
+    )
 
 
 def _prepared(*names: str) -> list[Input]:

@@ -29,7 +29,7 @@ FLOORS = [
         "__init__",
     },
     {"manifest", "recipe", "lock", "engine"},
-    {"providers", "tasks", "modifiers", "exporters", "executors", "training", "runtimes", "pages"},
+    {"providers", "tasks", "modifiers", "exporters", "executors", "training", "shipping", "runtimes", "pages"},
     {"bundle", "resolve", "pipeline", "origins", "steps"},
     {"cli", "ui", "__main__"},
 ]
@@ -42,6 +42,7 @@ NEIGHBOURS = {
     "lock": {"manifest", "recipe"},
     "training": {"modifiers", "tasks"},  # the loop calls modifiers at their moments, and a task knows its loss
     "modifiers": {"training"},  # the quantization modifier switches on what `training/quantization.py` put in place
+    "shipping": {"providers"},  # who publishes to the Hub speaks to it as who fetches from it
     "exporters": {"training"},  # a trained model is rebuilt from its structure in `training/`
 }
 HEAVY = {

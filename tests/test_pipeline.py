@@ -6,7 +6,7 @@ from sparsebuild import recipe
 from sparsebuild.errors import ManifestError
 from sparsebuild.lock import Lock, LockedFile, LockedSource
 from sparsebuild.manifest import parse
-from sparsebuild.pipeline import graph, recipe_facts
+from sparsebuild.pipeline import RecipeFacts, graph, recipe_facts
 
 MANIFEST = """\
 [project]
@@ -91,3 +91,24 @@ def test_what_the_export_would_refuse_is_refused_before_training():
     )
     graph(parse(MANIFEST + '[export]\nscheme = "ort-cpu"\n'), lock(has_test=False), eight)
     graph(parse(MANIFEST), lock(has_test=False), facts("QuantizationModifier {weight_bits: 4}"))
+
+
+def trained(scheme, quantizes=True):
+    """The settings of `train` in a project that exports `scheme`."""
+    recipe = RecipeFacts(modifiers={}, needs_teacher=False, needs_hidden_states=False, weight_bits=7 * quantizes)
+    manifest = MANIFEST + f'[recipe]\nsource = "r.yaml"\n[export]\nscheme = "{scheme}"\n'
+    return graph(parse(manifest), lock(True), recipe)["train"].params
+
+
+def test_quantization_trains_for_the_scheme_that_is_exported():
+    assert trained("portable") == trained("fp32") == trained("fp16") == {"recipe": {}}
+    assert trained("ort-cpu")["file_grid"] == {"weight_levels": 127}
+    assert trained("tensorrt")["file_grid"] == {"weight_levels": 127, "symmetric_activations": True}
+    assert trained("tensorrt", quantizes=False) == {"recipe": {}}
+
+
+def test_what_a_card_tells_of_the_documents_is_a_setting_of_the_gate_alone():
+    facts = graph(parse(MANIFEST + "[train]\nseed = 7\n"), lock(True))["gate"].params["facts"]
+    assert (facts["project"], facts["base"]) == ("p", "model")
+    assert facts["settings"]["train"] == {"seed": 7}
+    assert [source["name"] for source in facts["sources"]] == [source.name for source in lock(True).sources]

@@ -1,8 +1,8 @@
 """The `sparsebuild` command: its sub-commands, and what its exit code means.
 
     0 done · 1 a target or gate failed · 2 wrong file, command or environment · 3 lock out of date · 4 source missing
-    5 hash mismatch · 6 held by another run · 7 `verify` found a difference · 8 something is stale · 70 our bug
-    130 Ctrl-C · 141 pipe · 143 SIGTERM
+    5 hash mismatch · 6 held by another run · 7 `verify` or `attest` found a difference · 8 something is stale
+    70 our bug · 130 Ctrl-C · 141 pipe · 143 SIGTERM
 
 The commands are rows of a table, and the one that is called is loaded; what is heavy it imports when it runs.
 """
@@ -63,6 +63,11 @@ COMMANDS = {
         "sparsebuild.cli.bundle:unbundle",
         "Unpack what `bundle` packed: the project into DIR, and its sources into the cache.",
     ),
+    "publish": Row(
+        "Build",
+        "sparsebuild.cli.publish:publish",
+        "Publish the promoted model with its card, lock and provenance; nothing whose gates do not hold.",
+    ),
     "try": Row(
         "Build", "sparsebuild.cli.tag:tag", "Mark the entities in TEXT, a file or stdin with the exported model."
     ),
@@ -116,6 +121,9 @@ COMMANDS = {
         "Keep",
         "sparsebuild.cli.verify:verify",
         "Read every output again and hold it against its record; exit with 7 if something differs.",
+    ),
+    "attest": Row(
+        "Keep", "sparsebuild.cli.attest:attest", "Compare a published model with its statement of provenance."
     ),
     "clean": Row(
         "Keep",

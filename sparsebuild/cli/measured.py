@@ -26,6 +26,7 @@ _BROKEN = ("outputs-missing", "output-missing", "output-edited")  # kinds of rea
 _LARGEST_DOCUMENT = 1_000_000  # bytes
 _LARGEST = 1e30  # a figure
 _DEEPEST = 20  # lists and objects inside each other
+_DETAILS = ("inputs", "outputs", "operators", "tensors")  # of an exported file: what it holds, not how good it is
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +124,7 @@ def _document(name: str, data: bytes) -> Mapping[str, Any]:
         else:
             value = json.loads(data)
             value = value if value.pop("schema_version") == 1 else {}
+            value = {key: inner for key, inner in value.items() if key not in _DETAILS}
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError):
         return {}
     return value if isinstance(value, dict) and not is_deeper(value, _DEEPEST) else {}

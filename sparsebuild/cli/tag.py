@@ -44,6 +44,8 @@ def tag(
     folder = _promoted(project)
     sentences = _sentences(texts or (), file)
     models = _models(project, folder, compare)
+    if caution := models[_STUDENT].caution:
+        sys.stderr.write(f"warning: {caution}\n")
     found = (_tagged(text, models) for text in sentences)
     if as_json:
         from sparsebuild.cli.output import write_document

@@ -1,47 +1,127 @@
 """Writing a token classifier as ONNX: inputs `input_ids`, `attention_mask`, `token_type_ids`; output `logits`.
 
-The TorchScript route of `torch.onnx.export` is used: it takes half a second, and it leaves no path, time or host name
-in the file, so that two processes write the same bytes.
+The TorchScript route of `torch.onnx.export` is the default: it takes half a second. It is torch's older route, so the
+newer one, `dynamo`, is held to the same tests. What either writes is cleaned of what it knows of this machine (the
+newer one puts the paths of source files into every node), so that two processes write the same bytes.
 """
 
 from __future__ import annotations
 
+import contextlib
+import io
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
-__all__ = ["FILE_NAME", "Exporter", "write_onnx"]
+from sparsebuild.errors import UserError
+
+__all__ = ["DEFAULT_OPSET", "FILE_NAME", "SCHEME_KEY", "Exporter", "write_onnx"]
 
 FILE_NAME = "model.onnx"
+DEFAULT_OPSET = 18  # the newest that DeepSparse 1.8 reads, and the oldest that torch's newer exporter writes
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")  # each (batch, sequence) int64
 OUTPUT = "logits"  # (batch, sequence, labels) float32
+SCHEME_KEY = "sparsebuild.scheme"  # of the file's metadata, so that whoever opens it knows for which CPUs it is
 
 
 class Exporter(Protocol):
     """Writes `model`, in evaluation mode and left as it is, to `path`; raises UserError where the scheme cannot."""
 
-    def __call__(self, model: Any, path: Path, opset: int) -> None: ...
+    def __call__(self, model: Any, path: Path, opset: int, exporter: str = "torchscript") -> None: ...
 
 
-def write_onnx(model: Any, path: Path, opset: int) -> None:
+def write_onnx(model: Any, path: Path, opset: int, exporter: str, scheme: str) -> None:
     """Export `model` with dynamic batch and sequence. `model` is not changed by it."""
+    with _quiet():
+        if exporter == "dynamo":
+            written = _by_dynamo(_logits_only(model), opset)
+        else:
+            written = _by_torchscript(_logits_only(model), opset)
+    _clean(written, scheme)
+    path.write_bytes(written.SerializeToString(deterministic=True))
+
+
+def _by_torchscript(model: Any, opset: int) -> Any:
+    import onnx
     import torch
 
     axes = {0: "batch", 1: "sequence"}
+    file: Any = io.BytesIO()
+    torch.onnx.export(
+        model,
+        _example(),
+        file,
+        dynamo=False,
+        input_names=list(INPUTS),
+        output_names=[OUTPUT],
+        dynamic_axes=dict.fromkeys((*INPUTS, OUTPUT), axes),
+        opset_version=opset,
+        do_constant_folding=False,  # folding would turn int8 weights back into float
+    )
+    return onnx.load_from_string(file.getvalue())
+
+
+def _by_dynamo(model: Any, opset: int) -> Any:
+    import torch
+
+    try:
+        import onnxscript  # noqa: F401 - torch needs it, and says so only deep inside
+    except ImportError:
+        raise UserError(
+            "the exporter `dynamo` needs onnxscript, which is not installed",
+            hint="pip install 'sparsebuild[dynamo]', or leave `export.exporter` out",
+        ) from None
+    dimensions = {0: torch.export.Dim("batch"), 1: torch.export.Dim("sequence", max=_longest(model))}
+    program = torch.onnx.export(
+        model,
+        _example(),
+        dynamo=True,
+        input_names=list(INPUTS),
+        output_names=[OUTPUT],
+        dynamic_shapes=(dimensions,) * len(INPUTS),
+        opset_version=opset,
+        optimize=False,  # its folding would turn int8 weights back into float
+        verbose=False,
+    )
+    assert program is not None
+    return program.model_proto
+
+
+def _example() -> tuple[Any, ...]:
+    import torch
+
     ids = torch.ones(2, 7, dtype=torch.long)  # sizes that differ from each other and from 1, which tracing may bake in
+    return ids, torch.ones_like(ids), torch.zeros_like(ids)
+
+
+def _longest(model: Any) -> int:
+    return int(getattr(model.model.config, "max_position_embeddings", 512))
+
+
+def _clean(model: Any, scheme: str) -> None:
+    """Take out what tells of this machine and of the code that was traced, and put in the scheme."""
+    import onnx
+
+    model.doc_string = ""
+    model.graph.doc_string = ""
+    for part in (*model.graph.node, *model.graph.initializer, *model.graph.value_info, *model.graph.input):
+        part.doc_string = ""
+        del part.metadata_props[:]
+    del model.graph.metadata_props[:]
+    # The newer exporter asks for a newer form of the file than its operators need, which older runtimes refuse.
+    model.ir_version = onnx.helper.find_min_ir_version_for(model.opset_import)
+    onnx.helper.set_model_props(model, {SCHEME_KEY: scheme})
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Tracing warns of shapes that are constant on purpose."""
+    import torch
+
     with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")  # tracing warns of shapes that are constant on purpose
-        torch.onnx.export(
-            _logits_only(model),
-            (ids, torch.ones_like(ids), torch.zeros_like(ids)),
-            str(path),
-            dynamo=False,
-            input_names=list(INPUTS),
-            output_names=[OUTPUT],
-            dynamic_axes=dict.fromkeys((*INPUTS, OUTPUT), axes),
-            opset_version=opset,
-            do_constant_folding=False,  # folding would turn int8 weights back into float
-        )
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _logits_only(model: Any) -> Any:
@@ -57,6 +137,6 @@ def _logits_only(model: Any) -> Any:
         def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor) -> Tensor:
             out = self.model(input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids)
             logits: Tensor = out.logits
-            return logits
+            return logits.float()  # nothing in float32, and what `fp16` answers all the same
 
     return LogitsOnly().eval()

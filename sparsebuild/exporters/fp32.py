@@ -10,6 +10,6 @@ from sparsebuild.exporters.base import write_onnx
 __all__ = ["export"]
 
 
-def export(model: Any, path: Path, opset: int) -> None:
+def export(model: Any, path: Path, opset: int, exporter: str = "torchscript") -> None:
     """Write the float model; zeros stay zeros."""
-    write_onnx(model, path, opset)
+    write_onnx(model, path, opset, exporter, "fp32")

@@ -5,19 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from sparsebuild.errors import UserError
 from sparsebuild.exporters.base import write_onnx
 
-__all__ = ["int8_zeros", "weight_bits", "write_int8"]
+__all__ = ["is_symmetric", "weight_bits", "write_int8"]
 
 
-def write_int8(model: Any, path: Path, opset: int) -> None:
-    """Write a quantized model with integer weights."""
+def write_int8(
+    model: Any, path: Path, opset: int, exporter: str, scheme: str, *, tables: bool = True, signed: bool = False
+) -> None:
+    """Write a quantized model with integer weights; `tables` of embeddings as integers too, `signed` activations."""
     from sparsebuild.training.integers import integer_copy
 
-    write_onnx(integer_copy(model), path, opset)
+    write_onnx(integer_copy(model, tables=tables, signed=signed), path, opset, exporter, scheme)
 
 
 def weight_bits(model: Any) -> int:
@@ -33,24 +33,9 @@ def weight_bits(model: Any) -> int:
     return max(bits)
 
 
-def int8_zeros(path: Path) -> dict[str, np.ndarray]:
-    """Where the int8 weights of an ONNX file stand for 0, by the parameter's name: (out, in) bool."""
-    import onnx
-    from onnx import numpy_helper
+def is_symmetric(model: Any) -> bool:
+    """Whether all activations and all weights of Linears are rounded symmetrically."""
+    from sparsebuild.training.quantization import QuantizedLinear, observers
 
-    from sparsebuild.training.integers import WEIGHT_NAME
-
-    graph = onnx.load(str(path)).graph
-    values = {tensor.name: tensor for tensor in graph.initializer}
-    same = {node.output[0]: node.input[0] for node in graph.node if node.op_type == "Identity"}  # kept once
-
-    def integers(name: str) -> np.ndarray:
-        return numpy_helper.to_array(values[same.get(name, name)])
-
-    return {
-        node.input[0].removeprefix("model.").removesuffix(WEIGHT_NAME) + "weight": (
-            integers(node.input[0]) == integers(node.input[2])
-        ).T
-        for node in graph.node
-        if node.op_type == "DequantizeLinear" and node.input[0].endswith("." + WEIGHT_NAME)
-    }
+    linears = [m.scheme.weights for m in model.modules() if isinstance(m, QuantizedLinear) and m.scheme.weights]
+    return all(o.grid.symmetric for _, o in observers(model)) and all(grid.symmetric for grid in linears)

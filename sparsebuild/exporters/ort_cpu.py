@@ -1,7 +1,7 @@
 """The scheme `ort-cpu`: int8 files with all 8 bits, for CPUs with VNNI (or AVX-VNNI, AMX).
 
-On other CPUs ONNX Runtime's products saturate and the file is silently another model; the comparison that follows
-every export runs on the machine at hand and would say so.
+On other x86 CPUs ONNX Runtime's products saturate and the file is silently another model. Whoever exports or opens it
+there is told (`cpu.py`), and the comparison that follows every export runs on the machine at hand.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from sparsebuild.exporters.int8 import weight_bits, write_int8
 __all__ = ["export"]
 
 
-def export(model: Any, path: Path, opset: int) -> None:
+def export(model: Any, path: Path, opset: int, exporter: str = "torchscript") -> None:
     """Write `model` with int8 weights in the levels that it was trained for."""
     weight_bits(model)
-    write_int8(model, path, opset)
+    write_int8(model, path, opset, exporter, "ort-cpu")

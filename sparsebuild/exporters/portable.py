@@ -16,7 +16,7 @@ from sparsebuild.numerics.quantization_scheme import PORTABLE_BITS
 __all__ = ["export"]
 
 
-def export(model: Any, path: Path, opset: int) -> None:
+def export(model: Any, path: Path, opset: int, exporter: str = "torchscript") -> None:
     """Write `model` with int8 weights; refuses one that was trained for 8 bits."""
     bits = weight_bits(model)
     if bits > PORTABLE_BITS:
@@ -24,4 +24,4 @@ def export(model: Any, path: Path, opset: int) -> None:
             f"scheme `portable` holds weights in {PORTABLE_BITS} bits, but this model was trained for {bits}",
             hint='set `weight_levels: 63` in the recipe\'s QuantizationModifier, or `export.scheme = "ort-cpu"`',
         )
-    write_int8(model, path, opset)
+    write_int8(model, path, opset, exporter, "portable")

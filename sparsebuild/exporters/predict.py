@@ -61,7 +61,8 @@ class Predictor:
     def __init__(self, folder: Path) -> None:
         from tokenizers import Tokenizer
 
-        from sparsebuild.exporters.runtime import open_session
+        from sparsebuild.exporters.cpu import caution
+        from sparsebuild.exporters.runtime import open_session, scheme_of
 
         config = json.loads((folder / "config.json").read_text())
         self.labels: Sequence[str] = [config["id2label"][str(i)] for i in range(len(config["id2label"]))]
@@ -69,6 +70,7 @@ class Predictor:
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(int(config.get("max_position_embeddings", 512)))
         self._session = open_session(folder / "model.onnx", threads=1)
+        self.caution = caution(scheme_of(self._session))  # what to know of this file on this CPU, or nothing
 
     def tag(self, words: Sequence[str]) -> list[str]:
         """A BIO tag for each word: that of its first piece, or `O` for a word that has none."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sparsebuild.training.evaluation import LogitsOf
 
-__all__ = ["open_session", "session_logits"]
+__all__ = ["open_session", "scheme_of", "session_logits"]
 
 
 def open_session(path: Path, threads: int) -> Any:
@@ -19,6 +19,13 @@ def open_session(path: Path, threads: int) -> Any:
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def scheme_of(session: Any) -> str:
+    """The export scheme that a file tells; empty for one that we did not write."""
+    from sparsebuild.exporters.base import SCHEME_KEY
+
+    return str(session.get_modelmeta().custom_metadata_map.get(SCHEME_KEY, ""))
 
 
 def session_logits(session: Any) -> LogitsOf:

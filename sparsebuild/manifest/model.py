@@ -229,14 +229,21 @@ class Export:
 
     __pydantic_config__: ClassVar[Mapping[str, object]] = _STRICT
 
-    scheme: Literal["portable", "ort-cpu", "fp32"] = field(
+    scheme: Literal["portable", "ort-cpu", "tensorrt", "fp32", "fp16"] = field(
         default="portable",
         metadata=_about(
             "`portable` means the same on CPUs with and without VNNI; `ort-cpu` uses all 8 bits of the weights; "
-            "`fp32` is not quantized."
+            "`tensorrt` also rounds activations symmetrically; `fp32` and `fp16` are not quantized. A recipe's "
+            "quantization trains for it."
         ),
     )
-    opset: int = field(default=20, metadata=_about("The version of ONNX's operators.", ge=17, le=23))
+    exporter: Literal["torchscript", "dynamo"] = field(
+        default="torchscript",
+        metadata=_about("Which exporter of torch writes the file; `dynamo` needs `pip install sparsebuild[dynamo]`."),
+    )
+    opset: int = field(
+        default=18, metadata=_about("The version of ONNX's operators; DeepSparse reads no newer one.", ge=17, le=23)
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

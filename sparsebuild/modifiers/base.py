@@ -23,7 +23,7 @@ that must survive a stop (masks) are given by `state` and taken back by `restore
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 from sparsebuild.numerics.sparsity_schedule import clock
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from sparsebuild.recipe import Entry
 
-__all__ = ["Attached", "Batch", "Modifier", "Moment", "Phase", "Run"]
+__all__ = ["Attached", "Batch", "FileGrid", "Modifier", "Moment", "Phase", "Run"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +99,14 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FileGrid:
+    """What the exported file will round to: quantization in training follows it where the recipe does not say."""
+
+    weight_levels: int = 63  # largest integer of a Linear's weight
+    symmetric_activations: bool = False  # int8 with the zero point 0, rather than uint8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """What training gives to a modifier when it is attached."""
 
@@ -107,6 +115,7 @@ class Run:
     steps_per_epoch: int
     epochs: int
     has_teacher: bool  # False under `teacher = "disable"`: distillation leaves the loss alone
+    file_grid: FileGrid = field(default_factory=FileGrid)
     log: Any  # Callable[[str], None]: a sentence for the user
     teacher: Any = None  # training.live_teacher.LiveTeacher, where `needs_live_teacher` says so
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar, Self
 
 from sparsebuild.errors import RecipeError
-from sparsebuild.modifiers.base import Attached, Moment, Phase, Run
+from sparsebuild.modifiers.base import Attached, FileGrid, Moment, Phase, Run
 from sparsebuild.modifiers.fields import Fields
 from sparsebuild.modifiers.quantization_forms import (
     LEGACY_FORM,
@@ -18,7 +18,7 @@ from sparsebuild.modifiers.quantization_forms import (
     weight_levels,
 )
 from sparsebuild.modifiers.span import begin, has_started, warn_if_never
-from sparsebuild.numerics.quantization_scheme import Scheme, of_linear
+from sparsebuild.numerics.quantization_scheme import PORTABLE_BITS, Grid, Scheme, of_linear
 from sparsebuild.numerics.sparsity_schedule import reached
 from sparsebuild.recipe import Entry
 from sparsebuild.registry import did_you_mean
@@ -61,6 +61,7 @@ class Quantization:
     overrides: tuple[tuple[str, Scheme], ...] = ()
     ignore: tuple[str, ...] = ()
     strict: bool = True
+    follows_export: bool = True  # ours: where the recipe does not say, weights have the levels of the exported file
     is_silent_on_outputs: bool = False  # the recipe leaves `quantize_linear_activations` out
 
     @classmethod
@@ -92,6 +93,7 @@ class Quantization:
             exclude_module_types=fields.texts("exclude_module_types", None) or (),
             custom_quantizable_module_types=fields.texts("custom_quantizable_module_types", None) or (),
             embedding=embedding if fields.flag("quantize_embeddings", True) else None,
+            follows_export=_follows_export(fields),
             attention=attention,
             is_silent_on_outputs=is_silent and not fields.entry.fields.get("tensorrt"),
         )
@@ -109,6 +111,7 @@ class Quantization:
             quantize_attention=fields.flag("quantize_attention", True),
             linear=scheme(fields),
             weight_levels=weight_levels(fields),
+            follows_export=_follows_export(fields),
             has_scheme=True,
             overrides=overrides(fields),
             ignore=fields.texts("ignore", None) or (),
@@ -137,6 +140,21 @@ class Quantization:
         return (learned, Phase(modifier=self.tag, start=turn, end=epochs, value="int8 in training; ranges are fixed"))
 
     def attach(self, run: Run) -> Attached:
+        return self.for_file(run.file_grid)._attach(run)
+
+    def for_file(self, grid: FileGrid) -> Self:
+        """The same, rounding as the exported file will, as far as the recipe leaves that open."""
+        levels = grid.weight_levels if self.follows_export else self.weight_levels
+        linear, attention = self.linear, self.attention
+        if self.follows_export and not self.has_scheme and linear.weights and linear.weights.bits == PORTABLE_BITS:
+            linear = replace(linear, weights=replace(linear.weights, bits=levels.bit_length() + 1))
+        chosen = self.overrides
+        if grid.symmetric_activations:
+            linear, attention = _symmetric(linear), attention and _symmetric(attention)
+            chosen = tuple((name, _symmetric(scheme)) for name, scheme in chosen)
+        return replace(self, linear=linear, attention=attention, overrides=chosen, weight_levels=levels)
+
+    def _attach(self, run: Run) -> Attached:
         warn_if_never(self.tag, self, run)
         self._check_submodules([name for name, _ in run.model.named_modules() if name])
         self.plan(run.model)  # a wrong name is told before the epochs that come before quantization
@@ -202,6 +220,20 @@ class _Quantizing(Attached):
         """Bring the classes to where the step before had them; ranges and weights are loaded after this."""
         if moment.before is not None:
             self.before_step(moment.before)
+
+
+def _follows_export(fields: Fields) -> bool:
+    return fields.entry.fields.get("weight_levels") is None
+
+
+def _symmetric(scheme: Scheme) -> Scheme:
+    """The scheme with symmetric activations."""
+    around = {part: grid and replace(grid, symmetric=True) for part, grid in _activations(scheme).items()}
+    return replace(scheme, **around)
+
+
+def _activations(scheme: Scheme) -> dict[str, Grid | None]:
+    return {"inputs": scheme.inputs, "outputs": scheme.outputs}
 
 
 def _later(fields: Fields, name: str, start: float) -> float | None:

@@ -1,11 +1,12 @@
 """Functions that trace to ONNX's integer operators.
 
-In torch they only give results of the right shape and type: the exporter records what `symbolic` says, and ONNX
-Runtime computes it.
+In torch they only give results of the right shape and type: the exporter records operators (the older one what
+`symbolic` says, the newer one those of `torch.onnx.ops`), and ONNX Runtime computes them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -16,20 +17,35 @@ __all__ = ["dequantize", "gather", "round_trip"]
 
 def round_trip(x: Tensor, scale: Tensor, zero_point: Tensor) -> Tensor:
     """DequantizeLinear(QuantizeLinear(x)); the type of `zero_point` is the integers'."""
+    if torch.compiler.is_exporting():
+        levels = _operator("QuantizeLinear", (x, scale, zero_point), zero_point.dtype, x.shape)
+        return _operator("DequantizeLinear", (levels, scale, zero_point), torch.float32, x.shape)
     rounded: Tensor = _RoundTrip.apply(x, scale, zero_point)  # type: ignore[no-untyped-call]
     return rounded
 
 
 def dequantize(integers: Tensor, scale: Tensor, zero_point: Tensor, axis: int | None = None) -> Tensor:
     """DequantizeLinear: (integers - zero_point) · scale, per tensor, or along `axis`."""
+    if torch.compiler.is_exporting():
+        attributes = {} if axis is None else {"axis": axis}
+        return _operator("DequantizeLinear", (integers, scale, zero_point), torch.float32, integers.shape, **attributes)
     values: Tensor = _Dequantize.apply(integers, scale, zero_point, axis)  # type: ignore[no-untyped-call]
     return values
 
 
 def gather(table: Tensor, ids: Tensor) -> Tensor:
     """Gather of rows, on integers."""
+    if torch.compiler.is_exporting():
+        return _operator("Gather", (table, ids), table.dtype, (*ids.shape, table.shape[1]))
     rows: Tensor = _Gather.apply(table, ids)  # type: ignore[no-untyped-call]
     return rows
+
+
+def _operator(
+    name: str, inputs: Sequence[Tensor], dtype: torch.dtype, shape: Sequence[Any], **attributes: Any
+) -> Tensor:
+    made: Tensor = torch.onnx.ops.symbolic(name, inputs, attributes, dtype=dtype, shape=shape)
+    return made
 
 
 class _RoundTrip(torch.autograd.Function):

@@ -1,23 +1,28 @@
 """Write the trained model as ONNX and prove that the file is that model.
 
-Inputs: `model`, `labels`, `tokenizer`, `validation` and maybe `test`. Outputs: `deployment/` with the file and what a
-runtime needs beside it, and `export.json` with what was measured. It is a candidate until `gate` promotes it.
+Inputs: `model`, `labels`, `validation` and maybe `test`. Outputs: `deployment/` with the file and what a runtime needs
+beside it, and `export.json` with what the file holds and what was measured. It is a candidate until `gate` promotes it.
 """
 
 from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sparsebuild.digest import file_digest
 from sparsebuild.engine.job import Job, Report
 from sparsebuild.errors import TargetFailed
-from sparsebuild.exporters import EXPORTERS
+from sparsebuild.exporters import EXPORTERS, FLOATS
+from sparsebuild.exporters.base import DEFAULT_OPSET, FILE_NAME
 from sparsebuild.registry import lookup
 from sparsebuild.steps.computing import begin
+
+if TYPE_CHECKING:
+    from sparsebuild.exporters.contents import Contents
 
 __all__ = ["run"]
 
@@ -26,33 +31,53 @@ _BESIDE = ("config.json", "tokenizer.json", "tokenizer_config.json", "special_to
 
 def run(job: Job, report: Report) -> None:
     """Export, compare on the whole validation set, count the zeros, and score the file itself."""
+    from sparsebuild.exporters import contents
+
     settings, threads = begin(job, report)
-    scheme = job.params.get("scheme", "portable")
-    is_integer = scheme != "fp32"
-    model = _open(job.inputs["model"], quantized=is_integer)
+    scheme = str(job.params.get("scheme", "portable"))
+    model = _open(job.inputs["model"], scheme, report)
+    path = _write(job, model, scheme, report)
+    found = contents.read(path)
+    facts = _compare(job, model, path, settings.per_device_eval_batch_size, threads, scheme)
+    facts |= _zeros(model, found)
+    facts |= _identity(job, model, path, scheme)
+    for name in ("agreement", "f1_difference", "median_logit_difference"):
+        report.metric(name, facts[name])
+    document = {"schema_version": 1, **facts, **found.to_json()}
+    (job.out / "export.json").write_text(json.dumps(document, indent=1) + "\n")
+
+
+def _open(folder: Path, scheme: str, report: Report) -> Any:
+    """The model as the scheme has it: with what quantization in training rounds, or without."""
+    from sparsebuild.training.models import open_float_model, open_model
+    from sparsebuild.training.structure import Structure
+
+    if scheme not in FLOATS:
+        return open_model(folder)
+    structure = Structure.read(folder)
+    if structure and structure.is_quantized:
+        report.log(f"the model was trained for int8; scheme `{scheme}` leaves its rounding out", level="warning")
+    return open_float_model(folder)
+
+
+def _write(job: Job, model: Any, scheme: str, report: Report) -> Path:
+    from sparsebuild.exporters.cpu import caution
+
     folder = job.out / "deployment"
     folder.mkdir(parents=True)
-    path = folder / "model.onnx"
-    report.log(f"writing {path.name}, scheme {scheme}")
-    lookup(EXPORTERS, scheme, "export scheme")(model, path, int(job.params.get("opset", 20)))
+    path = folder / FILE_NAME
+    exporter, opset = str(job.params.get("exporter", "torchscript")), int(job.params.get("opset", DEFAULT_OPSET))
+    report.log(f"writing {path.name}, scheme {scheme}" + (f", by {exporter}" if exporter != "torchscript" else ""))
+    if told := caution(scheme):
+        report.log(told, level="warning")
+    lookup(EXPORTERS, scheme, "export scheme")(model, path, opset, exporter)
     for name in _BESIDE:
         if (job.inputs["model"] / name).exists():
             shutil.copy(job.inputs["model"] / name, folder / name)
-    facts = _compare(job, model, path, settings.per_device_eval_batch_size, threads, is_integer)
-    facts |= _zeros(model, path) if is_integer else {}
-    facts |= _identity(path, scheme, int(job.params.get("opset", 20)))
-    for name in ("agreement", "f1_difference", "median_logit_difference"):
-        report.metric(name, facts[name])
-    (job.out / "export.json").write_text(json.dumps({"schema_version": 1, **facts}, indent=1) + "\n")
+    return path
 
 
-def _open(folder: Path, quantized: bool) -> Any:
-    from sparsebuild.training.models import open_float_model, open_model
-
-    return open_model(folder) if quantized else open_float_model(folder)
-
-
-def _compare(job: Job, model: Any, path: Path, batch_size: int, threads: int, is_integer: bool) -> dict[str, Any]:
+def _compare(job: Job, model: Any, path: Path, batch_size: int, threads: int, scheme: str) -> dict[str, Any]:
     """The file against the model on validation, and the file's own scores; raises TargetFailed past a bound."""
     from sparsebuild.exporters.agreement import check, compare
     from sparsebuild.exporters.runtime import open_session, session_logits
@@ -69,38 +94,61 @@ def _compare(job: Job, model: Any, path: Path, batch_size: int, threads: int, is
     trained = first_piece_logits(torch_logits(model), validation, batch_size)
     difference = scores["validation"].overall.f1 - scores_of(trained, validation, labels).overall.f1
     found = compare(trained, file["validation"], f1_difference=difference)
-    check(found, is_integer=is_integer)
-    return {**asdict(found), **{name: scores_to_json(s) for name, s in scores.items()}}
+    check(found, scheme)
+    compared = {"sentences": len(trained), "words": sum(map(len, trained))}
+    return {**asdict(found), "compared": compared, **{name: scores_to_json(s) for name, s in scores.items()}}
 
 
-def _zeros(model: Any, path: Path) -> dict[str, Any]:
-    """Count zeros in the int8 weights; every weight that training holds at zero must be one of them."""
-    from sparsebuild.exporters.int8 import int8_zeros
+def _zeros(model: Any, file: Contents) -> dict[str, Any]:
+    """Count zeros in the file's weights; every weight that training holds at zero must be one of them."""
     from sparsebuild.training.structure import is_head
 
-    weights = dict(model.named_parameters())
-    found = int8_zeros(path)
+    weights: Mapping[str, Any] = dict(model.named_parameters())
     held = kept = zeros = size = 0
-    for name, is_zero in found.items():
-        if is_head(name):
+    for tensor in file.tensors:
+        if is_head(tensor.name) or ".embeddings." in tensor.name:
             continue
-        masked = (weights[name] == 0).numpy()
+        if tensor.name not in weights:
+            raise TargetFailed(f"the exported file holds `{tensor.name}`, which is no parameter of the model")
+        masked = (weights[tensor.name] == 0).numpy()
         held += int(masked.sum())
-        kept += int((masked & is_zero).sum())
-        zeros += int(is_zero.sum())
-        size += is_zero.size
+        kept += int((masked & tensor.is_zero).sum())
+        zeros += tensor.zeros
+        size += tensor.is_zero.size
     if kept != held:
         raise TargetFailed(f"{held - kept} of the {held} zeros of the model are not zero in the exported file")
     return {"zeros_of_model": held, "zeros_in_file": zeros, "weights": size, "sparsity": zeros / size if size else 0.0}
 
 
-def _identity(path: Path, scheme: str, opset: int) -> dict[str, Any]:
+def _identity(job: Job, model: Any, path: Path, scheme: str) -> dict[str, Any]:
     from sparsebuild.steps.evaluate import compressed_size
+    from sparsebuild.training.models import labels_of
 
     return {
         "scheme": scheme,
-        "opset": opset,
+        "exporter": job.params.get("exporter", "torchscript"),
+        "labels": labels_of(model),
+        "quantized": {} if scheme in FLOATS else _quantized(job.inputs["model"]),
         "bytes": path.stat().st_size,
         "bytes_zstd": compressed_size(path),
         "sha256": file_digest(path),
+    }
+
+
+def _quantized(folder: Path) -> dict[str, Any]:
+    """Which modules the file computes in integers, and how they are rounded: as usual, or otherwise."""
+    from sparsebuild.numerics.quantization_scheme import scheme_to_json
+    from sparsebuild.training.structure import Structure
+
+    structure = Structure.read(folder)
+    if structure is None:
+        return {}
+    return {
+        "weights": f"int8 per channel, -{structure.weight_levels} to {structure.weight_levels}, zero point 0",
+        "activations": "uint8 per tensor",
+        "linears": list(structure.linears),
+        "embeddings": list(structure.embeddings),
+        "attentions": list(structure.attentions),
+        "others": list(structure.others),
+        "otherwise": {name: scheme_to_json(scheme) for name, scheme in structure.schemes.items()},
     }

@@ -1,19 +1,26 @@
 """Hold the build to what `[gate]` demands, and promote the export only if all of it holds.
 
-Inputs: `eval` and `export`, and `bench` where `[gate]` speaks of speed. The outputs are the export itself and
-`gate.json`; when a line does not hold there are none, and what was promoted before stays.
+Inputs: `eval`, `export` and `model`, and `bench` where `[gate]` speaks of speed. The outputs are the export itself, the
+same model in the layout of the Hub with its card (`hub/`), `gate.json` and `provenance.json`; when a line does not hold
+there are none, and what was promoted before stays.
 """
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sparsebuild import lock as locks
+from sparsebuild.digest import text_digest
 from sparsebuild.engine.job import Job, Report
-from sparsebuild.errors import GateFailed
+from sparsebuild.errors import GateFailed, LockOutOfDate
+from sparsebuild.layout import ProjectLayout
 from sparsebuild.manifest import Limit
+from sparsebuild.shipping import folder, provenance
+from sparsebuild.shipping.card import Measured
+from sparsebuild.shipping.facts import Facts
 
 __all__ = ["figures", "run"]
 
@@ -37,8 +44,7 @@ def run(job: Job, report: Report) -> None:
             f"{len(broken)} of {len(gates)} gates do not hold:\n{told}",
             hint="nothing was promoted; build/export is as it was",
         )
-    shutil.copytree(job.inputs["export"], job.out, dirs_exist_ok=True)
-    (job.out / "gate.json").write_text(json.dumps({"schema_version": 1, "gates": gates}, indent=1) + "\n")
+    _promote(job, evaluation, export, gates)
 
 
 def figures(evaluation: Mapping[str, Any], export: Mapping[str, Any]) -> dict[str, float]:
@@ -66,3 +72,27 @@ def _gate(name: str, limit: str, found: Mapping[str, float]) -> dict[str, Any]:
         lacks = "`bench` could not run the first of its runtimes" if name in _OF_BENCH else "the build has no teacher"
         raise GateFailed(f"gate.{name} has nothing to compare with: {lacks}")
     return {"name": name, "value": found[name], "limit": limit, "holds": Limit.parse(limit).holds(found[name])}
+
+
+def _promote(
+    job: Job, evaluation: Mapping[str, Any], export: Mapping[str, Any], gates: Sequence[Mapping[str, Any]]
+) -> None:
+    facts = Facts.from_json(job.params["facts"])
+    onnx = folder.onnx_name(export["scheme"])
+    measured = Measured(evaluation=evaluation, export=export, gates=gates, onnx=onnx)
+    lock = _lock_text(ProjectLayout(job.root), facts.lock)
+    shutil.copytree(job.inputs["export"], job.out, dirs_exist_ok=True)
+    (job.out / "gate.json").write_text(json.dumps({"schema_version": 1, "gates": gates}, indent=1) + "\n")
+    folder.assemble(job.out / "hub", facts, measured, job.inputs["model"], job.inputs["export"], lock)
+    provenance.write(job.out, facts)
+
+
+def _lock_text(layout: ProjectLayout, sha256: str) -> str:
+    """The lock that this build was planned with; one that was edited while we ran is not believed."""
+    for path in (layout.lock, *sorted(layout.locks.glob("*.lock"))):
+        lock = locks.read(path)
+        if lock and text_digest(text := locks.text(lock)) == sha256:
+            return text
+    raise LockOutOfDate(
+        "sparse.lock is no longer the one with which this run began", hint="run `sparsebuild run` again"
+    )

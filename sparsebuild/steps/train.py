@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from sparsebuild import modifiers
 from sparsebuild.engine.job import Job, Report
 from sparsebuild.errors import TargetFailed
+from sparsebuild.modifiers.base import FileGrid
 from sparsebuild.recipe import Resolved
 from sparsebuild.steps.computing import begin
 
@@ -56,6 +57,7 @@ def run(job: Job, report: Report) -> None:
             has_teacher="teach" in job.inputs,
             validate=_validation(job, labels, settings),
             checkpoints=job.scratch / "checkpoints",
+            file_grid=FileGrid(**job.params.get("file_grid", {})),
             facts={"threads": threads},
             progress=report.progress,
             log=report.log,

@@ -25,22 +25,31 @@ from sparsebuild.training.quantization import ActivationQuantizer, QuantizedEmbe
 
 __all__ = ["WEIGHT_NAME", "integer_copy"]
 
+TABLE_NAME = "table"
 WEIGHT_NAME = "weight_int8"  # `<module>.weight_int8` names a Linear's integers in the file, (in, out)
 
 _Model = TypeVar("_Model", bound=nn.Module)
 
 
-def integer_copy(model: _Model) -> _Model:
-    """A copy of `model` whose quantized modules hold integers; only good for tracing."""
+def integer_copy(model: _Model, *, tables: bool = True, signed: bool = False) -> _Model:
+    """A copy of `model` whose quantized modules hold integers; only good for tracing.
+
+    Without `tables` those of embeddings are float, rounded to the same values. With `signed` activations are int8 in
+    place of uint8: the same grid, 128 lower, so that symmetric ones have the zero point 0.
+    """
     copied = copy.deepcopy(model).eval()
     for parent in list(copied.modules()):
         for name, child in list(parent.named_children()):
             if type(child) is QuantizedLinear and child.scheme.weights:
                 setattr(parent, name, IntegerLinear(child, child.scheme.weights))
             elif type(child) is QuantizedEmbedding and child.scheme.weights:
-                setattr(parent, name, IntegerEmbedding(child, child.scheme.weights))
+                integers = IntegerEmbedding(child, child.scheme.weights)
+                setattr(parent, name, integers if tables else RoundedEmbedding(integers))
             elif type(child) is ActivationQuantizer:
                 setattr(parent, name, RoundTrip(child))
+    for module in copied.modules():
+        if signed and isinstance(module, RoundTrip):
+            module.zero_point = (module.zero_point.to(torch.int16) - 128).to(torch.int8)
     return copied
 
 
@@ -51,7 +60,7 @@ class RoundTrip(nn.Module):
     """
 
     scale: Tensor  # () float32
-    zero_point: Tensor  # () uint8
+    zero_point: Tensor  # () uint8, or int8
 
     def __init__(self, quantizer: ActivationQuantizer) -> None:
         super().__init__()
@@ -111,6 +120,22 @@ class IntegerEmbedding(nn.Module):
             levels = rows.float() - gather(self.table_zero, ids).float()
             return self.output(levels * gather(self.table_scale, ids))  # type: ignore[no-any-return]
         return self.output(dequantize(rows, self.table_scale, self.table_zero))  # type: ignore[no-any-return]
+
+
+class RoundedEmbedding(nn.Module):
+    """The same with a float table of the rounded values."""
+
+    table: Tensor  # (rows, width) float32
+
+    def __init__(self, embedding: IntegerEmbedding) -> None:
+        super().__init__()
+        self.output = embedding.output
+        values = (embedding.table_int8.float() - embedding.table_zero.float()) * embedding.table_scale
+        self.register_buffer(TABLE_NAME, values)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        rows: Tensor = self.output(nn.functional.embedding(ids, self.table))
+        return rows
 
 
 def _integers(weight: Tensor, grid: Grid) -> tuple[Tensor, Tensor, Tensor]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from torch import Tensor
 
 from sparsebuild import modifiers
 from sparsebuild.errors import TargetFailed
-from sparsebuild.modifiers.base import Attached, Batch, Modifier, Moment, Run
+from sparsebuild.modifiers.base import Attached, Batch, FileGrid, Modifier, Moment, Run
 from sparsebuild.training import checkpoints
 from sparsebuild.training.batches import Corpus, batch_order, drawn, steps_per_epoch
 from sparsebuild.training.determinism import seed_for_step
@@ -44,6 +44,7 @@ class Training:
     has_teacher: bool
     validate: Callable[[Any], Mapping[str, float]]  # figures of the model after an epoch
     checkpoints: Path
+    file_grid: FileGrid = field(default_factory=FileGrid)  # of the exported file
     facts: Mapping[str, Any]  # kept in each checkpoint
     progress: Callable[..., None]  # (done, total, unit, **fields)
     log: Callable[[str], None]
@@ -93,6 +94,7 @@ class _Loop:
             steps_per_epoch=self.per_epoch,
             epochs=training.epochs,
             has_teacher=training.has_teacher,
+            file_grid=training.file_grid,
             log=training.log,
             teacher=training.teacher,
         )

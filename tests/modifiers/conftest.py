@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from sparsebuild import modifiers, recipe
-from sparsebuild.modifiers.base import Batch, Modifier, Moment, Run
+from sparsebuild.modifiers.base import Batch, FileGrid, Modifier, Moment, Run
 from sparsebuild.training.live_teacher import LiveTeacher
 
 
@@ -75,7 +75,15 @@ def batch_at(step: int) -> Batch:
 class Training:
     """The loop of modifiers/base.py, step by step. `log` keeps what modifiers say."""
 
-    def __init__(self, specs: tuple[Modifier, ...], per_epoch: int, epochs: int, model: Any, has_teacher: bool) -> None:
+    def __init__(
+        self,
+        specs: tuple[Modifier, ...],
+        per_epoch: int,
+        epochs: int,
+        model: Any,
+        has_teacher: bool,
+        file_grid: FileGrid | None,
+    ) -> None:
         self.model = model
         self.optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True)
         self.per_epoch, self.epochs = per_epoch, epochs
@@ -87,6 +95,7 @@ class Training:
             steps_per_epoch=per_epoch,
             epochs=epochs,
             has_teacher=has_teacher,
+            file_grid=file_grid or FileGrid(),
             log=self.log.append,
             teacher=self.teacher,
         )
@@ -179,9 +188,14 @@ def training(model: Any) -> Callable[..., Training]:
     """`training(recipe's list of modifiers, per_epoch=4, epochs=3)`."""
 
     def begin(
-        text: str, per_epoch: int = 4, epochs: int = 3, has_teacher: bool = True, fresh: bool = False
+        text: str,
+        per_epoch: int = 4,
+        epochs: int = 3,
+        has_teacher: bool = True,
+        fresh: bool = False,
+        file_grid: FileGrid | None = None,
     ) -> Training:
-        return Training(specs_of(text), per_epoch, epochs, tiny_model() if fresh else model, has_teacher)
+        return Training(specs_of(text), per_epoch, epochs, tiny_model() if fresh else model, has_teacher, file_grid)
 
     return begin
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from sparsebuild.errors import RecipeError
+from sparsebuild.modifiers.base import FileGrid
 from sparsebuild.training.quantization import observers, quantized_modules
 
 SUBMODULES = "submodules: [module.bert.embeddings, bert.encoder, classifier]"
@@ -37,6 +38,16 @@ def test_parts_can_be_left_out(training) -> None:
 def test_weights_have_the_levels_that_the_recipe_says(training) -> None:
     assert training(entry(), fresh=True).run(last=5).model.classifier.weight_levels == 63
     assert training(entry(weight_levels=127), fresh=True).run(last=5).model.classifier.weight_levels == 127
+
+
+def test_where_the_recipe_does_not_say_it_trains_for_the_exported_file(training) -> None:
+    grid = FileGrid(weight_levels=127, symmetric_activations=True)
+    made = training(entry(), fresh=True, file_grid=grid).run(last=5)
+    assert made.model.classifier.weight_levels == 127
+    assert all(o.grid.symmetric for _, o in observers(made.model))
+    told = training(entry(weight_levels=63), fresh=True, file_grid=grid).run(last=5)
+    assert told.model.classifier.weight_levels == 63
+    assert all(o.grid.symmetric for _, o in observers(training(entry(tensorrt=1), fresh=True).run(last=5).model))
 
 
 def test_ranges_are_fixed_from_the_given_epoch_on(training) -> None:

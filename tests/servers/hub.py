@@ -6,8 +6,10 @@
         … HF_ENDPOINT=server.endpoint …; server.asked
 
 Large files (`LFS` by their suffix) are redirected to another host, as the Hub does. A commit is the sha1 of its files.
+It is written to as well: repositories are made, large files uploaded, and commits sent, with `server.token`.
 """
 
+import base64
 import contextlib
 import hashlib
 import json
@@ -20,7 +22,7 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 _API = r"/api/(models|datasets)/(.+?)(?:/(revision|tree|paths-info|refs)(?:/(.*))?)?"
 
-LFS = (".safetensors", ".bin", ".parquet", ".gz")
+LFS = (".safetensors", ".bin", ".parquet", ".gz", ".onnx")
 
 
 @dataclass
@@ -53,6 +55,7 @@ class HubServer:
     faults: list = field(default_factory=list)  # (part of a path, act); each answers one request
     lies: dict = field(default_factory=dict)  # path -> other bytes, under the listing of the right ones
     asked: list = field(default_factory=list)
+    uploaded: dict = field(default_factory=dict)  # sha256 -> bytes that no commit need name
 
     @property
     def endpoint(self):
@@ -90,6 +93,15 @@ def serving():
 
 
 # ---- faults: each answers one request
+
+
+def drop():
+    """The connection breaks, and there is no answer."""
+
+    def act(handler, proceed):
+        handler.close_connection = True
+
+    return act
 
 
 def status(code, headers=None, body=b""):
@@ -158,9 +170,12 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         self.handle_request()
 
+    def do_PUT(self):
+        self.handle_request()
+
     def handle_request(self):
         self.most = self.flipped = None
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        body = self.body()
         parts = urlsplit(self.path)
         path = unquote(parts.path)
         self.state.asked.append(
@@ -174,7 +189,19 @@ class _Handler(BaseHTTPRequestHandler):
             else:
                 self.route(parts, path, body)
 
+    def body(self):
+        if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
+            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        data = b""
+        while size := int(self.rfile.readline().split(b";")[0], 16):
+            data += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return data
+
     def route(self, parts, path, body):
+        if self.command in ("POST", "PUT") and self.write(parts, path, body):
+            return
         # A revision with slashes comes quoted in the API: it is split before it is unquoted.
         if match := re.fullmatch(
             r"/api/(models|datasets)/(.+?)(?:/(revision|tree|paths-info|refs)(?:/(.*))?)?", parts.path
@@ -188,6 +215,96 @@ class _Handler(BaseHTTPRequestHandler):
             self.cdn(path.rpartition("/")[2], parse_qs(parts.query).get("name", [""])[0])
         else:
             self.reply(404, b"")
+
+    # ---- writing
+
+    def write(self, parts, path, body):
+        """Do what changes something; whether the request was one of these."""
+        if path.startswith("/upload/"):
+            self.upload(path.rpartition("/")[2], body)
+        elif path == "/api/validate-yaml":
+            self.json({"errors": [], "warnings": []})
+        elif path == "/api/repos/create":
+            self.may_write() and self.create(json.loads(body))
+        elif match := re.fullmatch(r"/api/models/(.+)/(preupload|commit)/([^/]+)", path):
+            name, what, revision = match.groups()
+            repo = self.may_write() and self.repo("model", name)
+            if repo:
+                (self.preupload if what == "preupload" else self.take)(name, repo, revision, body)
+        elif match := re.fullmatch(r"/(.+)\.git/info/lfs/objects/batch", path):
+            self.may_write() and self.batch(json.loads(body))
+        else:
+            return False
+        return True
+
+    def may_write(self):
+        allowed = self.headers.get("Authorization", "") == f"Bearer {self.state.token}"
+        if not allowed:
+            self.refuse(403, "", "You don't have the rights to write here")
+        return allowed
+
+    def create(self, asked):
+        name = f"{asked['organization']}/{asked['name']}" if asked.get("organization") else asked["name"]
+        if ("model", name) in self.state.repos:
+            told = {"error": "You already created this model repo", "url": f"{self.state.endpoint}/{name}"}
+            self.reply(409, json.dumps(told).encode())
+            return
+        private = asked.get("visibility") == "private" or bool(asked.get("private"))
+        self.state.push("model", name, {".gitattributes": b"*.onnx filter=lfs\n"}, private=private)
+        self.json({"url": f"{self.state.endpoint}/{name}"})
+
+    def preupload(self, name, repo, revision, body):
+        there = repo.commits[repo.refs[revision]]
+        known = {p: _sibling(p, d) for p, d in there.items()}
+        oids = {p: k["lfs"]["sha256"] if "lfs" in k else k["blobId"] for p, k in known.items()}
+        ignored = there.get(".gitignore", b"").decode().split()
+        files = [
+            {
+                "path": file["path"],
+                "uploadMode": "lfs" if file["path"].endswith(LFS) else "regular",
+                "shouldIgnore": file["path"] in ignored,
+                "oid": oids.get(file["path"]),
+            }
+            for file in json.loads(body)["files"]
+        ]
+        self.json({"files": files})
+
+    def batch(self, asked):
+        objects = []
+        for wanted in asked["objects"]:
+            place = {"upload": {"href": f"{self.state.endpoint}/upload/{wanted['oid']}"}}
+            needed = {} if wanted["oid"] in self.state.uploaded else {"actions": place}
+            objects.append({"oid": wanted["oid"], "size": wanted["size"], **needed})
+        self.json({"transfer": "basic", "objects": objects})
+
+    def upload(self, sha256, body):
+        if hashlib.sha256(body).hexdigest() != sha256:
+            self.reply(400, b"")
+            return
+        self.state.uploaded[sha256] = body
+        self.reply(200, b"")
+
+    def take(self, name, repo, revision, body):
+        """A commit."""
+        lines = [json.loads(line) for line in body.splitlines()]
+        head = repo.refs[revision]
+        if lines[0]["value"].get("parentCommit", head) != head:
+            self.refuse(412, "", "The branch has moved")
+            return
+        commit = self.state.push("model", name, self.commit_files(repo.commits[head], lines[1:]), ref=revision)
+        self.json({"commitUrl": f"{self.state.endpoint}/{name}/commit/{commit}", "commitOid": commit})
+
+    def commit_files(self, there, lines):
+        files = dict(there)
+        for line in lines:
+            value = line["value"]
+            if line["key"] == "file":
+                files[value["path"]] = base64.b64decode(value["content"])
+            elif line["key"] == "lfsFile":
+                files[value["path"]] = self.state.uploaded[value["oid"]]
+            elif line["key"] == "deletedFile":
+                del files[value["path"]]
+        return files
 
     # ---- what is there
 
@@ -359,4 +476,6 @@ def use(server, patch, folder):
     patch.setattr(constants, "HF_HUB_CACHE", str(cache))
     patch.setattr(constants, "HF_TOKEN_PATH", str(token))
     patch.setattr(constants, "HF_HUB_OFFLINE", False)
+    patch.setenv("HF_HUB_DISABLE_XET", "1")  # large files go the older way, which the server above knows
+    patch.setattr(constants, "HF_HUB_DISABLE_XET", True)
     return cache

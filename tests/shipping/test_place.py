@@ -1,0 +1,48 @@
+"""shipping/place.py: a folder is replaced whole, or not at all."""
+
+import pytest
+
+from sparsebuild.errors import UserError
+from sparsebuild.shipping import place as module
+from sparsebuild.shipping.parcel import pack
+from sparsebuild.shipping.place import place
+from sparsebuild.shipping.provenance import compare, read
+
+
+def test_a_folder_is_filled_and_filled_anew(hub_folder, tmp_path):
+    to = tmp_path / "a" / "shelf"
+    place(to, pack(hub_folder))
+    (to / "vocab.txt").write_text("of an earlier build")
+    place(to, pack(hub_folder))
+    assert compare(to, read(to)) == ()
+    assert [path.name for path in to.parent.iterdir()] == ["shelf"]
+
+
+def test_a_folder_that_holds_anything_else_is_refused(hub_folder, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").write_text("")
+    with pytest.raises(UserError) as caught:
+        place(tmp_path / "mine", pack(hub_folder))
+    assert str(caught.value) == (
+        f"error: `{tmp_path / 'mine'}` holds files that no publishing left there, such as `thesis.tex`\n\n"
+        "hint: name another folder"
+    )
+
+
+def test_a_disk_that_fills_up_leaves_what_stood_there(hub_folder, tmp_path, monkeypatch):
+    to = tmp_path / "shelf"
+    place(to, pack(hub_folder))
+    before = {path: path.stat().st_mtime_ns for path in to.rglob("*")}
+    real, left = module.shutil.copyfile, [3]
+
+    def copyfile(*arguments):
+        left[0] -= 1
+        if left[0] < 0:
+            raise OSError(28, "No space left on device")
+        return real(*arguments)
+
+    monkeypatch.setattr(module.shutil, "copyfile", copyfile)
+    with pytest.raises(UserError, match="cannot be written: No space left on device"):
+        place(to, pack(hub_folder))
+    assert {path: path.stat().st_mtime_ns for path in to.rglob("*")} == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["candidate", "hub", "model", "shelf"]
