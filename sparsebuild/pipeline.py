@@ -12,7 +12,7 @@ what was promoted before, with no special case in the engine.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from sparsebuild import __version__
@@ -38,6 +38,8 @@ __all__ = ["RecipeFacts", "graph", "recipe_facts"]
 
 _TRAINED_TEACHER = "target:teacher"
 _DEFAULTS = {**defaults(Data), **defaults(Export), **defaults(Train)}  # no two of these tables share a key
+# Tables that say what is built. The others measure it, on a machine whose paths nobody else needs to know.
+_BUILDS = ("project", "model", "teacher", "data", "recipe", "train", "export", "gate")
 _COMPUTES = ("threads", "per_device_eval_batch_size")  # of [train], for other steps
 
 
@@ -270,7 +272,7 @@ class _Pipeline:
     def _facts(self) -> Facts:
         """What the card and the statement of provenance tell of the documents."""
         manifest = self.manifest
-        tables = {f.name: getattr(manifest, f.name) for f in fields(manifest)}
+        tables = {name: getattr(manifest, name) for name in _BUILDS}
         said = {name: settings(table) for name, table in tables.items() if table is not None}
         return Facts(
             project=manifest.project.name,
