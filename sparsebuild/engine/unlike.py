@@ -27,13 +27,14 @@ def by_bytes(before: Path, after: Path, paths: Iterable[str]) -> Iterator[str]:
 def by_numbers(before: Path, after: Path, paths: Iterable[str], tolerance: float) -> Iterator[str]:
     """A sentence for each number in the JSON files of `paths` that is further off than `tolerance`.
 
-    That is a share of the larger number, or of 1 where both are smaller. Nothing else is looked at, but a file that
-    is in one folder only is told too.
+    That is a share of the larger number, or of 1 where both are smaller. Of a file with a document a line the last one
+    counts: it tells what came out. Nothing else is looked at, and no folder within, such as a model with its settings;
+    but a file that is in one folder only is told too.
     """
     for path in paths:
         if told := _missing(before, after, path):
             yield told
-        elif path.endswith(".json"):
+        elif "/" not in path and path.endswith((".json", ".jsonl")):
             for place, old, new in _unlike(_read(before / path), _read(after / path), tolerance):
                 yield f"`{place}` in `{path}` was {old:.6g}, is {new:.6g}"
 
@@ -73,7 +74,9 @@ def _is_number(value: JSON) -> bool:
 
 
 def _read(path: Path) -> JSON:
+    data = path.read_bytes()
+    lines = data.splitlines() if path.suffix == ".jsonl" else [data]
     try:
-        return json.loads(path.read_bytes())
+        return json.loads(lines[-1]) if lines else None
     except ValueError:
         return None
