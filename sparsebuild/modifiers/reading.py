@@ -16,46 +16,51 @@ from sparsebuild.registry import did_you_mean, load
 __all__ = ["MODIFIERS", "UNSUPPORTED", "entries_and_specs", "specs"]
 
 MODIFIERS: Mapping[str, str] = {
+    "ACDCPruningModifier": "sparsebuild.modifiers.acdc_pruning:ACDCPruning",
     "ConstantPruningModifier": "sparsebuild.modifiers.constant_pruning:ConstantPruning",
     "DistillationModifier": "sparsebuild.modifiers.distillation:Distillation",
     "EpochRangeModifier": "sparsebuild.modifiers.epoch_range:EpochRange",
     "GMPruningModifier": "sparsebuild.modifiers.gm_pruning:GMPruning",
     "GlobalFisherPruningModifier": "sparsebuild.modifiers.global_fisher_pruning:GlobalFisherPruning",
     "GlobalMagnitudePruningModifier": "sparsebuild.modifiers.global_magnitude_pruning:GlobalMagnitudePruning",
+    "LayerPruningModifier": "sparsebuild.modifiers.layer_pruning:LayerPruning",
     "LearningRateFunctionModifier": "sparsebuild.modifiers.learning_rate_function:LearningRateFunction",
     "MagnitudePruningModifier": "sparsebuild.modifiers.magnitude_pruning:MagnitudePruning",
+    "MovementPruningModifier": "sparsebuild.modifiers.movement_pruning:MovementPruning",
+    "OBSPruningModifier": "sparsebuild.modifiers.obs_pruning:OBSPruning",
     "QuantizationModifier": "sparsebuild.modifiers.quantization:Quantization",
 }
 
 _FISHER = "GlobalFisherPruningModifier prunes by importance"
+_SECOND_ORDER = "OBSPruningModifier prunes by second order, in blocks"
+_REGROWS = "ACDCPruningModifier lets weights come back; GMPruningModifier is the plainest"
+_LAYERS = "LayerPruningModifier removes whole layers; blocks of weights go with `mask_type` of a GMPruningModifier"
+_RANGES = "take it out: with a QuantizationModifier the model learns to live with its ranges"
+_ONE_SHOT = "models are pruned while they are trained: OBSPruningModifier is the nearest"
 _RATE = "write a LearningRateFunctionModifier, or `train.learning_rate` in sparse.toml"
 UNSUPPORTED: Mapping[str, str] = {  # SparseML's other modifiers, and what to do instead
-    "ACDCPruningModifier": _FISHER,
     "ASRegModifier": "",
-    "GPTQModifier": "write a QuantizationModifier",
+    "GPTQModifier": "write a QuantizationModifier: weights are rounded while they are trained",
     "GradualParamModifier": "",
-    "LayerPruningModifier": "",
-    "LayerThinningModifier": "",
+    "LayerThinningModifier": _LAYERS,
     "LearningRateModifier": _RATE,
     "LegacyQuantizationModifier": "write a QuantizationModifier with `submodules`",
-    "LogarithmicEqualizationModifier": "",
-    "MFACPruningModifier": _FISHER,
-    "MovementPruningModifier": _FISHER,
-    "OBSPruningModifier": _FISHER,
+    "LogarithmicEqualizationModifier": _RANGES,
+    "MFACPruningModifier": _SECOND_ORDER,
     "OutputDistillationModifier": "write a DistillationModifier",
     "PerLayerDistillationModifier": "DistillationModifier has `hidden_states`",
-    "PowerpropagationModifier": "",
-    "RigLPruningModifier": _FISHER,
+    "PowerpropagationModifier": _FISHER,
+    "RigLPruningModifier": _REGROWS,
     "SetLearningRateModifier": _RATE,
     "SetParamModifier": "",
     "SetWeightDecayModifier": "write `train.weight_decay` in sparse.toml, and take it out of the recipe",
-    "SmoothQuantModifier": "",
-    "SparseGPTModifier": _FISHER,
+    "SmoothQuantModifier": _RANGES,
+    "SparseGPTModifier": _ONE_SHOT,
     "SparsificationLoggingModifier": "take it out: progress is always told",
-    "StructuredPruningModifier": "",
-    "TopKASTPruningModifier": _FISHER,
+    "StructuredPruningModifier": _LAYERS,
+    "TopKASTPruningModifier": _REGROWS,
     "TrainableParamsModifier": "",
-    "WandaPruningModifier": _FISHER,
+    "WandaPruningModifier": _ONE_SHOT,
 }
 
 

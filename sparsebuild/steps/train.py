@@ -34,6 +34,7 @@ def run(job: Job, report: Report) -> None:
     from sparsebuild.training.arrival import brought_along
     from sparsebuild.training.loop import Training, train
     from sparsebuild.training.models import open_pretrained, save_model
+    from sparsebuild.training.skipped_layers import drop_skipped
     from sparsebuild.training.structure import observed_structure
 
     settings, threads = begin(job, report, _recorded_threads(job))
@@ -60,10 +61,13 @@ def run(job: Job, report: Report) -> None:
         )
     )
     folder = job.out / "model"
-    save_model(model, observed_structure(model, trained.masks), folder)
+    names = drop_skipped(model)
+    masks = {names[name]: mask for name, mask in trained.masks.items() if name in names}
+    kinds = {names[name]: kind for name, kind in trained.mask_types.items() if name in names}
+    save_model(model, observed_structure(model, masks, kinds), folder)
     shutil.copytree(job.inputs["tokenizer"], folder, dirs_exist_ok=True)
     _write_history(job.out / "metrics.jsonl", trained.history)
-    check_saved(model, trained.masks, folder)
+    check_saved(model, masks, folder)
     for name, value in trained.history[-1].items():
         report.metric(name, value)
 
@@ -73,14 +77,20 @@ def check_saved(model: Any, masks: Mapping[str, Tensor], folder: Path) -> None:
     import torch
     from safetensors.torch import load_file
 
+    from sparsebuild.modifiers.mask_type import MaskType
     from sparsebuild.training.models import open_model
+    from sparsebuild.training.structure import Structure
 
-    saved = load_file(folder / "model.safetensors")
+    saved, structure = load_file(folder / "model.safetensors"), Structure.read(folder)
     for name, mask in masks.items():
         if bool((saved[name][mask == 0] != 0).any()):
             raise TargetFailed(
                 f"`{name}` was promised {int((mask == 0).sum())} zeros, and some are not zero in the file"
             )
+    for name, masked in structure.masked.items() if structure else ():
+        kind = MaskType.of(masked.mask_type)
+        if kind is None or not kind.is_kept_by(saved[name], masked.zeros):
+            raise TargetFailed(f"the zeros of `{name}` do not lie as `mask_type: {masked.mask_type}` wants them")
     reopened = open_model(folder)
     ids = torch.arange(1, 33).reshape(2, 16) % model.config.vocab_size
     model.eval()

@@ -23,6 +23,7 @@ from sparsebuild.modifiers.base import Attached, Batch, Modifier, Moment, Run
 from sparsebuild.training import checkpoints
 from sparsebuild.training.batches import Corpus, batch_order, drawn, steps_per_epoch
 from sparsebuild.training.determinism import seed_for_step
+from sparsebuild.training.gradients import labelled_gradients
 from sparsebuild.training.optimizer import adamw, load_optimizer, named_state
 from sparsebuild.training.settings import Settings
 
@@ -63,6 +64,7 @@ class Trained:
     """The end of training: the model as it is now, its masks, and a line of figures for each epoch."""
 
     masks: Mapping[str, Tensor]
+    mask_types: Mapping[str, str]  # parameter name to kind
     history: Sequence[Mapping[str, float]]
 
 
@@ -92,6 +94,13 @@ class _Loop:
             epochs=training.epochs,
             has_teacher=training.has_teacher,
             log=training.log,
+            gradients=labelled_gradients(
+                self.model,
+                training.corpus,
+                _task_loss,
+                self.settings.per_device_train_batch_size,
+                self.settings.seed,
+            ),
         )
         self.attached: list[Attached] = [spec.attach(run) for spec in training.specs]
         self.history: list[Mapping[str, float]] = []
@@ -102,7 +111,7 @@ class _Loop:
         first = self._resume()
         for epoch in range(first // self.per_epoch, self.training.epochs):
             self._epoch(epoch)
-        return Trained(masks=self._masks(), history=self.history)
+        return Trained(masks=self._masks(), mask_types=self._mask_types(), history=self.history)
 
     # ---- one epoch, one update
 
@@ -137,6 +146,8 @@ class _Loop:
         losses = [self._backward(moment, batch, len(batches)) for batch in batches]
         if self.settings.max_grad_norm:
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.max_grad_norm)
+        for attached in self.attached:
+            attached.before_optimizer(moment)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         for attached in self.attached:
@@ -215,6 +226,14 @@ class _Loop:
         for attached in self.attached:
             for name, mask in attached.masks().items():
                 together[name] = together[name] * mask if name in together else mask
+        return together
+
+    def _mask_types(self) -> dict[str, str]:
+        """The kind of each mask in force; where modifiers of different kinds hold one parameter there is none left."""
+        together: dict[str, str] = {}
+        for attached in self.attached:
+            for name, kind in attached.mask_types().items():
+                together[name] = kind if together.get(name, kind) == kind else "unstructured"
         return together
 
     def _moment(self, step: int) -> Moment:

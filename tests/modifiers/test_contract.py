@@ -11,6 +11,8 @@ import torch
 from sparsebuild import modifiers
 
 SETTINGS = {  # settings that act early and late in 3 epochs of 4 steps, by tag
+    "ACDCPruningModifier": "{start_epoch: 0.25, end_epoch: 2.75, update_frequency: 0.5, compression_sparsity: 0.75,"
+    " params: ['re:.*encoder.*weight'], mask_type: block4, global_sparsity: false}",
     "ConstantPruningModifier": "{start_epoch: 0.5, params: __ALL_PRUNABLE__}",
     "DistillationModifier": "{start_epoch: 0.5, end_epoch: 2.5, hardness: 0.7, hidden_states: 0.3, positions: words}",
     "EpochRangeModifier": "{start_epoch: 0.0, end_epoch: 3.0}",
@@ -19,10 +21,15 @@ SETTINGS = {  # settings that act early and late in 3 epochs of 4 steps, by tag
     "GlobalFisherPruningModifier": "{start_epoch: 0.25, end_epoch: 2.5, final_sparsity: 0.8, update_steps: 3}",
     "GlobalMagnitudePruningModifier": "{start_epoch: 0.5, end_epoch: 3.0, init_sparsity: 0.1, final_sparsity: 0.8,"
     " update_frequency: 0.5, params: __ALL_PRUNABLE__}",
+    "LayerPruningModifier": "{start_epoch: 0.5, end_epoch: 2.5, layers: [bert.encoder.layer.1]}",
     "LearningRateFunctionModifier": "{start_epoch: 0.5, end_epoch: 2.5, lr_func: cyclic_linear, init_lr: 1e-2,"
     " final_lr: 1e-4, warmup_steps: 3}",
     "MagnitudePruningModifier": "{start_epoch: 0.5, end_epoch: 2.0, init_sparsity: 0.1, update_frequency: -1,"
     " final_sparsity: {0.5: ['re:.*query.weight'], 0.9: ['re:.*intermediate.*weight']}, params: []}",
+    "MovementPruningModifier": "{start_epoch: 0.5, end_epoch: 2.5, init_sparsity: 0.1, final_sparsity: 0.5,"
+    " update_frequency: 0.5, params: ['re:.*dense.weight'], mask_type: '2:4'}",
+    "OBSPruningModifier": "{start_epoch: 0.5, end_epoch: 2.5, init_sparsity: 0.2, final_sparsity: 0.8,"
+    " update_frequency: 1.0, params: __ALL_PRUNABLE__, num_grads: 5, fisher_block_size: 6, num_recomputations: 2}",
     "QuantizationModifier": "{start_epoch: 0.5, disable_quantization_observer_epoch: 2.0,"
     " submodules: [bert.embeddings, bert.encoder, classifier], quantize_linear_activations: 0}",
 }
@@ -99,6 +106,7 @@ def _run(training):
         epochs=3,
         has_teacher=True,
         log=begun.log.append,
+        gradients=begun.gradients,
     )
 
 

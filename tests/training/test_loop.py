@@ -10,6 +10,7 @@ from sparsebuild import modifiers, recipe
 from sparsebuild.errors import TargetFailed
 from sparsebuild.training.batches import Corpus
 from sparsebuild.training.evaluation import evaluate, torch_logits
+from sparsebuild.training.gradients import labelled_gradients
 from sparsebuild.training.loop import Training, train
 from sparsebuild.training.models import open_pretrained
 from sparsebuild.training.settings import Settings
@@ -123,3 +124,59 @@ def test_bfloat16_after_float32_in_one_process(model_folder, split, validation, 
     assert losses[False] != losses[True]
     assert losses[False] == pytest.approx(losses[True], rel=0.05)
     assert all(p.dtype == torch.float32 for p in runs[True].model.parameters())
+
+
+PRUNING = {  # one of each kind, at work early and late in 4 epochs
+    "movement": """
+  - !MovementPruningModifier {start_epoch: 0.3, end_epoch: 3.0, init_sparsity: 0.1, final_sparsity: 0.6,
+      update_frequency: 0.4, params: ["re:bert.*dense.weight"], mask_type: block4}""",
+    "obs": """
+  - !OBSPruningModifier {start_epoch: 0.5, end_epoch: 3.0, init_sparsity: 0.2, final_sparsity: 0.7,
+      update_frequency: 0.5, params: __ALL_PRUNABLE__, num_grads: 8, fisher_block_size: 5,
+      grad_sampler_kwargs: {batch_size: 3}}""",
+    "acdc": """
+  - !ACDCPruningModifier {start_epoch: 0.2, end_epoch: 3.5, update_frequency: 0.75, compression_sparsity: 0.5,
+      params: ["re:bert.*dense.weight"], mask_type: "2:4"}""",
+    "layers": """
+  - !LayerPruningModifier {start_epoch: 0.5, end_epoch: 2.5, layers: [bert.encoder.layer.0]}
+  - !GlobalFisherPruningModifier {start_epoch: 0.2, end_epoch: 3.5, final_sparsity: 0.5, update_steps: 3}""",
+}
+
+
+@pytest.mark.parametrize("kind", PRUNING)
+def test_pruning_of_every_kind_survives_stops_with_quantization_beside_it(
+    model_folder, split, validation, tmp_path, kind
+):
+    text = (
+        f"modifiers:\n  - !QuantizationModifier {{start_epoch: 1.5, quantize_linear_activations: 0}}{PRUNING[kind]}\n"
+    )
+    whole = training(model_folder, split, validation, tmp_path / "whole", text=text)
+    expected = train(whole)
+    for stop in (11, 22):
+        with pytest.raises(Stopped):
+            train(training(model_folder, split, validation, tmp_path / f"{stop}", stop_at=stop, text=text))
+        again = training(model_folder, split, validation, tmp_path / f"{stop}", text=text)
+        found = train(again)
+        assert all(torch.equal(v, state(whole)[k]) for k, v in state(again).items()), f"stopped at {stop}"
+        assert all(torch.equal(v, expected.masks[k]) for k, v in found.masks.items())
+        assert found.mask_types == expected.mask_types
+        assert found.history == expected.history
+
+
+def test_gradients_that_are_taken_aside_change_nothing_and_follow_from_their_key(model_folder, split):
+    model = open_pretrained(model_folder, ["O", "B-person", "I-person"], 0.1, 7).train()
+    weights, before = [model.classifier.weight], {k: v.clone() for k, v in model.state_dict().items()}
+    taken = labelled_gradients(model, Corpus(splits=(split,)), torch_loss, 4, 7)
+    draw = torch.get_rng_state()
+    once, again, other = ([g[0] for g in taken(weights, key=k, count=12, size=None)] for k in (1, 1, 2))
+    assert torch.equal(torch.stack(once), torch.stack(again))
+    assert not torch.equal(torch.stack(once), torch.stack(other))
+    assert len({float(g.norm()) for g in once}) == 12  # forty sentences in batches of four: ten, and then others
+    assert model.training
+    assert model.classifier.weight.grad is None
+    assert torch.equal(torch.get_rng_state(), draw)
+    assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
+
+
+def torch_loss(logits, labels):
+    return torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten())
