@@ -12,6 +12,9 @@ but for damp, we keep all and apply the identity once, in blocks of m.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor
 
@@ -42,16 +45,17 @@ class BlockFisher:
 
     def inverse(self) -> Tensor:  # (blocks, B, B)
         """F⁻¹, in the memory of the sums. Float64 within: the smallest eigenvalue is `damp`, far below the largest."""
+        invert: Callable[[Tensor, float], Tensor]
         if self.is_summed:
             self._sum()
-            for part in self.sums.split(_INVERTED):  # type: ignore[no-untyped-call]
-                part.copy_(_inverse(part.double(), self.damp))
-            return self.sums
-        found = self.waiting.new_empty(self.blocks, self.block, self.block)
-        rows = self._blocked(self.count)
-        for start in range(0, self.blocks, _INVERTED):
-            part = rows[start : start + _INVERTED].double()
-            found[start : start + _INVERTED] = _inverse_by_woodbury(part, self.damp)
+            found, given, invert = self.sums, self.sums, _inverse
+        else:
+            found = self.waiting.new_empty(self.blocks, self.block, self.block)
+            given, invert = self._blocked(self.count), _inverse_by_woodbury
+        with _one_thread():
+            for start in range(0, self.blocks, _INVERTED):
+                part = slice(start, start + _INVERTED)
+                found[part] = invert(given[part].double(), self.damp)
         return found
 
     def _sum(self) -> None:
@@ -108,6 +112,17 @@ def four_obs_update(
 
 
 # ---- inside
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Matrices so small are one call each; to wake another thread for every call takes many times as long."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _inverse(sums: Tensor, damp: float) -> Tensor:

@@ -184,10 +184,11 @@ def _kth_smallest(scores: Sequence[Tensor], k: int) -> Tensor:
     if k <= at_most_low:
         below = sum(int((s < low).count_nonzero()) for s in scores)
         return low if k > below else _kth_of_all(torch.cat(list(scores)), k)
-    between = torch.cat([s[(s > low) & (s <= high)] for s in scores])
-    if k > at_most_low + between.numel():
-        return _kth_of_all(torch.cat(list(scores)), k)
-    return _kth_of_all(between, k - at_most_low)
+    between = torch.cat([s[(s > low) & (s < high)] for s in scores])
+    if k <= at_most_low + between.numel():
+        return _kth_of_all(between, k - at_most_low)
+    at_most_high = sum(int((s <= high).count_nonzero()) for s in scores)
+    return high if k <= at_most_high else _kth_of_all(torch.cat(list(scores)), k)
 
 
 def _bounds(scores: Sequence[Tensor], k: int) -> tuple[Tensor, Tensor]:
