@@ -163,6 +163,8 @@ class MaskType:
         if self.group:
             rows = weight.movedim(1, -1) if weight.ndim > 2 else weight
             return int((rows.reshape(-1, self.group[1]) != 0).sum(-1).max()) <= self.group[0]
+        if self.text == "unstructured":
+            return True
         gone = self._spread(self._units(weight.abs()) == 0, tuple(weight.shape))
         return int(gone.count_nonzero()) >= zeros
 

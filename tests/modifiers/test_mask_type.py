@@ -126,6 +126,7 @@ def test_zeros_that_lie_elsewhere_are_found() -> None:
     assert not MaskType.of("1:4").is_kept_by(weight, 4)
     assert not MaskType.of("block4").is_kept_by(weight, 4)
     assert MaskType.of("[1, 2]").is_kept_by(weight, 4)
+    assert not MaskType.of("[1, 2]").is_kept_by(weight, 5)
 
 
 @pytest.mark.parametrize(
