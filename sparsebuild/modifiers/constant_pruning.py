@@ -67,7 +67,7 @@ class _Constant(Attached):
         elif not self.is_taken and has_started(self.spec, moment):
             self.is_taken = True
             self.held.grow({n: w.detach() != 0 for n, w in self.held.weights.items()})
-            self._tell()
+            self._tell(moment)
 
     def after_optimizer(self, moment: Moment) -> None:
         self.held.apply()
@@ -91,11 +91,11 @@ class _Constant(Attached):
         self.is_taken = moment.before is not None and has_started(self.spec, moment.before)
         self.held.restore(state)
 
-    def _tell(self) -> None:
+    def _tell(self, moment: Moment) -> None:
         """What is kept; with nothing to keep, training would end with a dense model that was asked to be sparse."""
         if not self.held.zeros:
             raise TargetFailed(
-                f"{self.spec.tag}: the model has no zeros to keep",
+                f"{self.spec.tag}: the model has no zeros to keep at epoch {moment.epoch:g}",
                 hint="start from a sparse model, prune with GlobalFisherPruningModifier, or take the modifier out",
             )
         share, tensors = percent(self.held.sparsity), len(self.held.weights)

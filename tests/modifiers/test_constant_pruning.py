@@ -48,7 +48,7 @@ def test_a_dense_model_is_refused_at_the_start(training) -> None:
     with pytest.raises(TargetFailed) as caught:
         begun.run(last=1)
     assert str(caught.value) == (
-        "error: ConstantPruningModifier: the model has no zeros to keep\n\n"
+        "error: ConstantPruningModifier: the model has no zeros to keep at epoch 0\n\n"
         "hint: start from a sparse model, prune with GlobalFisherPruningModifier, or take the modifier out"
     )
 

@@ -13,7 +13,7 @@ from sparsebuild import modifiers
 SETTINGS = {  # settings that act early and late in 3 epochs of 4 steps, by tag
     "ACDCPruningModifier": "{start_epoch: 0.25, end_epoch: 2.75, update_frequency: 0.5, compression_sparsity: 0.75,"
     " params: ['re:.*encoder.*weight'], mask_type: block4, global_sparsity: false}",
-    "ConstantPruningModifier": "{start_epoch: 0.5, params: __ALL_PRUNABLE__}",
+    "ConstantPruningModifier": "{start_epoch: 0.0, end_epoch: 2.5, params: __ALL_PRUNABLE__}",
     "DistillationModifier": "{start_epoch: 0.5, end_epoch: 2.5, hardness: 0.7, hidden_states: 0.3, positions: words}",
     "EpochRangeModifier": "{start_epoch: 0.0, end_epoch: 3.0}",
     "GMPruningModifier": "{start_epoch: 0.5, end_epoch: 2.5, init_sparsity: __FROM_PARAM__, final_sparsity: 0.8,"
