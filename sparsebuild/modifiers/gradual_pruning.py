@@ -215,8 +215,7 @@ def _initial(fields: Fields, kind: MaskType) -> float | None:
     if fields.entry.fields.get("init_sparsity") == FROM_PARAM:
         fields.ignored("init_sparsity")
         return None
-    initial = fields.number("init_sparsity", least=0, most=1)
-    return min(initial, kind.most) if kind.group else initial
+    return kind.rounded(fields.number("init_sparsity", least=0, most=1))
 
 
 def _levels(fields: Fields, kind: MaskType) -> tuple[Level, ...]:

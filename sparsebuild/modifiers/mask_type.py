@@ -91,6 +91,10 @@ class MaskType:
             fields.problem(name, f"{wanted}, found {sparsity:g}")
         return self.most
 
+    def rounded(self, sparsity: float) -> float:
+        """`sparsity`, or `most` where it is barely more than that."""
+        return self.most if self.most < sparsity <= self.most + _NEARLY else sparsity
+
     def promises(
         self, tag: str, shapes: Mapping[str, Sequence[int]], sparsity: Mapping[str, float], *, together: bool
     ) -> list[Promise]:

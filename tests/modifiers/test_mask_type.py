@@ -146,8 +146,10 @@ def test_a_kind_that_is_none_and_a_sparsity_that_a_kind_cannot_have(mask_type, f
 
 def test_a_sparsity_near_that_of_a_kind_means_it_exactly(specs) -> None:
     """SparseML takes what is within a hundredth; 1:3 is written 0.66 or 0.67."""
-    (spec,) = specs(entry("'1:3'", 0.66))
-    assert spec.levels[0].sparsity == 1 - 1 / 3
+    (spec,) = specs(entry("'1:3'", 0.66, init_sparsity=0.67))
+    assert (spec.init_sparsity, spec.levels[0].sparsity) == (1 - 1 / 3, 1 - 1 / 3)
+    with pytest.raises(RecipeError, match=r"`final_sparsity` \(0.5\) must not be less than `init_sparsity` \(0.9\)"):
+        specs(entry("'2:4'", 0.5, init_sparsity=0.9))
 
 
 def test_a_parameter_that_does_not_divide_is_named(training) -> None:
