@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 from measure import BASE, cost, row, table
 
-COMMANDS = ("--help", "run --help", "schema", "recipe show templates/quickstart/recipes/pruned80_quant.yaml")
+COMMANDS = ("--help", "run --help", "schema", "recipe show builtin:pruned80-quant")
 COMPLETED = ("sparsebuild ", "sparsebuild run --")
 IN_A_PROJECT = ("run", "status", "why train")
 RUNS = 11

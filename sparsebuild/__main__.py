@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import gc
+import os
 import sys
 from typing import Any
 
@@ -19,12 +20,19 @@ _BEFORE_COLLECTING = 100_000  # objects; starting makes tens of thousands, and h
 def main() -> None:
     """Run the command line and exit with its code."""
     gc.set_threshold(_BEFORE_COLLECTING)
+    leave_the_current_folder_out()
     compile_methods_when_called()
     from sparsebuild.cli.main import run_command
 
     code = run_command(sys.argv[1:])
     gc.freeze()  # the process ends: its memory goes back without being looked through once more
     sys.exit(code)
+
+
+def leave_the_current_folder_out() -> None:
+    """Undo what `python -m` does: whatever lies in the current folder would be imported."""
+    if sys.path and sys.path[0] in ("", os.getcwd()):  # noqa: PTH109 - pathlib is not imported yet
+        del sys.path[0]
 
 
 def compile_methods_when_called() -> None:

@@ -106,6 +106,11 @@ def _in_project(source: LockedSource, root: Path) -> dict[str, Path]:
         )
     found = {}
     for file in located(source, root).values():
+        if not file.resolve().is_relative_to(root.resolve()):
+            raise UserError(
+                f"`{file.name}` of `{source.name}` is a link that leads out of the project",
+                hint="put the file itself there",
+            )
         path = Path(normpath(file)).relative_to(root).as_posix()
         if fault := _project_fault(path):
             raise UserError(f"`{path}` of `{source.name}` cannot be bundled: {fault}", hint="move or rename it")

@@ -19,8 +19,11 @@ An exception outside this tree is our bug: the command line writes a report and 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from sparsebuild.concealed import masked
 
 __all__ = [
     "DataError",
@@ -70,6 +73,9 @@ class Problem:
 
 
 _MOST_PROBLEMS = 20  # that a person is told at once
+_LONGEST = 1_000  # characters of a line
+# Our own messages go on in lines that begin with two blanks; any other break came with what is quoted.
+_BREAK = re.compile(r"\r|\n(?!  )")
 
 
 class SparsebuildError(Exception):
@@ -81,12 +87,33 @@ class SparsebuildError(Exception):
         told = [Problem(message=p, hint=hint) if isinstance(p, str) else p for p in problems[:_MOST_PROBLEMS]]
         if len(problems) > _MOST_PROBLEMS:
             told.append(Problem(message=f"there are more than these {_MOST_PROBLEMS} problems"))
-        self.problems: Sequence[Problem] = tuple(told)
-        super().__init__("\n".join(p.message for p in told))
+        self.problems: Sequence[Problem] = tuple(map(_readable, told))
+        super().__init__("\n".join(p.message for p in self.problems))
 
     def __str__(self) -> str:
         """The whole text, without colour, as it is shown to a person."""
         return "\n\n".join(str(p) for p in self.problems)
+
+
+def _readable(problem: Problem) -> Problem:
+    """`problem` with a message that is one line of bounded length, whatever text of others is quoted in it.
+
+    What is secret in an address is told to nobody: the log of a CI server is public.
+    """
+    message = _BREAK.sub(lambda found: repr(found[0])[1:-1], problem.message)
+    return replace(
+        problem,
+        message=masked(_shortened(message)),
+        frame=masked(problem.frame),
+        hint=masked(_shortened(problem.hint)),
+    )
+
+
+def _shortened(text: str) -> str:
+    if len(text) <= _LONGEST:
+        return text
+    lines = text.split("\n")
+    return "\n".join(i if len(i) <= _LONGEST else f"{i[: _LONGEST - 300]} … {i[-300:]}" for i in lines)
 
 
 class TargetFailed(SparsebuildError):

@@ -15,7 +15,19 @@ PACKAGE = Path(sparsebuild.__file__).parent
 # Imports go down, or stay on the same floor inside one folder. Documents and engine share a floor and know nothing of
 # each other; so do the drawers.
 FLOORS = [
-    {"errors", "events", "digest", "frame", "layout", "libraries", "reading", "registry", "numerics", "__init__"},
+    {
+        "concealed",
+        "errors",
+        "events",
+        "digest",
+        "frame",
+        "layout",
+        "libraries",
+        "reading",
+        "registry",
+        "numerics",
+        "__init__",
+    },
     {"manifest", "recipe", "lock", "engine"},
     {"providers", "tasks", "modifiers", "exporters", "executors", "training", "runtimes", "pages"},
     {"bundle", "resolve", "pipeline", "origins", "steps"},

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from sparsebuild import __version__
+from sparsebuild.concealed import concealed
 from sparsebuild.layout import ProjectLayout
 
 __all__ = ["message", "write_report"]
@@ -17,14 +18,17 @@ __all__ = ["message", "write_report"]
 
 def write_report(bug: BaseException, arguments: Sequence[str]) -> Path:
     """Write what a developer needs to `.sparsebuild/` of the project that we stand in, or else to a temporary file."""
-    text = _report(bug, arguments)
+    text = concealed(_report(bug, arguments)).encode(errors="backslashreplace")
     name = f"crash-{datetime.now(UTC):%Y%m%dT%H%M%S}.txt"
     state = ProjectLayout(Path.cwd()).state
     try:
-        (state / name).write_text(text)
+        if state.is_symlink():  # it could lead anywhere
+            raise NotADirectoryError
+        with (state / name).open("xb") as new:
+            new.write(text)
         return state / name
     except OSError:
-        with tempfile.NamedTemporaryFile("w", prefix="sparsebuild-", suffix=f"-{name}", delete=False) as file:
+        with tempfile.NamedTemporaryFile(prefix="sparsebuild-", suffix=f"-{name}", delete=False) as file:
             file.write(text)
         return Path(file.name)
 

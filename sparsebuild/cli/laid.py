@@ -11,6 +11,7 @@ from sparsebuild.engine.atomic import write_bytes
 from sparsebuild.layout import ProjectLayout
 from sparsebuild.manifest import Written
 from sparsebuild.origins import Laid
+from sparsebuild.reading import read_json
 
 __all__ = ["note", "reader"]
 
@@ -37,7 +38,7 @@ def note(layout: ProjectLayout, targets: Collection[str], written: Written) -> N
 
 def _read(layout: ProjectLayout) -> Mapping[str, Any]:
     try:
-        data = json.loads((layout.state / "laid-over.json").read_bytes())
+        data = read_json(layout.state / "laid-over.json")
         return {
             t: {"profile": str(was["profile"]), "settings": [*map(str, was["settings"])]} for t, was in data.items()
         }

@@ -111,7 +111,7 @@ COMMANDS = {
         "sparsebuild.cli.schema:schema",
         "Print the JSON Schema of sparse.toml, with which editors complete and check it.",
     ),
-    "recipe": Row("Look", "sparsebuild.cli.recipe:recipe", "Look at recipes."),
+    "recipe": Row("Look", "sparsebuild.cli.recipe:recipe", "Look at recipes, check, compare and format them."),
     "verify": Row(
         "Keep",
         "sparsebuild.cli.verify:verify",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from sparsebuild.errors import UserError
+from sparsebuild.reading import is_deeper, read_small
 
 if TYPE_CHECKING:
     from sparsebuild.cli.project import Project
@@ -22,6 +24,8 @@ __all__ = ["Left", "figures", "left_here", "left_in_store", "to_json"]
 _HISTORY = "metrics.jsonl"  # of a training: a line an epoch, and the last is what came out
 _BROKEN = ("outputs-missing", "output-missing", "output-edited")  # kinds of reasons
 _LARGEST_DOCUMENT = 1_000_000  # bytes
+_LARGEST = 1e30  # a figure
+_DEEPEST = 20  # lists and objects inside each other
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,8 +101,8 @@ def _left(record: Record, read: Callable[[File], bytes], *, is_current: bool) ->
 
 def _standing(folder: Path, file: File) -> bytes:
     try:
-        return (folder / file.path).read_bytes()
-    except OSError:
+        return read_small(folder / file.path, _LARGEST_DOCUMENT)
+    except (OSError, UserError):
         return b""
 
 
@@ -119,15 +123,15 @@ def _document(name: str, data: bytes) -> Mapping[str, Any]:
         else:
             value = json.loads(data)
             value = value if value.pop("schema_version") == 1 else {}
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError):
         return {}
-    return value if isinstance(value, dict) else {}
+    return value if isinstance(value, dict) and not is_deeper(value, _DEEPEST) else {}
 
 
 def _numbers(value: Any, path: str = "") -> dict[str, float]:
     """Numbers by their key path. What stands in a list goes by its `name`, or else by its place."""
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return {path: value} if math.isfinite(value) else {}  # JSON has no other numbers
+        return {path: value} if abs(value) < _LARGEST else {}  # JSON has no infinities
     return {name: number for key, inner in _items(value) for name, number in _numbers(inner, _join(path, key)).items()}
 
 

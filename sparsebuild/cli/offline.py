@@ -34,8 +34,14 @@ def go_offline(wanted: bool) -> None:
 
 
 def refuse_what_is_missing(project: Project, targets: Collection[str] = (), force: Collection[str] = ()) -> None:
-    """Raise SourceUnavailable, which lists all files that a run of `targets` would have to download."""
-    bring(_needed(project, targets, force), project.context)
+    """Raise SourceUnavailable, which lists all files that a run of `targets` would have to download.
+
+    What lies on this machine is left where it is: to look at a project puts nothing into the cache.
+    """
+    from sparsebuild.providers import LOCAL, scheme_of
+
+    sources = (s for s in _needed(project, targets, force) if scheme_of(s.request) not in LOCAL)
+    bring(sources, project.context)
 
 
 def bring(sources: Iterable[LockedSource], context: Context) -> None:

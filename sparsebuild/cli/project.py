@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import json
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sparsebuild import __version__
 from sparsebuild import lock as locks
 from sparsebuild import manifest as manifests
-from sparsebuild.cli import apart, laid
-from sparsebuild.digest import canonical_json, text_digest
-from sparsebuild.engine.atomic import sweep, write_bytes
+from sparsebuild.cli import apart, laid, memory
+from sparsebuild.digest import canonical_json
+from sparsebuild.engine.atomic import refuse_links, sweep
 from sparsebuild.engine.stat_cache import StatCache
 from sparsebuild.engine.store import Store
 from sparsebuild.errors import LockOutOfDate, Problem, SourceUnavailable
-from sparsebuild.layout import LOCK_NAME, MANIFEST_NAME, ProjectLayout, cache_folder, mark_as_cache
+from sparsebuild.layout import LOCK_NAME, MANIFEST_NAME, ProjectLayout, cache_folder
 from sparsebuild.lock import Difference, Lock, MergeMarkers
 from sparsebuild.manifest import Manifest, Written, setting
 from sparsebuild.providers import LOCAL, Context, scheme_of
@@ -32,6 +30,7 @@ __all__ = [
     "Project",
     "answered",
     "changes",
+    "check_names",
     "conflict",
     "decided",
     "graph",
@@ -78,6 +77,7 @@ def open_project(
     A lock with the marks of a merge conflict is none; the pins of both sides are those that stand until it is locked.
     """
     layout = ProjectLayout(folder.resolve())
+    refuse_links(layout.root, layout.state)
     text = manifests.read_text(folder / MANIFEST_NAME) if text is None else text
     written = Written(text=text, profile=profile, settings=tuple(map(setting, settings)))
     manifest = _remembered(layout, written)
@@ -239,32 +239,44 @@ def graph(project: Project) -> Graph:
 def remember_documents(project: Project) -> None:
     """Keep what was read of the manifest and the recipe, so that the next command need not read the same text again."""
     slot = _slot(project.written)
-    _remember(project.layout, "manifest", slot, _identity(project.written), lambda: manifests.to_json(project.manifest))
+    identity = _identity(project.written)
+    memory.remember(project.layout, f"manifest{slot}", identity, lambda: manifests.to_json(project.manifest))
     if asked := project.manifest.recipe:
         identity = _recipe_identity(project, asked)
         with contextlib.suppress(SourceUnavailable):  # who needs the recipe says so, with all else that is missing
-            _remember(project.layout, "recipe", slot, identity, lambda: asdict(_facts(project, asked)))
+            memory.remember(project.layout, f"recipe{slot}", identity, lambda: asdict(_facts(project, asked)))
 
 
 def _facts(project: Project, asked: Recipe) -> RecipeFacts:
     """What the graph needs of the recipe: as it was kept, or read anew."""
     from sparsebuild.pipeline import RecipeFacts
 
-    known = _recalled(project.layout, "recipe", _slot(project.written), _recipe_identity(project, asked))
-    if known and known["recipe"].keys() == {field.name for field in fields(RecipeFacts)}:
-        return RecipeFacts(**known["recipe"])
+    known = memory.recall(project.layout, f"recipe{_slot(project.written)}", _recipe_identity(project, asked))
+    if known and known.keys() == {field.name for field in fields(RecipeFacts)}:
+        return RecipeFacts(**known)
     return _read_facts(project, asked)
 
 
 def _read_facts(project: Project, asked: Recipe) -> RecipeFacts:
     from sparsebuild import recipe as recipes
+    from sparsebuild.cli.matching import tensors
+    from sparsebuild.modifiers import matching
     from sparsebuild.pipeline import recipe_facts
     from sparsebuild.resolve import recipe_text
 
     assert project.lock is not None
     document = recipes.read(recipe_text(project.lock, project.context) or "", _recipe_file(project.lock))
     resolved = recipes.resolve(document, asked.args)
-    return recipe_facts(resolved, recipes.places(document, resolved, asked.args))
+    facts = recipe_facts(resolved, recipes.places(document, resolved, asked.args))
+    if found := tensors(project):
+        matching.check(resolved, found)
+    return facts
+
+
+def check_names(project: Project) -> None:
+    """Raise RecipeError for names in the recipe that mean nothing in the model, if its header is at hand."""
+    if asked := project.manifest.recipe:
+        _facts(project, asked)
 
 
 def _recipe_file(lock: Lock) -> str:
@@ -275,9 +287,12 @@ def _recipe_file(lock: Lock) -> str:
 
 
 def _recipe_identity(project: Project, asked: Recipe) -> str:
-    """What a recipe's name, its text and its arguments make it, as text."""
+    """What a recipe's name, its text, its arguments and the model whose names it holds make it, as text."""
+    from sparsebuild.cli.matching import headers
+
     source = project.lock.source("recipe") if project.lock else None
-    return canonical_json([source.files[0].sha256 if source else "", source.request if source else "", asked.args])
+    recipe = source.files[0].sha256 if source else ""
+    return canonical_json([recipe, source.request if source else "", asked.args, headers(project)])
 
 
 def _identity(written: Written) -> str:
@@ -293,36 +308,8 @@ def _slot(written: Written) -> str:
 
 
 def _remembered(layout: ProjectLayout, written: Written) -> Manifest | None:
-    known = _recalled(layout, "manifest", _slot(written), _identity(written))
-    return manifests.from_json(known["manifest"]) if known else None
-
-
-def _remember(layout: ProjectLayout, name: str, slot: str, text: str, make: Callable[[], Mapping[str, Any]]) -> None:
-    """Keep what `make` gives under `name`; it is only asked when it is not there yet."""
-    if _recalled(layout, name, slot, text) is not None:
-        return
-    data = json.dumps({**_key(text), name: make()}).encode()
-    with contextlib.suppress(OSError):  # it only spares time
-        mark_as_cache(layout.state)
-        write_bytes(_memory(layout, name + slot), data, durable=False)
-
-
-def _recalled(layout: ProjectLayout, name: str, slot: str, text: str) -> Mapping[str, Any] | None:
-    """What was kept under `name` for this text; None where it is not there, or not as we write it."""
-    try:
-        data = json.loads(_memory(layout, name + slot).read_bytes())
-        known = {key: data[key] for key in _key(text)} == _key(text)
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return data if known and name in data else None
-
-
-def _key(text: str) -> dict[str, str]:
-    return {"sparsebuild": __version__, "sha256": text_digest(text)}
-
-
-def _memory(layout: ProjectLayout, name: str) -> Path:
-    return layout.state / f"{name}.json"
+    known = memory.recall(layout, f"manifest{_slot(written)}", _identity(written))
+    return manifests.from_json(known) if known else None
 
 
 def _lock(path: Path) -> tuple[Lock | None, tuple[Lock, ...]]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from sparsebuild.layout import ProjectLayout
+from sparsebuild.reading import read_json
 
 __all__ = ["DEPLOYMENT", "Documents", "read", "show"]
 
@@ -52,7 +52,7 @@ def show(layout: ProjectLayout, folder: Path, targets: Collection[str]) -> None:
 
 def _document(path: Path) -> Mapping[str, Any]:
     try:
-        data = json.loads(path.read_bytes())
+        data = read_json(path)
     except (OSError, ValueError):
         return {}
     return data if isinstance(data, dict) and data.get("schema_version") == 1 else {}

@@ -84,6 +84,7 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Build what is out of date: fetch, prepare, train, evaluate, export, and promote what passes the gates."""
+    from sparsebuild.cli.matching import make_sure
     from sparsebuild.cli.project import open_project
     from sparsebuild.events import Log
 
@@ -105,6 +106,7 @@ def run(
         opened = settle(opened, locked, frozen, fold)
         if opened.context.offline:
             refuse_what_is_missing(opened, targets or (), force or ())
+        make_sure(opened, targets or (), force or ())
         outcomes = build_targets(
             opened, targets or (), force=force or (), keep_going=keep_going, wait=not no_wait, jobs=jobs, fold=fold
         )

@@ -19,6 +19,7 @@ from sparsebuild.engine.work import records_folder
 from sparsebuild.errors import HeldByAnotherRun, Interrupted
 from sparsebuild.events import Log, Sink, Waiting
 from sparsebuild.layout import ProjectLayout, mark_as_cache
+from sparsebuild.reading import read_json
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -159,6 +160,7 @@ def _me() -> dict[str, int | str]:
 
 def _read_holder(file: Path) -> Waiting:
     try:
-        return Waiting(**json.loads(file.read_bytes()))
-    except (OSError, ValueError, TypeError):  # it has the lock and did not yet say who it is
+        data = read_json(file)
+        return Waiting(pid=int(data["pid"]), host=str(data["host"]), since=str(data["since"]))
+    except (OSError, ValueError, KeyError, TypeError):  # it has the lock and did not yet say who it is
         return Waiting(pid=0, host="unknown", since="a moment ago")

@@ -34,8 +34,10 @@ def present(folder: Path, files: Iterable[File], stat_cache: StatCache) -> Mappi
     for file in files:
         path = folder / file.path
         try:
-            found[file.path] = LINK if path.is_symlink() else stat_cache.digest(path)
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            mode = path.lstat().st_mode
+            if stat.S_ISREG(mode) or stat.S_ISLNK(mode):  # nothing waits for a pipe
+                found[file.path] = LINK if stat.S_ISLNK(mode) else stat_cache.digest(path)
+        except (FileNotFoundError, NotADirectoryError):
             continue
     return found
 

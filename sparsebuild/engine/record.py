@@ -7,18 +7,23 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from sparsebuild.engine.action import JSON, File
 from sparsebuild.engine.atomic import write_bytes
 from sparsebuild.engine.fingerprint import fingerprint
+from sparsebuild.reading import read_json
 
 __all__ = ["Record", "from_json", "move", "read", "remove", "to_json", "write"]
 
 _FORMAT = 1
+_SHA256 = re.compile("[0-9a-f]{64}")
+_LONGEST = 1e9  # seconds: thirty years
+_LARGEST = 40_000_000  # bytes: three hundred thousand files
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +52,8 @@ def from_json(data: Mapping[str, Any]) -> Record | None:
         return None
     values = {key: value for key, value in data.items() if key != "format"}
     inputs = {name: _files(files) for name, files in data["inputs"].items()}
-    return Record(**{**values, "outputs": _files(data["outputs"]), "inputs": inputs})
+    record = Record(**{**values, "outputs": _files(data["outputs"]), "inputs": inputs})
+    return record if _is_sound(record) else None
 
 
 def write(folder: Path, name: str, record: Record, *, durable: bool = True) -> None:
@@ -58,7 +64,7 @@ def write(folder: Path, name: str, record: Record, *, durable: bool = True) -> N
 def read(folder: Path, name: str) -> Record | None:
     """The record of the action `name`; None where there is none, or none that can be read."""
     try:
-        return from_json(json.loads(_path(folder, name).read_bytes()))
+        return from_json(read_json(_path(folder, name), _LARGEST))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
@@ -83,3 +89,25 @@ def _plain(files: Iterable[File]) -> list[dict[str, Any]]:
 
 def _files(data: list[dict[str, Any]]) -> tuple[File, ...]:
     return tuple(File(**file) for file in data)
+
+
+def _is_sound(record: Record) -> bool:
+    """Whether all is of the kind that `to_json` writes: a project may bring along records that a stranger made up."""
+    document, files = record.document, [*record.outputs, *(file for files in record.inputs.values() for file in files)]
+    return (
+        all(isinstance(document[key], Mapping) for key in ("inputs", "sources", "libraries"))
+        and {"step", "version", "params"} <= document.keys()
+        and all(isinstance(source, str | Mapping) for source in document["sources"].values())
+        and isinstance(record.folder, str)
+        and isinstance(record.notes, Mapping)
+        and not isinstance(record.seconds, str)
+        and 0 <= record.seconds < _LONGEST
+        and all(map(_is_file, files))
+    )
+
+
+def _is_file(file: File) -> bool:
+    """Whether it stays in its folder, and its sha256 is one: the store makes a path of that."""
+    path = PurePosixPath(file.path)
+    is_inside = bool(path.parts) and not path.is_absolute() and ".." not in path.parts and "\0" not in file.path
+    return is_inside and isinstance(file.size, int) and bool(_SHA256.fullmatch(file.sha256))

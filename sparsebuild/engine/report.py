@@ -11,6 +11,7 @@ from sparsebuild import events
 from sparsebuild.engine.action import JSON
 from sparsebuild.engine.atomic import write_bytes
 from sparsebuild.engine.job import Level
+from sparsebuild.reading import read_json
 
 __all__ = ["EventReport", "append", "read_notes"]
 
@@ -56,7 +57,7 @@ def _without_links(path: str, flags: int) -> int:
 def read_notes(file: Path) -> dict[str, Any]:
     """What an earlier try wrote to `file`; empty where there was none."""
     try:
-        notes = json.loads(file.read_bytes())
+        notes = read_json(file)
     except (OSError, ValueError):
         return {}
     return notes if isinstance(notes, dict) else {}

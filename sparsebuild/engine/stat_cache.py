@@ -22,6 +22,7 @@ from typing import TypeAlias
 
 from sparsebuild.digest import file_digest
 from sparsebuild.engine.atomic import write_bytes
+from sparsebuild.reading import read_json
 
 __all__ = ["StatCache"]
 
@@ -36,6 +37,7 @@ _LARGE = 8 << 20  # bytes
 
 # Files come and go. Beyond so many entries that nobody asked for, all of those are dropped.
 _MOST_UNUSED = 20_000
+_MOST_BYTES = 40_000_000  # of the file: three hundred thousand entries
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -64,7 +66,7 @@ class StatCache:
         key, times = _identity(os.stat(file))  # noqa: PTH116 - half the time of Path.stat, and 100,000 files are asked for
         entry = self._entries().get(key)
         self._used.add(key)
-        if entry and entry.startswith(times):
+        if isinstance(entry, str) and entry.startswith(times):
             return entry[len(times) :]
         return self._hash(file)
 
@@ -166,7 +168,7 @@ def _read(path: Path) -> tuple[_Entries, _Entries, set[str]]:
     """The entries that count now, those of another boot, and which of the former are lasting."""
     # Whatever is wrong with the file, the answer is to hash again.
     try:
-        data = json.loads(path.read_bytes())
+        data = read_json(path, _MOST_BYTES)
         format_, boot, known, lasting = data["format"], data["boot"], dict(data["known"]), set(data["lasting"])
     except (OSError, ValueError, KeyError, TypeError):
         return {}, {}, set()

@@ -28,6 +28,7 @@ from sparsebuild.engine.atomic import refuse_links, settle, temporary, write_byt
 from sparsebuild.engine.blame import is_full, no_space
 from sparsebuild.engine.record import Record
 from sparsebuild.layout import mark_as_cache
+from sparsebuild.reading import read_json
 
 __all__ = ["Damaged", "Missing", "Store"]
 
@@ -192,7 +193,7 @@ class Store:
 
 def _read_project(file: Path) -> Path | None:
     try:
-        root = Path(json.loads(file.read_bytes())["root"])
+        root = Path(read_json(file)["root"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return root if root.is_absolute() else None

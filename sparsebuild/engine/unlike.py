@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from sparsebuild.engine.action import JSON
+from sparsebuild.reading import read_json
 
 __all__ = ["by_bytes", "by_numbers"]
 
@@ -74,9 +75,14 @@ def _is_number(value: JSON) -> bool:
 
 
 def _read(path: Path) -> JSON:
-    data = path.read_bytes()
-    lines = data.splitlines() if path.suffix == ".jsonl" else [data]
     try:
-        return json.loads(lines[-1]) if lines else None
-    except ValueError:
+        return _last_line(path) if path.suffix == ".jsonl" else read_json(path)
+    except (OSError, ValueError, RecursionError):
         return None
+
+
+def _last_line(path: Path) -> JSON:
+    with path.open("rb") as stream:
+        stream.seek(max(0, path.stat().st_size - _CHUNK))
+        lines = stream.read(_CHUNK).splitlines()
+    return json.loads(lines[-1]) if lines else None

@@ -30,6 +30,7 @@ from sparsebuild.engine.record import Record
 from sparsebuild.engine.report import append
 from sparsebuild.errors import UserError
 from sparsebuild.layout import ProjectLayout
+from sparsebuild.reading import read_small
 
 __all__ = [
     "Work",
@@ -47,6 +48,7 @@ __all__ = [
 
 _BEFORE = "before"
 _FAILED = "failed"
+_LONGEST_MESSAGE = 1_000_000  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +125,8 @@ def fail(layout: ProjectLayout, name: str, message: str) -> None:
 def failure(layout: ProjectLayout, name: str) -> str:
     """What the last try at `name` said, if it failed and nothing was done since; else nothing."""
     try:
-        return (work_folder(layout, name) / _FAILED).read_text(errors="replace")
-    except OSError:
+        return read_small(work_folder(layout, name) / _FAILED, _LONGEST_MESSAGE).decode(errors="replace")
+    except (OSError, UserError):
         return ""
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import sparsebuild
+from sparsebuild.concealed import without_tokens
 from sparsebuild.engine.held import worker_lock
 from sparsebuild.engine.job import Job, Report
 from sparsebuild.errors import Problem, TargetFailed
@@ -32,6 +33,8 @@ _PATIENCE = 8  # seconds from asking the child to end to making it end
 # Threads of numeric libraries wait for each other by spinning, unless told otherwise. As soon as another process wants
 # one of the cores, those that spin hold up the one that has work: a training step ran at a fifth of its speed.
 _PATIENT = {"OMP_WAIT_POLICY": "PASSIVE"}
+# Sources were fetched by us: a step asks nobody, and has no use for tokens.
+_OFFLINE = {"HF_HUB_OFFLINE": "1"}
 
 
 class Worker:
@@ -98,7 +101,13 @@ class _Child:
             self._process = subprocess.Popen(
                 [*command, str(jobs), str(events), str(os.getpid()), str(lock)],
                 cwd=root,
-                env={**_PATIENT, **os.environ, **environment, "PYTHONPATH": _python_path(root)},
+                env={
+                    **_PATIENT,
+                    **without_tokens(os.environ),
+                    **_OFFLINE,
+                    **environment,
+                    "PYTHONPATH": _python_path(root),
+                },
                 pass_fds=(jobs, events),
                 stdin=subprocess.DEVNULL,
                 stdout=output,

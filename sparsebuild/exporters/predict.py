@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,38 @@ def load(folder: Path) -> Predictor:
     """Open a `deployment/` folder; raises UserError where there is none."""
     if not (folder / "model.onnx").exists():
         raise UserError(f"no deployed model in {folder}", hint="`sparsebuild run` builds, checks and promotes one")
-    return Predictor(folder)
+    try:
+        _refuse_external_data(folder / "model.onnx")
+        return Predictor(folder)
+    except UserError:
+        raise
+    except Exception as error:  # of three libraries, about files that anybody may have put there
+        said = str(error).strip().splitlines() or [type(error).__name__]
+        raise UserError(
+            f"the deployed model in {folder} cannot be opened: {said[0]}", hint="build it again: `sparsebuild run`"
+        ) from None
+
+
+def _refuse_external_data(path: Path) -> None:
+    """Refuse a model whose weights are in other files, as ours never are: their paths can lead anywhere."""
+    import onnx
+
+    for tensor in _tensors(onnx.load(str(path), load_external_data=False).graph):
+        if onnx.external_data_helper.uses_external_data(tensor):
+            named = ", ".join(entry.value for entry in tensor.external_data if entry.key == "location")
+            raise UserError(
+                f"{path} reads its weights from another file, {named!r}", hint="build it again: `sparsebuild run`"
+            )
+
+
+def _tensors(graph: Any) -> Iterator[Any]:
+    """All tensors of a graph, those of its nodes and of the graphs in them too."""
+    yield from graph.initializer
+    for attribute in (attribute for node in graph.node for attribute in node.attribute):
+        yield from (attribute.t, *attribute.tensors)
+        for inner in (attribute.g, *attribute.graphs):
+            if inner.node or inner.initializer:
+                yield from _tensors(inner)
 
 
 def load_trained(model: Path, deployed: Path) -> Predictor:

@@ -39,19 +39,22 @@ class Difference:
     new: str = ""
 
     def __str__(self) -> str:
+        return _line(f"{self.source}: {self._changed()}")
+
+    def _changed(self) -> str:
         match self.change:
             case "source added":
-                return f"{self.source}: added, {self.new}"
+                return f"added, {self.new}"
             case "source removed":
-                return f"{self.source}: removed, {self.old}"
+                return f"removed, {self.old}"
             case "file added":
-                return f"{self.source}: file {self.path} added, {self.new}"
+                return f"file {self.path} added, {self.new}"
             case "file removed":
-                return f"{self.source}: file {self.path} removed, {self.old}"
+                return f"file {self.path} removed, {self.old}"
             case "file":
-                return f"{self.source}: file {self.path} {self.old} -> {self.new}"
+                return f"file {self.path} {self.old} -> {self.new}"
             case _:
-                return f"{self.source}: {self.change} {self.old or 'none'} -> {self.new or 'none'}"
+                return f"{self.change} {self.old or 'none'} -> {self.new or 'none'}"
 
 
 def differences(old: Lock | None, new: Lock | None) -> tuple[Difference, ...]:

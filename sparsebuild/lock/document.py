@@ -44,8 +44,10 @@ _DEEPEST = 50  # tables and lists inside each other
 _HEAD = "# Written by sparsebuild; commit it. To resolve a merge conflict run `sparsebuild lock`."
 _MERGE_MARKER = re.compile(r"^(<{7}|={7}|>{7}|\|{7})( |\r?$)", re.MULTILINE)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")  # a key path; targets are called after it
 _RESERVED = re.compile(r"(?i:con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?|.*[. ]")
 _LONGEST_NAME, _LONGEST_PATH = 255, 1024  # bytes; what disks take, less what may stand before it
+_MAY_BE_EMPTY = "data.test"  # a dataset need not have this split
 # Keys that this version does not know, and their values as TOML.
 Extra = tuple[tuple[str, str], ...]
 
@@ -290,15 +292,22 @@ def _lock(document: Mapping[str, Any], file: str) -> Lock:
 def _source(data: Mapping[str, Any]) -> LockedSource:
     name = _text(data, "name", "a source")
     where = f"source `{name}`"
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"a source is called {name[:200]!r}")
     known = ("name", "kind", "request", "resolved", "trust", "version", "commit", "licence", "labels", "files")
     files = tuple(_file(item, where) for item in _tables(data.get("files"), f"`files` of {where}"))
+    kind = _text(data, "kind", where)
+    if kind.endswith("-recipe") and len(files) != 1:
+        raise ValueError(f"{where} is a recipe of {len(files)} files")
+    if not files and name != _MAY_BE_EMPTY and kind.endswith(("-model", "-data")):
+        raise ValueError(f"{where} has no files")
     if len({file.path for file in files}) < len(files):
         raise ValueError(f"{where} names a file twice")
     if fault := names_fault(file.path for file in files):
         raise ValueError(f"{where}: {fault}")
     return LockedSource(
         name=name,
-        kind=_text(data, "kind", where),
+        kind=kind,
         request=_text(data, "request", where),
         resolved=_text(data, "resolved", where) if "resolved" in data else "",
         trust=_text(data, "trust", where) if "trust" in data else "",

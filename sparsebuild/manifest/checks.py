@@ -224,10 +224,12 @@ def _data(document: Mapping[str, Any]) -> Iterator[Fault]:
     if isinstance(labels, list):
         if len(labels) < 2:
             yield Fault(path=("data", "labels"), message="`data.labels` must name at least 2 tags")
-        for number, label in enumerate(labels):
-            if label in labels[:number]:
-                message = f"`data.labels` names {label!r} twice".replace("'", '"')
+        seen: set[str] = set()
+        for number, label in enumerate(map(repr, labels)):
+            if label in seen:
+                message = f"`data.labels` names {label} twice".replace("'", '"')
                 yield Fault(path=("data", "labels", number), message=message)
+            seen.add(label)
     # A teacher that is disabled was wanted before and may be again; then the rows are merely not used.
     if _get(document, ("data", "unlabelled")) is not None and "teacher" not in document:
         yield Fault(

@@ -14,10 +14,14 @@ from typing import Any
 
 import tomli
 
+from sparsebuild.concealed import masked
 from sparsebuild.errors import UserError
 from sparsebuild.manifest.locate import KeyPath, Place, key_text, places, position_at
+from sparsebuild.reading import is_deeper
 
 __all__ = ["Setting", "Written", "lay", "setting"]
+
+_DEEPEST = 20  # tables and lists inside each other
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +33,7 @@ class Setting:
     value: Any = field(hash=False)  # it follows from the text, and may be a list
 
     def __str__(self) -> str:
-        return f"--set {self.text}"
+        return f"--set {masked(self.text)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,10 +94,13 @@ def setting(text: str) -> Setting:
     """Read `KEY=VALUE`: a value of TOML (`3`, `0.5`, `true`, `"text"`, `["a", "b"]`), or else the bare text."""
     key, equals, value = text.partition("=")
     path = _path(key) if equals and value.strip() else ()
-    if not path:
+    if not path or any(0xD800 <= ord(c) < 0xE000 for c in text):  # bytes that were no UTF-8
         hint = "as in `--set train.seed=3`; a key with other signs is quoted"
         raise UserError(f"`--set {text}` is not KEY=VALUE", hint=hint)
-    return Setting(text=text, path=path, value=_value(value.strip()))
+    said = Setting(text=text, path=path, value=_value(value.strip()))
+    if len(path) > _DEEPEST or is_deeper(said.value, _DEEPEST):
+        raise UserError(f"`--set {text}` is nested too deeply")
+    return said
 
 
 def lay(document: Mapping[str, Any], table: Mapping[str, Any], settings: Iterable[Setting] = ()) -> dict[str, Any]:

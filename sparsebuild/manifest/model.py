@@ -251,7 +251,7 @@ class Recipe:
 
     __pydantic_config__: ClassVar[Mapping[str, object]] = _STRICT
 
-    source: str = field(metadata=_about("The recipe: a YAML or Markdown file."))
+    source: str = field(metadata=_about("The recipe: a YAML or Markdown file, or `builtin:NAME` for one of ours."))
     args: dict[str, Any] = field(
         default_factory=dict, metadata=_about("Values for the recipe's variables: what --recipe_args was.")
     )

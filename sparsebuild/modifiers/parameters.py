@@ -68,3 +68,8 @@ def _meant(text: str, weights: Sequence[str]) -> Callable[[str], bool]:
         pattern = re.compile(text.removeprefix("re:"))
         return lambda name: pattern.match(name) is not None
     return lambda name: name == text
+
+
+def meant(texts: Sequence[str], names: Sequence[str], weights: Sequence[str]) -> list[tuple[str, ...]]:
+    """For each entry of `params` those of `names` that it means; `weights` are the prunable ones."""
+    return [tuple(filter(_meant(text, weights), names)) for text in texts]

@@ -13,7 +13,7 @@ from sparsebuild.recipe.document import plain
 from sparsebuild.recipe.frame import with_frame
 from sparsebuild.registry import did_you_mean, load
 
-__all__ = ["MODIFIERS", "UNSUPPORTED", "specs"]
+__all__ = ["MODIFIERS", "UNSUPPORTED", "entries_and_specs", "specs"]
 
 MODIFIERS: Mapping[str, str] = {
     "ACDCPruningModifier": "sparsebuild.modifiers.acdc_pruning:ACDCPruning",
@@ -70,6 +70,11 @@ def specs(resolved: Resolved) -> tuple[Modifier, ...]:
     Those that end first come first (-1 ends last), then those that start first, then by name and settings: so the
     order in the file means nothing.
     """
+    return tuple(spec for _, spec in entries_and_specs(resolved))
+
+
+def entries_and_specs(resolved: Resolved) -> list[tuple[Entry, Modifier]]:
+    """The same, each with the entry that it was read from."""
     found: list[tuple[Entry, Modifier]] = []
     problems: list[Problem] = []
     for entry in resolved.entries:
@@ -79,7 +84,7 @@ def specs(resolved: Resolved) -> tuple[Modifier, ...]:
             problems += (with_frame(p, resolved.text) for p in error.problems)
     if problems:
         raise RecipeError(*problems)
-    return tuple(spec for _, spec in sorted(found, key=lambda pair: _order(*pair)))
+    return sorted(found, key=lambda pair: _order(*pair))
 
 
 def _spec(entry: Entry) -> Modifier:

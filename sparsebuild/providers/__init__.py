@@ -26,6 +26,7 @@ __all__ = [
 ]
 
 PROVIDERS: dict[str, str] = {
+    "builtin": "sparsebuild.providers.builtin:BuiltinProvider",
     "file": "sparsebuild.providers.file:FileProvider",
     "hf": "sparsebuild.providers.hf:HfProvider",
     "https": "sparsebuild.providers.https:HttpsProvider",
@@ -36,8 +37,8 @@ PROVIDERS: dict[str, str] = {
 # Asked every time, since asking is cheap, needs no network, and the answer can change under one request.
 LOCAL = frozenset({"file"})
 
-# Their files may lie in a cache of another program on this machine, which is looked at without the network too.
-KEEPS_COPIES = frozenset({"hf", "zoo"})
+# Their files may lie in a cache of another program on this machine, or in our package: no network is needed to look.
+KEEPS_COPIES = frozenset({"builtin", "hf", "zoo"})
 
 # Schemes that people rightly expect, and what to do until they are here.
 _LATER = {

@@ -34,7 +34,6 @@ _MOST_DIRECTORY = 8 << 20  # bytes of a zip's table of contents; each entry of i
 # Text compresses to a tenth and pruned weights to a fifth; a bomb to a thousandth.
 _MOST_EXPANSION = 100
 _SMALL = 100 << 20  # bytes; an archive that holds no more is never a bomb
-_MOST_TEXT = 16 << 20  # bytes of a model's JSON
 _LARGEST_READ = 1 << 20  # bytes; a tar's header may claim to be of any length, and would be read at once
 
 
@@ -97,9 +96,9 @@ def needed(found: Archive, members: Mapping[str, str], trust: str) -> list[str]:
 
     def read(name: str) -> bytes:
         with found.open(members[name]) as stream:
-            data = stream.read(_MOST_TEXT + 1)
-        if len(data) > _MOST_TEXT:
-            raise SourceUnavailable(f"`{name}` has more than {_MOST_TEXT >> 20} MB")
+            data = stream.read(weights.LARGEST_CONFIG + 1)
+        if len(data) > weights.LARGEST_CONFIG:
+            raise SourceUnavailable(f"`{name}` has more than {weights.LARGEST_CONFIG:,} bytes")
         return data
 
     names = weights.needed(members, trust, read)

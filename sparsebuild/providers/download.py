@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
+from sparsebuild.concealed import is_secret
 from sparsebuild.errors import SourceUnavailable
 from sparsebuild.providers.base import Context
 
@@ -55,11 +56,6 @@ _MOST_ANSWER = 16 << 20  # bytes of a JSON answer
 _PROGRESS = 1 << 16  # bytes; a try that brings less counts as one that brought nothing
 _BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
 _MOVED = frozenset({301, 302, 303, 307, 308})
-# Parameters by which storage services sign an address for one person, and what people call a secret.
-_SECRETS = re.compile(
-    r"(?i)(access_?|auth_?|id_?|private_)?token|(api_?|access_?|secret_?)?key|sig(nature)?|secret|passw(or)?d|password"
-    r"|credentials?|auth|x-(amz|goog|oss)-(signature|credential|security-token)|awsaccesskeyid|googleaccessid"
-)
 
 
 class Unchanged(Exception):
@@ -86,7 +82,7 @@ def address_fault(address: str) -> str:
     if parts.username is not None or parts.password is not None:
         return "holds a name or password"
     for parameter in parts.query.split("&"):
-        if _SECRETS.fullmatch(parameter.partition("=")[0]):
+        if is_secret(parameter.partition("=")[0]):
             return f"holds what looks like a secret, `{parameter.partition('=')[0]}=`"
     return ""
 

@@ -15,7 +15,7 @@ from sparsebuild.errors import UserError
 
 __all__ = ["is_pattern", "matching"]
 
-_MOST = 200_000  # names that are looked at
+_MOST = 50_000  # names that are looked at
 
 
 def is_pattern(text: str) -> bool:

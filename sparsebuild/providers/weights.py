@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sparsebuild.errors import Problem, SourceUnavailable, UserError
-from sparsebuild.lock import LockedSource
+from sparsebuild.lock import LockedSource, names_fault, path_fault
 from sparsebuild.providers.base import Context, is_wanted
 from sparsebuild.reading import read_small
 
@@ -25,7 +25,7 @@ PICKLE = "pickle"  # what `trust` says
 
 # These are read by transformers, and can name code.
 CONFIGS = ("config.json", "tokenizer_config.json")
-LARGEST_CONFIG = 20_000_000  # bytes, of these and of the index of shards
+LARGEST_CONFIG = 5_000_000  # bytes, of these and of the index of shards; as JSON it can take thirty times as much
 
 _INDEX = ".index.json"
 _SAFE, _PICKLED = "model.safetensors", "pytorch_model.bin"
@@ -110,8 +110,10 @@ def _shards(index: str, names: Collection[str], read: Callable[[str], bytes]) ->
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise SourceUnavailable(f"`{index}` is not an index of shards") from None
     suffix = ".safetensors" if _SAFE in index else ".bin"
-    if wrong := [shard for shard in named if "/" in shard or not shard.endswith(suffix)]:
+    if wrong := [shard for shard in named if "/" in shard or path_fault(shard) or not shard.endswith(suffix)]:
         raise SourceUnavailable(f"`{index}` names {wrong[0]!r}, which is no shard in its folder")
+    if fault := names_fault(named):
+        raise SourceUnavailable(f"`{index}` is refused: {fault}")
     if lost := [shard for shard in named if shard not in names]:
         raise SourceUnavailable(f"`{index}` names {lost[0]}, which is not there", hint="the model is not complete")
     return named
@@ -151,6 +153,10 @@ def _check_safetensors(path: Path, source: LockedSource) -> None:
     """Its header, and that each tensor lies within the file; the bytes are what the lock promises already."""
     from safetensors import SafetensorError, safe_open
 
+    with path.open("rb") as stream:
+        header = int.from_bytes(stream.read(8), "little")  # bytes
+    if header > LARGEST_CONFIG and header < path.stat().st_size:
+        raise SourceUnavailable(f"`{path.name}` of `{source.name}` begins with {header:,} bytes that are no tensors")
     try:
         with safe_open(path, framework="numpy"):
             pass

@@ -11,10 +11,10 @@ from sparsebuild.errors import SourceUnavailable
 from sparsebuild.lock import LockedFile
 from sparsebuild.providers import archive as archives
 from sparsebuild.providers.base import Context
+from sparsebuild.providers.weights import LARGEST_CONFIG
 
 __all__ = ["ZooFile", "ZooModel", "packed"]
 
-_MOST_TEXT = 16 << 20  # bytes of a configuration
 
 # Gives the file's bytes as a file on this machine, for as long as a block runs.
 Opened = Callable[[Context], AbstractContextManager[Path]]
@@ -38,7 +38,7 @@ class ZooFile:
     def read(self, context: Context) -> bytes:
         """The bytes of a small one."""
         file = self.keep("it", context)
-        if file.size > _MOST_TEXT:
+        if file.size > LARGEST_CONFIG:
             raise SourceUnavailable(f"a configuration of {file.size / 1e6:.0f} MB is refused")
         return context.store.read_bytes(file.sha256)
 

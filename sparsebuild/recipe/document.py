@@ -9,7 +9,7 @@ from typing import Any
 from sparsebuild.digest import canonical_json
 from sparsebuild.errors import Position
 
-__all__ = ["Document", "Entry", "Reference", "Resolved", "Value", "Variable", "plain"]
+__all__ = ["Document", "Entry", "Reference", "Resolved", "Stage", "Value", "Variable", "plain"]
 
 Value = Any  # str | int | float | bool | None | tuple[Value, ...] | Mapping[str, Value] | Reference
 
@@ -19,6 +19,7 @@ class Reference:
     """A YAML alias of a variable's value: it follows the variable, also when that is overridden."""
 
     variable: str
+    stage: str = ""  # in which the variable stands; "" is the top level
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,8 @@ class Entry:
 
     tag: str
     fields: Mapping[str, Value]
+    stage: str = field(default="", compare=False)  # whose variables it sees first; "" is the top level
+    is_newer: bool = field(default=False, compare=False)  # `Name: {…}`, where `eval(…)` may stand inside a text
     position: Position | None = field(default=None, compare=False)
     key_positions: Mapping[str, Position] = field(default_factory=dict, compare=False)  # of the names of fields
     field_positions: Mapping[str, Position] = field(default_factory=dict, compare=False)  # by path: "params[2]"
@@ -45,8 +48,18 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """A part of a recipe with variables of its own. Its epochs are those of the whole training."""
+
+    name: str
+    position: Position
+    variables: Mapping[str, Variable] = field(default_factory=dict)
+    metadata: Mapping[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """A recipe as it was written: groups of modifiers are one list, in the order of the file."""
+    """A recipe as it was written: groups of modifiers, of all stages, are one list, in the order of the file."""
 
     file: str
     text: str = field(repr=False)
@@ -54,6 +67,21 @@ class Document:
     entries: tuple[Entry, ...]
     metadata: Mapping[str, Value] = field(default_factory=dict)  # the key `__metadata__`
     borrowed: Mapping[str, Position] = field(default_factory=dict)  # variables of which an alias takes only a part
+    stages: tuple[Stage, ...] = ()
+
+    def scope(self, stage: str) -> Mapping[str, tuple[str, Variable]]:
+        """What a name means in a stage: its own variables, then those of the top level; with the stage it stands in."""
+        found = {name: ("", variable) for name, variable in self.variables.items()}
+        for one in self.stages:
+            if one.name == stage:
+                found |= {name: (stage, variable) for name, variable in one.variables.items()}
+        return found
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all variables, each once: an argument sets a variable wherever it stands."""
+        inner = (name for stage in self.stages for name in stage.variables)
+        return tuple(dict.fromkeys([*self.variables, *inner]))
 
     @property
     def version(self) -> Value:

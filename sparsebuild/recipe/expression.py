@@ -11,11 +11,21 @@ from typing import Any
 
 from sparsebuild.registry import did_you_mean
 
-__all__ = ["ALLOWED", "ExpressionError", "evaluate", "is_expression", "names"]
+__all__ = [
+    "ALLOWED",
+    "ExpressionError",
+    "evaluate",
+    "holds_expression",
+    "is_expression",
+    "names",
+    "names_in",
+    "substitute",
+]
 
 ALLOWED = "numbers, variables, + - * / // % **, parentheses, and calls of min max round abs int float"
 _LONGEST = 200  # characters
 _DEEPEST = 25  # operations inside operations
+_MOST = 20  # expressions in one text
 _LARGEST = 1e30  # of any result on the way: so no step of a calculation can take long
 _OPERATORS: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
@@ -71,6 +81,50 @@ def evaluate(text: str, variables: Mapping[str, Any]) -> Any:
         raise ExpressionError("its result is too large") from None
     except TypeError as error:
         raise ExpressionError(f"it does not compute ({error})") from None
+
+
+def holds_expression(value: object) -> bool:
+    """Whether an `eval(...)` stands anywhere in a text, as the newer form of recipes has it."""
+    return isinstance(value, str) and "eval(" in value
+
+
+def substitute(text: str, variables: Mapping[str, Any]) -> Any:
+    """`text` with each `eval(...)` in it worked out, inner ones first; a text that is nothing else is its value."""
+    for _ in range(_MOST):
+        start = text.rfind("eval(")
+        if start < 0:
+            return text
+        end = _closing(text, start + len("eval("))
+        value = evaluate(text[start:end], variables)
+        if (start, end) == (0, len(text)):
+            return value
+        if not isinstance(value, str | int | float) or isinstance(value, bool):
+            raise ExpressionError("it puts something into a text that is no text and no number")
+        whole = isinstance(value, float) and value.is_integer()
+        text = text[:start] + str(int(value) if whole else value) + text[end:]
+        if len(text) > _LONGEST * _MOST:
+            raise ExpressionError("the text that it makes is too long")
+    raise ExpressionError(f"it holds more than {_MOST} expressions")
+
+
+def names_in(text: str) -> tuple[str, ...]:
+    """The variables that the `eval(...)`s anywhere in a text look at."""
+    found: list[str] = []
+    while (start := text.rfind("eval(")) >= 0:
+        end = _closing(text, start + len("eval("))
+        found = [*names(text[start:end]), *found]
+        text = text[:start] + "0" + text[end:]
+    return tuple(dict.fromkeys(found))
+
+
+def _closing(text: str, start: int) -> int:
+    """Where the parenthesis that was opened before `start` has been closed."""
+    depth = 1
+    for at in range(start, len(text)):
+        depth += {"(": 1, ")": -1}.get(text[at], 0)
+        if depth == 0:
+            return at + 1
+    raise ExpressionError("its parenthesis is not closed")
 
 
 def _parsed(text: str) -> ast.expr:

@@ -6,7 +6,7 @@ import re
 
 from sparsebuild.errors import Position, Problem, RecipeError
 
-__all__ = ["yaml_part"]
+__all__ = ["parts", "yaml_part"]
 
 _SUFFIXES = (".yaml", ".yml", ".md")
 _DELIMITERS = ("---", "+++")
@@ -15,11 +15,17 @@ _COMMENT = re.compile(r"\s*(<!--.*?-->\s*)*", re.DOTALL)
 
 def yaml_part(text: str, file: str) -> str:
     """The YAML of `text`, on the lines on which it stands: what comes before and after is left blank."""
+    before, yaml, _ = parts(text, file)
+    return "\n" * before.count("\n") + yaml
+
+
+def parts(text: str, file: str) -> tuple[str, str, str]:
+    """What comes before the YAML of `text`, the YAML, and what comes after; put together they are the text."""
     suffix = file[file.rfind(".") :].lower() if "." in file.rpartition("/")[2] else ""
     if suffix and suffix not in _SUFFIXES:
         raise RecipeError(f"`{file}` is not a recipe: recipes are {', '.join(_SUFFIXES)} files")
     if suffix in (".yaml", ".yml"):
-        return text
+        return "", text, ""
     comment = _COMMENT.match(text)
     above = text.count("\n", 0, comment.end()) if comment else 0
     lines = text.split("\n")
@@ -27,10 +33,11 @@ def yaml_part(text: str, file: str) -> str:
     if opening not in _DELIMITERS:
         if suffix == ".md":
             raise _front_matter_error("the recipe has no front matter: a line `---` must come first", file, above + 1)
-        return text
+        return "", text, ""
     for number in range(above + 1, len(lines)):
         if lines[number].rstrip() == opening:
-            return "\n" * (above + 1) + "\n".join(lines[above + 1 : number])
+            head, inside = "\n".join(lines[: above + 1]), "\n".join(lines[above + 1 : number])
+            return head + "\n", inside + "\n" if inside else "", "\n".join(lines[number:])
     raise _front_matter_error(f"the front matter is not closed: a line `{opening}` must end it", file, above + 1)
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
 from sparsebuild.digest import canonical_json
 from sparsebuild.errors import Position
 from sparsebuild.recipe.document import Document, Entry, Reference, Resolved, Value, plain
-from sparsebuild.recipe.expression import is_expression, names
+from sparsebuild.recipe.expression import holds_expression, is_expression, names, names_in
 
-__all__ = ["Places", "places"]
+__all__ = ["Places", "places", "used"]
 
 Places = Mapping[str, Mapping[str, str]]  # key path → {"": "recipe.yaml:12", variable: its place, or "" if given}
 
@@ -37,7 +38,7 @@ def places(document: Document, resolved: Resolved, args: Mapping[str, Any]) -> P
 
 
 def _of_field(followed: _Followed, entry: Entry, path: str, value: Value) -> Iterator[tuple[str, Mapping[str, str]]]:
-    yield path, {"": _line(entry.where(path)), **followed.by(value)}
+    yield path, {"": _line(entry.where(path)), **followed.by(value, entry.stage, entry.is_newer)}
     if isinstance(value, Mapping):
         for key, inner in value.items():
             yield from _of_field(followed, entry, f"{path}.{key}", inner)
@@ -50,22 +51,39 @@ class _Followed:
     """The variables that hold the numbers which a value is made of, through those that only pass them on."""
 
     def __init__(self, document: Document, args: Mapping[str, Any]) -> None:
-        self._variables = document.variables
         self._args = args
-        self._known: dict[str, dict[str, str]] = {}  # by variable; each is looked at once, however many ask for it
+        # By stage and name; each is looked at once, however many ask for it.
+        self._known: dict[tuple[str, str], dict[str, str]] = {}
+        self._scope = cache(document.scope)
 
-    def by(self, value: Value) -> dict[str, str]:
+    def by(self, value: Value, stage: str = "", is_newer: bool = False) -> dict[str, str]:
         """Their places, by name."""
-        asked = (value.variable,) if isinstance(value, Reference) else names(value) if is_expression(value) else ()
-        return {name: place for asks in asked if asks in self._variables for name, place in self._of(asks).items()}
+        scope = self._scope(stage)
+        asked = [(at, name) for at, name in used(value, stage, is_newer) if name in scope or at != stage]
+        found: dict[str, str] = {}
+        for at, name in asked:
+            found |= self._of((scope[name][0], name) if at == stage and name in scope else (at, name))
+        return found
 
-    def _of(self, variable: str) -> Mapping[str, str]:
-        if variable not in self._known:
-            self._known[variable] = {}  # of one that follows itself
-            written = self._variables[variable]
+    def _of(self, key: tuple[str, str]) -> Mapping[str, str]:
+        if key not in self._known:
+            self._known[key] = {}  # of one that follows itself
+            stage, variable = key
+            written = self._scope(stage)[variable][1]
             own = "" if variable in self._args else _line(written.positions.get(""))
-            self._known[variable] = self.by(self._args.get(variable, written.value)) or {variable: own}
-        return self._known[variable]
+            self._known[key] = self.by(self._args.get(variable, written.value), stage) or {variable: own}
+        return self._known[key]
+
+
+def used(value: Value, stage: str = "", is_newer: bool = False) -> tuple[tuple[str, str], ...]:
+    """The variables that a value, which is no list and no mapping, follows: stage from which it is seen, and name."""
+    if isinstance(value, Reference):
+        return ((value.stage, value.variable),)
+    if is_expression(value):
+        return tuple((stage, name) for name in names(value))
+    if is_newer and holds_expression(value):
+        return tuple((stage, name) for name in names_in(value))
+    return ()
 
 
 def _line(position: Position | None) -> str:

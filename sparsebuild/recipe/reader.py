@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 import yaml
 
 from sparsebuild.errors import Position, Problem, RecipeError
-from sparsebuild.recipe.document import Document, Entry, Reference, Value, Variable
+from sparsebuild.recipe import newer
+from sparsebuild.recipe.document import Document, Entry, Reference, Stage, Value, Variable
 from sparsebuild.recipe.frame import with_frame
 from sparsebuild.recipe.front_matter import yaml_part
 from sparsebuild.recipe.nodes import PREFIX, Alias, compose
@@ -19,7 +20,7 @@ from sparsebuild.recipe.nodes import PREFIX, Alias, compose
 __all__ = ["read"]
 
 _LARGEST_TEXT = 200_000  # characters; PyYAML reads so many in a second or two
-_MOST_VARIABLES, _MOST_MODIFIERS = 1000, 500
+_MOST_VARIABLES, _MOST_MODIFIERS, _MOST_STAGES = 1000, 500, 50
 _MOST_VALUES = 50_000  # after aliases are written out: a few lines of aliases of aliases can mean billions
 _PLAIN_TAGS = {PREFIX + name for name in ("str", "int", "float", "bool", "null", "seq", "map", "merge")}
 
@@ -45,52 +46,98 @@ class _Reader:
     file: str
     text: str
     values: int = 0  # counted against `_MOST_VALUES`
-    owners: dict[int, tuple[str, bool]] = field(default_factory=dict)  # node → variable, whether it is all of it
-    borrowed: dict[str, Position] = field(default_factory=dict)
+    owners: dict[int, tuple[Reference, bool]] = field(default_factory=dict)  # node → variable, whether it is all of it
+    taken: list[tuple[int, Position]] = field(default_factory=list)  # nodes that aliases take as they are written
     walking: list[int] = field(default_factory=list)  # the nodes that hold the one being read
+    stage: str = ""  # the one being read
+    entries: list[Entry] = field(default_factory=list)
+    stages: list[Stage] = field(default_factory=list)
 
     def document(self) -> Document:
         root = compose(yaml_part(self.text, self.file), self.file)
+        variables: Mapping[str, Variable] = {}
+        metadata: Mapping[str, Value] = {}
         if _is_modifier(root):
-            return self._document([], [self._entry(root)])
-        if not isinstance(root, yaml.MappingNode):
+            self.entries.append(self._entry(root))
+        elif isinstance(root, yaml.MappingNode):
+            variables, metadata = self._body(list(self._items(root)))
+        else:
             raise self._error(
                 root,
                 "a recipe is a mapping of names to values and lists of modifiers",
                 "put the list of modifiers under a key, such as `modifiers:`",
             )
-        variables: list[tuple[str, yaml.Node]] = []
-        entries: list[Entry] = []
-        metadata: Mapping[str, Value] = {}
-        for key, key_node, node in self._items(root):
-            if key == "__metadata__":
-                metadata = self._value(node) if isinstance(node, yaml.MappingNode) else {}
-            elif _is_modifier(node):
-                entries.append(self._entry(node))
-            elif "modifiers" in key:
-                entries += self._group(key, node)
-            else:
-                self._refuse_stages(key, key_node, node)
-                self._own(key, node, whole=True)
-                variables.append((key, node))
-        if len(variables) > _MOST_VARIABLES:
-            raise self._error(variables[-1][1], f"a recipe has at most {_MOST_VARIABLES} variables")
-        return self._document(variables, entries, metadata)
-
-    def _document(
-        self, nodes: list[tuple[str, yaml.Node]], entries: list[Entry], metadata: Mapping[str, Value] | None = None
-    ) -> Document:
-        if len(entries) > _MOST_MODIFIERS:
-            raise RecipeError(f"{self.file} has {len(entries)} modifiers; {_MOST_MODIFIERS} are the most")
-        variables = {k: Variable(value=self._value(n), positions=dict(self._positions(n, ""))) for k, n in nodes}
+        if len(self.entries) > _MOST_MODIFIERS:
+            raise RecipeError(f"{self.file} has {len(self.entries)} modifiers; {_MOST_MODIFIERS} are the most")
         return Document(
             file=self.file,
             text=self.text,
             variables=variables,
-            entries=tuple(entries),
-            metadata=metadata or {},
-            borrowed=self.borrowed,
+            entries=tuple(self.entries),
+            metadata=metadata,
+            borrowed=self._borrowed(),
+            stages=tuple(self.stages),
         )
+
+    # ---- the recipe, or one of its stages
+
+    def _body(
+        self, items: list[tuple[str, yaml.Node, yaml.Node]]
+    ) -> tuple[Mapping[str, Variable], Mapping[str, Value]]:
+        """The variables and the metadata among `items`; modifiers and stages are noted."""
+        variables: list[tuple[str, yaml.Node]] = []
+        stages: list[tuple[str, yaml.Node, yaml.Node]] = []
+        metadata: Mapping[str, Value] = {}
+        for key, key_node, node in items:
+            if key == "__metadata__":
+                metadata = self._value(node) if isinstance(node, yaml.MappingNode) else {}
+            elif _is_modifier(node):
+                self.entries.append(self._entry(node))
+            elif "modifiers" in key:
+                self.entries += self._group(key, node)
+            elif key == "stages" and isinstance(node, yaml.MappingNode):
+                stages += self._items(node)
+            elif self._is_stage(key, node):
+                stages.append((key, key_node, node))
+            else:
+                self._refuse_unnamed_list(key, key_node, node)
+                self._own(Reference(variable=key, stage=self.stage), node, whole=True)
+                variables.append((key, node))
+        if len(variables) > _MOST_VARIABLES:
+            raise self._error(variables[-1][1], f"a recipe has at most {_MOST_VARIABLES} variables")
+        for key, key_node, node in stages:
+            self._stage(key, key_node, node)
+        read = {k: Variable(value=self._value(n), positions=dict(self._positions(n, ""))) for k, n in variables}
+        return read, metadata
+
+    def _is_stage(self, key: str, node: yaml.Node) -> bool:
+        target = node.target if isinstance(node, Alias) else node
+        if not isinstance(target, yaml.MappingNode):
+            return False
+        return key.endswith("_stage") or any("modifiers" in str(k.value) for k, _ in target.value)
+
+    def _stage(self, name: str, key_node: yaml.Node, node: yaml.Node) -> None:
+        """Note a stage and its modifiers."""
+        if self.stage:
+            raise self._error(key_node, f"`{name}` is a stage inside the stage `{self.stage}`")
+        if isinstance(node, Alias) or not isinstance(node, yaml.MappingNode):
+            raise self._error(node, f"the stage `{name}` must be a mapping of names to values and lists of modifiers")
+        if name in [stage.name for stage in self.stages] or len(self.stages) >= _MOST_STAGES:
+            raise self._error(key_node, f"`{name}` is the name of two stages, or of one too many")
+        position = self._at(key_node)
+        self.stage = name
+        variables, metadata = self._body(list(self._items(node)))
+        self.stage = ""
+        kind = variables.get(newer.RUN_TYPE)
+        if kind and kind.value == newer.ONE_SHOT:
+            raise RecipeError(
+                Problem(
+                    message=f"the stage `{name}` is run in one shot, without training: that is not done here",
+                    position=kind.positions[""],
+                    hint="write `run_type: train`, and epochs for its modifiers",
+                )
+            )
+        self.stages.append(Stage(name=name, position=position, variables=variables, metadata=metadata))
 
     # ---- modifiers
 
@@ -99,11 +146,7 @@ class _Reader:
         if _is_empty(node):
             return []
         if isinstance(node, yaml.MappingNode):
-            raise self._error(
-                node,
-                f"`{key}` maps names to settings: recipes of that newer form are not supported yet",
-                "write a list: `- !ConstantPruningModifier`, with its settings below",
-            )
+            return [self._newer(*item) for item in self._items(node)]
         if not isinstance(node, yaml.SequenceNode):
             raise self._error(node, f"`{key}` must be a list of modifiers")
         return [self._entry(item) for item in node.value]
@@ -116,26 +159,34 @@ class _Reader:
                 "this is not a modifier: a modifier starts with its tag",
                 "write `- !EpochRangeModifier`, with its settings below",
             )
-        tag = node.tag.removeprefix("!")
+        return self._settings(node.tag.removeprefix("!"), node, node)
+
+    def _newer(self, name: str, key_node: yaml.Node, node: yaml.Node) -> Entry:
+        """A modifier of the form `Name: {…}`, its settings under the names that they have in the older one."""
+        node = node.target if isinstance(node, Alias) else node
+        if node.tag not in _PLAIN_TAGS:
+            raise self._error(
+                node, f"`{name}` names a modifier already: a tag cannot stand here", f"write `- {_shown(node.tag)}`"
+            )
+        return newer.translated(self._settings(name, key_node, node))
+
+    def _settings(self, tag: str, named: yaml.Node, node: yaml.Node) -> Entry:
+        """The modifier `tag`, which is named at `named`, with the settings in `node`."""
         if _is_empty(node):
-            return Entry(tag=tag, fields={}, position=self._at(node))
+            return Entry(tag=tag, fields={}, position=self._at(named), stage=self.stage)
         if not isinstance(node, yaml.MappingNode):
             raise self._error(node, f"the settings of `!{tag}` must be a mapping of names to values")
         items = list(self._items(node))
         return Entry(
             tag=tag,
             fields={key: self._value(value) for key, _, value in items},
-            position=self._at(node),
+            stage=self.stage,
+            position=self._at(named),
             key_positions={key: self._at(key_node) for key, key_node, _ in items},
             field_positions={p: at for key, _, value in items for p, at in self._positions(value, key)},
         )
 
-    def _refuse_stages(self, key: str, key_node: yaml.Node, node: yaml.Node) -> None:
-        keys = [str(k.value) for k, _ in node.value] if isinstance(node, yaml.MappingNode) else []
-        if any("modifiers" in k for k in keys) or (keys and (key.endswith("_stage") or key == "stages")):
-            raise self._error(
-                key_node, f"`{key}` is a stage: stages are not supported yet", "move its modifiers to the top level"
-            )
+    def _refuse_unnamed_list(self, key: str, key_node: yaml.Node, node: yaml.Node) -> None:
         if isinstance(node, yaml.SequenceNode) and any(map(_is_modifier, node.value)):
             raise self._error(
                 key_node,
@@ -166,11 +217,10 @@ class _Reader:
     def _aliased(self, node: Alias) -> Value:
         if id(node.target) in self.walking:
             raise self._error(node, "an alias stands inside what it means")
-        variable, whole = self.owners.get(id(node.target), ("", False))
-        if whole:
-            return Reference(variable=variable)
-        if variable:
-            self.borrowed.setdefault(variable, self._at(node))
+        owner, whole = self.owners.get(id(node.target), (None, False))
+        if owner and whole:
+            return owner
+        self.taken.append((id(node.target), self._at(node)))
         return self._value(node.target)
 
     def _scalar(self, node: yaml.ScalarNode) -> Value:
@@ -220,14 +270,21 @@ class _Reader:
         target = node.target if isinstance(node, Alias) else node
         if not isinstance(target, yaml.MappingNode) or id(target) in self.walking:
             raise self._error(node, "`<<` takes a mapping, or a list of them")
-        if id(target) in self.owners:
-            self.borrowed.setdefault(self.owners[id(target)][0], self._at(node))
+        self.taken.append((id(target), self._at(node)))
         self._count(node, len(target.value) + 1)
         self.walking.append(id(target))
         yield from self._items(target)
         self.walking.pop()
 
-    def _own(self, variable: str, node: yaml.Node, whole: bool) -> None:
+    def _borrowed(self) -> Mapping[str, Position]:
+        """The variables of which an alias takes what is written, with its place: they cannot be given another value."""
+        found: dict[str, Position] = {}
+        for node, position in self.taken:  # now that all owners are known: a stage's variables are read last
+            if node in self.owners:
+                found.setdefault(self.owners[node][0].variable, position)
+        return found
+
+    def _own(self, variable: Reference, node: yaml.Node, whole: bool) -> None:
         """Remember that `node` belongs to `variable`, for the aliases that mean it."""
         if isinstance(node, Alias) or id(node) in self.owners:
             return

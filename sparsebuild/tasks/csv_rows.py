@@ -51,7 +51,7 @@ def _decoded(
     for column in columns:
         try:
             values[column] = json.loads(cells[column])
-        except (json.JSONDecodeError, RecursionError):
+        except (ValueError, RecursionError):
             hint = 'in CSV a list is written as JSON text, quoted: "[""New"", ""York""]"'
             complaints.add(
                 f"column `{column}`: the cell is not JSON: {shortened(cells[column])}", file.name, line, hint=hint

@@ -14,6 +14,7 @@ __all__ = ["read_json", "read_lines"]
 
 _CHUNK = 1 << 16  # characters
 _TOO_DEEP = "not JSON that we read: nested too deeply"
+_TOO_LARGE = "not JSON that we read: a number of thousands of digits"
 
 
 def read_lines(file: DataFile, columns: Columns, complaints: Complaints) -> Iterator[Row]:
@@ -39,6 +40,8 @@ def _objects_of_lines(file: DataFile, stream: IO[str], complaints: Complaints) -
         except json.JSONDecodeError as error:
             hint = "a file has one JSON object a line; a `.json` file may also hold one array of objects"
             complaints.add(f"not JSON: {error.msg}", file.name, line, error.colno, hint)
+        except ValueError:  # of Python
+            complaints.add(_TOO_LARGE, file.name, line)
         except RecursionError:
             complaints.add(_TOO_DEEP, file.name, line)
 
@@ -60,6 +63,10 @@ def _objects_of_array(
         window.end()
     except json.JSONDecodeError as error:
         complaints.add(f"not JSON: {error.msg}", file.name, window.line + error.lineno - 1)
+    except UnicodeDecodeError:
+        raise
+    except ValueError:  # of Python
+        complaints.add(_TOO_LARGE, file.name, window.line)
     except RecursionError:
         complaints.add(_TOO_DEEP, file.name, window.line)
 

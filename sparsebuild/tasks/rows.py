@@ -134,7 +134,7 @@ def quoted(names: Iterable[str]) -> str:
 def kind_of(value: Any) -> str:
     """What a JSON value is, in words."""
     names = {dict: "an object", list: "a list", str: "text", bool: "true or false", int: "a number", float: "a number"}
-    return names.get(type(value), "null")
+    return "null" if value is None else names.get(type(value), f"a {type(value).__name__}")  # Parquet has more kinds
 
 
 def shortened(text: str, longest: int = 40) -> str:

@@ -131,7 +131,7 @@ def _name(tag: Any, declared: Sequence[str] | None) -> str | None:
 
 def _wrong_tag(tag: Any, where: str, declared: Sequence[str] | None) -> tuple[str, str]:
     """A message and a hint."""
-    shown = f"tag `{shortened(tag if isinstance(tag, str) else json.dumps(tag))}` ({where})"
+    shown = f"tag `{shortened(tag if isinstance(tag, str) else json.dumps(tag, default=repr))}` ({where})"
     if declared is not None:
         listed = f"declared are: {', '.join(declared)}"
         return f"{shown} is not in `data.labels`", " ".join(filter(None, [_near(tag, declared), listed]))

@@ -28,11 +28,11 @@ def show(documents: Documents, stream: TextIO) -> None:
     if models:
         stream.write("\n")
         _side_by_side(models, stream)
-    agreement = documents.get("export", {}).get("agreement")
+    agreement = _number(documents.get("export", {}).get("agreement"))
     if agreement is not None:
         told = f"The exported file and the trained model label {agreement * 100:.2f} % of the words alike."
         stream.write(f"\n{told}\n")
-    gates = documents.get("gate", {}).get("gates", ())
+    gates = [gate for gate in _list(documents.get("gate", {}).get("gates")) if _is_gate(gate)]
     if gates:
         stream.write("\n")
         _gates(gates, stream)
@@ -53,7 +53,8 @@ def show_places(places: Mapping[str, str], commands: Sequence[str], stream: Text
 
 def _models(documents: Documents) -> dict[str, Mapping[str, Any]]:
     """Heading to figures: the models as they were evaluated, then the file that was exported from the last."""
-    models = dict(documents.get("metrics", {}).get("models", {}))
+    evaluated = documents.get("metrics", {}).get("models")
+    models = dict(evaluated) if isinstance(evaluated, Mapping) else {}
     export = documents.get("export")
     if export:
         models["ONNX" if export.get("scheme") == "fp32" else "int8"] = export
@@ -63,7 +64,7 @@ def _models(documents: Documents) -> dict[str, Mapping[str, Any]]:
 def _side_by_side(models: Mapping[str, Mapping[str, Any]], stream: TextIO) -> None:
     rows = []
     for title, path, shown in _ROWS:
-        values = [_at(figures, path) for figures in models.values()]
+        values = [_number(_at(figures, path)) for figures in models.values()]
         if any(value is not None for value in values):
             rows.append((title, *("" if value is None else shown(value) for value in values)))
     table.write(rows, stream, heads=("", *models), right=range(1, len(models) + 1))
@@ -75,6 +76,22 @@ def _gates(gates: Sequence[Mapping[str, Any]], stream: TextIO) -> None:
         sign = Cell("✓", "green") if gate["holds"] else Cell("✗", "bold red")
         rows.append((sign, str(gate["name"]), f"{gate['value']:.4g}", str(gate["limit"])))
     table.write(rows, stream, heads=("", "gate", "value", "must be"), right=(2,))
+
+
+def _is_gate(gate: Any) -> bool:
+    """Whether it is one as we write it: the file may be a stranger's."""
+    is_whole = isinstance(gate, Mapping) and {"name", "limit", "holds"} <= gate.keys()
+    return is_whole and _number(gate.get("value")) is not None
+
+
+def _number(value: Any) -> float | None:
+    """`value`, if it is a number that can be shown."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e30
+    return value if is_number else None
+
+
+def _list(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, list) else ()
 
 
 def _at(figures: Any, path: Sequence[str]) -> Any:

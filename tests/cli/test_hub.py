@@ -57,6 +57,13 @@ def random_weights(folder):
     return (folder / "weights").read_bytes()
 
 
+def encoder_weights():
+    """A file of one tensor of an encoder."""
+    name = b"encoder.layer.0.output.dense.weight"
+    text = b'{"' + name + b'": {"dtype": "F32", "shape": [1, 1], "data_offsets": [0, 4]}}'
+    return len(text).to_bytes(8, "little") + text + bytes(4)
+
+
 def as_numbers(path):
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     return [{**row, "ner_tags": [LABELS.index(tag) for tag in row["ner_tags"]]} for row in rows]
@@ -79,6 +86,20 @@ def test_a_model_is_built_from_a_hub_and_again_from_what_is_here(project, server
     assert sparsebuild("run", cwd=project, HF_HUB_OFFLINE="1").code == 0
     assert sparsebuild("lock", "--check", cwd=project).code == 0
     assert len(server.asked) == before
+
+
+def test_a_misspelt_name_is_told_once_the_header_is_here_and_before_any_work(project, server, sparsebuild, tmp_path):
+    local = tmp_path / "local"
+    recipe = (local / "recipe.yaml").read_bytes().replace(b"__ALL_PRUNABLE__", b"['re:bert.encodr.*']")
+    server.push("model", "org/recipes", {"recipe.yaml": recipe})
+    config = (local / "model" / "config.json").read_bytes()
+    server.push("model", "org/bert", {"config.json": config, "model.safetensors": encoder_weights()})
+    ran = sparsebuild("run", cwd=project)
+    assert ran.code == 2
+    assert "`re:bert.encodr.*` means no parameter of the model" in ran.err
+    assert (project / "sparse.lock").exists()
+    assert not (project / "build").exists()
+    assert not (project / ".sparsebuild" / "prepare").exists()
 
 
 def test_a_branch_that_moved_changes_nothing_until_it_is_asked_for(project, server, sparsebuild):

@@ -143,7 +143,7 @@ def test_an_unknown_source_cannot_be_upgraded(project, sparsebuild):
 def test_what_is_checked_once_is_remembered(project, sparsebuild):
     sparsebuild("lock", cwd=project)
     remembered = json.loads((project / ".sparsebuild" / "manifest.json").read_text())
-    assert remembered["manifest"]["project"]["name"] == "tiny"
+    assert remembered["kept"]["project"]["name"] == "tiny"
 
 
 def test_a_broken_memory_is_read_over(project, sparsebuild):

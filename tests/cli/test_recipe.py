@@ -1,9 +1,15 @@
 """cli/recipe.py: what a recipe does, without doing it."""
 
+import json
+import struct
+import subprocess
+import sys
+
 import pytest
 
 from sparsebuild.cli.recipe import arguments
 from sparsebuild.errors import UserError
+from sparsebuild.providers.builtin import builtin_recipe
 
 RECIPE = """\
 num_epochs: 6
@@ -12,6 +18,15 @@ pruning_modifiers:
       start_epoch: 0.0
       end_epoch: eval(num_epochs)
 """
+
+
+def put_weights(project):
+    """Weights that are only a header: a linear layer of the encoder and a table."""
+    tensors = {"embeddings.word_embeddings.weight": [4, 2], "encoder.layer.0.output.dense.weight": [2, 2]}
+    ends = {"embeddings.word_embeddings.weight": [0, 32], "encoder.layer.0.output.dense.weight": [32, 48]}
+    header = {n: {"dtype": "F32", "shape": shape, "data_offsets": ends[n]} for n, shape in tensors.items()}
+    text = json.dumps(header).encode()
+    (project / "model" / "model.safetensors").write_bytes(struct.pack("<Q", len(text)) + text + bytes(48))
 
 
 def test_a_schedule_is_shown_with_its_arguments(tmp_path, sparsebuild):
@@ -55,3 +70,89 @@ def test_arguments_are_numbers_where_they_look_like_it():
 def test_what_is_no_pair_is_refused(pair):
     with pytest.raises(UserError):
         arguments([pair])
+
+
+def test_rate_sparsity_and_int8_are_drawn(sparsebuild):
+    ran = sparsebuild("recipe", "show", "builtin:pruned80-quant")
+    heads = [line.split("│")[0].split() for line in ran.out.splitlines() if "│" in line]
+    assert ["sparsity", "80", "%"] in heads
+    assert ["int8"] in heads
+    drawn = sparsebuild("recipe", "show", "builtin:pruned80-quant", "--json").json["course"]
+    assert (drawn["sparsity"][-1], drawn["quantized"][:2], drawn["quantized"][-1]) == (0.8, [False, False], True)
+    assert max(rate for rate in drawn["learning_rate"] if rate) < 5e-4
+
+
+def test_a_recipe_is_printed_as_it_is_written(sparsebuild):
+    ran = sparsebuild("recipe", "show", "builtin:quant", "--text")
+    assert ran.out == builtin_recipe("builtin:quant").read_text()
+
+
+def test_in_a_project_its_own_recipe_is_shown_with_what_it_means_there(project, sparsebuild):
+    put_weights(project)
+    sparsebuild("lock", cwd=project)
+    found = sparsebuild("-C", project, "recipe", "show", "--json").json
+    names = [one["names"] for one in found["matches"] if one["text"] == "__ALL_PRUNABLE__"]
+    assert names == [["bert.encoder.layer.0.output.dense.weight", "classifier.weight"]]
+    ran = sparsebuild("recipe", "check", cwd=project)
+    assert ran.out == "recipe.yaml: 3 modifiers, 2 epochs, and every name that it holds is one of the model's\n"
+
+
+def test_a_name_that_means_nothing_is_refused_before_anything_is_built(project, sparsebuild):
+    put_weights(project)
+    written = (project / "recipe.yaml").read_text()
+    (project / "recipe.yaml").write_text(written.replace("__ALL_PRUNABLE__", "['re:roberta.*']"))
+    ran = sparsebuild("run", cwd=project)
+    assert ran.code == 2
+    assert "GlobalMagnitudePruningModifier: `re:roberta.*` means no parameter of the model" in ran.err
+    assert "--> recipe.yaml:12:16" in ran.err
+    assert not (project / "build").exists()
+
+
+def test_a_recipe_that_is_named_is_shown_beside_a_manifest_that_is_wrong(tmp_path, sparsebuild):
+    (tmp_path / "recipe.yaml").write_text(RECIPE)
+    (tmp_path / "sparse.toml").write_text("[project")
+    assert sparsebuild("recipe", "check", "recipe.yaml", cwd=tmp_path).out == "recipe.yaml: 1 modifier, 6 epochs\n"
+    assert sparsebuild("recipe", "check", cwd=tmp_path).code == 2
+
+
+def test_variables_are_listed_with_their_uses(tmp_path, sparsebuild):
+    (tmp_path / "recipe.yaml").write_text(RECIPE)
+    ran = sparsebuild("recipe", "args", "recipe.yaml", "--arg", "num_epochs=3", cwd=tmp_path)
+    assert ran.out.splitlines()[-1].split() == ["num_epochs", "6", "3", "1", "EpochRangeModifier.end_epoch", "5"]
+    (found,) = sparsebuild("recipe", "args", "recipe.yaml", "--json", cwd=tmp_path).json["variables"]
+    assert found["used"] == [{"in": "EpochRangeModifier.end_epoch", "where": "recipe.yaml:5:18"}]
+
+
+def test_a_recipe_is_laid_out_anew_once(tmp_path, sparsebuild):
+    (tmp_path / "recipe.yaml").write_text(RECIPE.replace("  - !", "- !"))
+    ran = sparsebuild("recipe", "format", "recipe.yaml", "--check", cwd=tmp_path)
+    assert (ran.code, ran.err.split("\n")[0]) == (2, "error: `recipe.yaml` is laid out in another way")
+    assert sparsebuild("recipe", "format", "recipe.yaml", cwd=tmp_path).code == 0
+    assert (tmp_path / "recipe.yaml").read_text() == RECIPE
+    assert sparsebuild("recipe", "format", "recipe.yaml", "--check", cwd=tmp_path).code == 0
+
+
+def test_two_recipes_are_compared_setting_by_setting(tmp_path, sparsebuild):
+    (tmp_path / "a.yaml").write_text(RECIPE)
+    (tmp_path / "b.yaml").write_text(RECIPE.replace("num_epochs: 6", "# longer\nnum_epochs: 8"))
+    ran = sparsebuild("recipe", "diff", "a.yaml", "b.yaml", cwd=tmp_path)
+    assert [line.split() for line in ran.out.splitlines()] == [
+        ["~", "num_epochs", "6", "→", "8", "a.yaml:1", "→", "b.yaml:2"],
+        ["~", "EpochRangeModifier.end_epoch", "6", "→", "8", "a.yaml:5", "→", "b.yaml:6"],
+    ]
+    assert sparsebuild("recipe", "diff", "a.yaml", "a.yaml", cwd=tmp_path).out == "both say the same\n"
+
+
+def test_looking_at_a_recipe_imports_nothing_heavy(tmp_path):
+    (tmp_path / "recipe.yaml").write_text(RECIPE)
+    words = ["show", "check", "args", "format"]
+    code = f"""
+import sys
+from sparsebuild.cli.main import run_command
+for word in {words!r}:
+    assert run_command(["recipe", word, "recipe.yaml"]) == 0
+assert run_command(["recipe", "diff", "recipe.yaml", "builtin:quant"]) == 0
+heavy = {{"torch", "transformers", "numpy", "onnx", "pydantic", "safetensors"}} & set(sys.modules)
+assert not heavy, heavy
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path, stdout=subprocess.DEVNULL)

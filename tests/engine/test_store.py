@@ -89,7 +89,7 @@ def test_nothing_is_left_over(store, file, tmp_path):
 
 
 def record(store, **changes):
-    document = {"step": "x"}
+    document = {"step": "x", "version": 1, "params": {}, "inputs": {}, "sources": {}, "libraries": {}}
     output = File(path="text", size=4, sha256=store.put_bytes(b"text"))
     made = Record(
         document=document,

@@ -22,7 +22,7 @@ FILES = st.builds(
 )
 SOURCES = st.builds(
     LockedSource,
-    name=WORDS,
+    name=st.from_regex(r"[a-z][a-z0-9._-]{0,9}", fullmatch=True),
     kind=st.sampled_from(["file-data", "pypi-model", "hf-model"]),
     request=WORDS,
     resolved=st.just("") | WORDS,
@@ -31,7 +31,9 @@ SOURCES = st.builds(
     commit=st.none() | WORDS,
     licence=st.just("") | WORDS,
     labels=st.dictionaries(WORDS, st.lists(WORDS, max_size=3).map(tuple), max_size=2),
-    files=st.lists(FILES, max_size=4).map(tuple).filter(lambda files: not names_fault(file.path for file in files)),
+    files=st.lists(FILES, min_size=1, max_size=4)
+    .map(tuple)
+    .filter(lambda files: not names_fault(file.path for file in files)),
 )
 LOCKS = st.builds(Lock, sources=st.lists(SOURCES, max_size=4, unique_by=lambda source: source.name).map(tuple))
 

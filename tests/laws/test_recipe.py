@@ -60,6 +60,22 @@ def test_the_order_of_variables_means_nothing(lines) -> None:
     assert plain(recipe.resolve(recipe.read(text, "r.yaml")).entries[0].fields) == {"v": [3, 9]}
 
 
+@given(
+    st.permutations(
+        [
+            "a: 2\n",
+            "b: eval(a + 1)\n",
+            "one_stage:\n  a: 5\n  one_modifiers:\n    - !Probe {a: eval(a), b: eval(b)}\n",
+            "two_stage:\n  c: eval(b * a)\n  two_modifiers:\n    Probe: {c: eval(c), text: eval(a) and eval(b)}\n",
+            "modifiers:\n  - !Probe {a: eval(a)}\n",
+        ]
+    )
+)
+def test_the_order_of_stages_means_nothing_and_each_sees_its_own_first(parts) -> None:
+    (found,) = recipe.resolve(recipe.read("".join(parts), "r.yaml")).to_json()["modifiers"].values()
+    assert found == [{"a": 2}, {"a": 5, "b": 3}, {"c": 6, "text": "2 and 3"}]
+
+
 @given(NUMBERS)
 def test_a_number_given_is_the_number_used(value) -> None:
     document = recipe.read("a: 1\nmodifiers:\n  - !Probe {v: eval(a)}\n", "r.yaml")

@@ -43,3 +43,12 @@ def test_modifiers_of_one_tag_are_counted_as_the_values_are():
     values = recipe.resolve(document).to_json()["modifiers"]["Probe"]
     assert [fields.get("params") for fields in values] == [["b", "a"], None]
     assert places()["modifiers.Probe[1].start_epoch"] == {"": "r.yaml:11"}
+
+
+def test_a_stage_names_its_own_variable_before_that_of_the_top():
+    staged = "a_stage:\n  end: 3\n  a_modifiers:\n    - !Probe {end: eval(end), half: eval(half)}\n"
+    text = f"end: 4\nhalf: eval(end / 2)\n{staged}"
+    document = recipe.read(text, "r.yaml")
+    found = recipe.places(document, recipe.resolve(document), {})
+    assert found["modifiers.Probe[0].end"] == {"": "r.yaml:6", "end": "r.yaml:4"}
+    assert found["modifiers.Probe[0].half"] == {"": "r.yaml:6", "end": "r.yaml:1"}

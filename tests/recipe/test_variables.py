@@ -121,3 +121,42 @@ other_modifiers:
     first, second = (recipe.resolve(recipe.read(t, "r.yaml")) for t in (TEXT, other))
     assert first.to_json() == second.to_json()
     assert first == second
+
+
+STAGED = """\
+base: &base 2
+defaults: &defaults {rate: 1}
+late_modifiers:
+  - !Probe {whole: *base, <<: *defaults}
+first_stage:
+  base: &own 3
+  shared: eval(base)
+  first_modifiers:
+    - !Probe {own: *own, shared: eval(shared)}
+more_modifiers:
+  - !Probe {of_stage: *own}
+"""
+
+
+def test_an_argument_sets_a_variable_in_every_stage_that_has_one() -> None:
+    text = STAGED.replace(", <<: *defaults", "").replace("more_modifiers:\n  - !Probe {of_stage: *own}\n", "")
+    document = recipe.read(text, "r.yaml")
+    resolved = recipe.resolve(document, {"base": 7})
+    assert [dict(entry.fields) for entry in resolved.entries] == [{"whole": 7}, {"own": 7, "shared": 7}]
+    assert [dict(e.fields) for e in recipe.resolve(document).entries] == [{"whole": 2}, {"own": 3, "shared": 3}]
+
+
+@pytest.mark.parametrize(("name", "place"), [("defaults", "r.yaml:4:31"), ("base", "r.yaml:11:23")])
+def test_an_alias_is_never_silently_without_effect(name: str, place: str) -> None:
+    """It takes what is written: of a table by `<<`, of a stage from outside it."""
+    with pytest.raises(RecipeError) as caught:
+        recipe.resolve(recipe.read(STAGED, "r.yaml"), {name: 7})
+    (problem,) = caught.value.problems
+    assert problem.message == f"`{name}` cannot be set: an alias here takes a part of its value as it is written"
+    assert str(problem.position) == place
+
+
+def test_a_stage_may_define_a_name_anew_from_that_of_the_top() -> None:
+    text = "rate: 2\na_stage:\n  rate: eval(rate * 10)\n  a_modifiers:\n    - !Probe {rate: eval(rate)}\n"
+    (entry,) = recipe.resolve(recipe.read(text, "r.yaml")).entries
+    assert entry.fields == {"rate": 20}

@@ -49,9 +49,12 @@ def test_a_second_run_does_nothing_and_touches_nothing(built):
     assert stats() == before
 
 
-def test_a_comment_in_the_recipe_reruns_nothing(built):
-    built.edit("recipes/pruned80_quant.yaml", "num_epochs:", "# a thought\nnum_epochs:")
+def test_a_recipe_of_ours_as_a_file_with_a_comment_reruns_nothing(built):
+    text = built.run("recipe", "show", "builtin:pruned80-quant", "--text").stdout
+    (built.project / "mine.yaml").write_text(text.replace("num_epochs:", "# a thought\nnum_epochs:", 1))
+    built.edit("sparse.toml", '"builtin:pruned80-quant"', '"mine.yaml"')
     assert set(built.outcomes().values()) == {"fresh"}
+    built.edit("sparse.toml", '"mine.yaml"', '"builtin:pruned80-quant"')
 
 
 def test_a_change_of_export_trains_nothing(built):

@@ -11,9 +11,9 @@ AT = Position(file="a,b/sparse.toml", line=12, column=3)
 
 def test_an_error_has_its_place_and_stays_one_line():
     stream = io.StringIO()
-    github.show(UserError(Problem(message="100 % wrong\nreally", position=AT, hint="write 1")), stream)
+    github.show(UserError(Problem(message="100 % wrong\n  really", position=AT, hint="write 1")), stream)
     assert stream.getvalue() == (
-        "::error file=a%2Cb/sparse.toml,line=12,col=3::100 %25 wrong%0Areally%0Ahint: write 1\n"
+        "::error file=a%2Cb/sparse.toml,line=12,col=3::100 %25 wrong%0A  really%0Ahint: write 1\n"
     )
 
 

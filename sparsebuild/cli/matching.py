@@ -1,0 +1,67 @@
+"""What a project's recipe means in its model: looked at as soon as the model's header is at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from sparsebuild.manifest import Manifest
+from sparsebuild.providers import LOCAL, scheme_of
+
+if TYPE_CHECKING:
+    from sparsebuild.cli.project import Project
+    from sparsebuild.lock import Lock, LockedFile, LockedSource
+    from sparsebuild.modifiers.matching import Tensors
+
+__all__ = ["base_model", "headers", "make_sure", "tensors"]
+
+_TRAIN = ("teacher", "train")
+
+
+def base_model(manifest: Manifest, lock: Lock | None) -> LockedSource | None:
+    """The source that training starts from: the student's, or the teacher's where the student is its copy."""
+    name = "teacher.train" if manifest.model.source == "target:teacher" else "model"
+    return lock.source(name) if lock else None
+
+
+def tensors(project: Project) -> Tensors | None:
+    """The parameters of the model that is trained; None where its header is not at hand, or says too little."""
+    from sparsebuild.modifiers.matching import of_training
+    from sparsebuild.providers.tensors import model_type, shapes
+
+    source = base_model(project.manifest, project.lock)
+    found = shapes(source, project.context) if source else None
+    return of_training(found, model_type(source, project.context)) if source and found else None
+
+
+def headers(project: Project) -> list[str]:
+    """The sha256 of the files that have the model's header, once they are at hand: what a look at it depends on."""
+    source = base_model(project.manifest, project.lock)
+    return [file.sha256 for file in _weights(source)] if source and _are_at_hand(source, project) else []
+
+
+def make_sure(project: Project, targets: Sequence[str], force: Sequence[str]) -> None:
+    """Before a run: bring the model if only so can be said what the recipe means in it; RecipeError if it is nothing.
+
+    A run that trains would bring it anyway, and nobody should wait for a teacher to hear of a misspelt name.
+    """
+    from sparsebuild.cli.forecast import forecast
+    from sparsebuild.cli.offline import bring
+    from sparsebuild.cli.project import check_names
+
+    source = base_model(project.manifest, project.lock)
+    if source is None or project.manifest.recipe is None or not _weights(source) or _are_at_hand(source, project):
+        return
+    decisions = forecast(project, targets, force)
+    if any(d.action in _TRAIN and d.verdict != "fresh" and not d.restorable for d in decisions):
+        bring([source], project.context)
+        check_names(project)
+
+
+def _weights(source: LockedSource) -> list[LockedFile]:
+    return [file for file in source.files if file.path.endswith(".safetensors")]
+
+
+def _are_at_hand(source: LockedSource, project: Project) -> bool:
+    """Whether every header can be read without a network."""
+    return scheme_of(source.request) in LOCAL or all(project.store.has(file.sha256) for file in _weights(source))

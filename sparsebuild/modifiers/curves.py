@@ -1,0 +1,90 @@
+"""A recipe's course in numbers, for people: learning rate, sparsity and quantization over the epochs, without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sparsebuild.modifiers.base import Modifier, Moment
+from sparsebuild.modifiers.span import begin, has_ended, has_started
+from sparsebuild.numerics.sparsity_schedule import first_step
+
+__all__ = ["Course", "course"]
+
+STEPS = 100  # an epoch, where nobody knows: only a warm-up, which counts steps, is drawn longer or shorter than it is
+_QUANTIZES = "QuantizationModifier"
+_ONCE = ("SetLearningRateModifier",)  # writes a rate when it starts, and no more
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Course:
+    """Values at the moments `at`; None where the recipe leaves a value alone."""
+
+    epochs: float
+    at: tuple[float, ...]  # epochs
+    learning_rate: tuple[float | None, ...]
+    sparsity: tuple[float | None, ...]  # the share of zeros that the modifier that asks for most asks for
+    quantized: tuple[bool, ...]
+
+    def to_json(self) -> Mapping[str, Any]:
+        return {
+            "at": list(self.at),
+            "learning_rate": list(self.learning_rate),
+            "sparsity": list(self.sparsity),
+            "quantized": list(self.quantized),
+        }
+
+
+def course(specs: Sequence[Modifier], epochs: float, points: int, steps_per_epoch: int = STEPS) -> Course:
+    """The course in a run of `epochs`, at the middles of `points` equal parts of it."""
+    marks = [epochs * (i + 0.5) / points for i in range(points)]
+    moments = [_moment(mark, epochs, steps_per_epoch) for mark in marks]
+    return Course(
+        epochs=epochs,
+        at=tuple(marks),
+        learning_rate=tuple(_rate(specs, moment) for moment in moments),
+        sparsity=tuple(_sparsity(specs, moment) for moment in moments),
+        quantized=tuple(any(s.tag == _QUANTIZES and has_started(s, moment) for s in specs) for moment in moments),
+    )
+
+
+def _moment(epoch: float, epochs: float, steps_per_epoch: int) -> Moment:
+    step = first_step(epoch, steps_per_epoch)
+    return Moment(step=step, steps_per_epoch=steps_per_epoch, epochs=max(1, round(epochs)))
+
+
+def _rate(specs: Sequence[Modifier], moment: Moment) -> float | None:
+    """The rate that was written last, as in training: a curve writes up to its end, a fixed rate where it starts."""
+    written: list[tuple[int, int, float]] = []
+    for place, spec in enumerate(specs):
+        rate = spec.rate(moment) if hasattr(spec, "rate") else None
+        if rate is not None:
+            written.append((_last_write(spec, moment), place, rate))
+    return max(written)[2] if written else None
+
+
+def _last_write(spec: Modifier, moment: Moment) -> int:
+    end = begin(spec) if spec.tag in _ONCE else spec.end_epoch
+    return min(moment.step, first_step(end, moment.steps_per_epoch)) if end >= 0 else moment.step
+
+
+def _sparsity(specs: Sequence[Modifier], moment: Moment) -> float | None:
+    asked = [
+        asks
+        for spec in specs
+        if has_started(spec, moment) and not _is_over(spec, moment) and (asks := _asked(spec, moment)) is not None
+    ]
+    return max(asked, default=None)
+
+
+def _asked(spec: Any, moment: Moment) -> float | None:
+    """The share of zeros that a modifier asks for; in turns, of one that lets weights come back."""
+    if hasattr(spec, "compression_sparsity"):
+        return 0.0 if spec.is_dense(moment.epoch, moment.epochs) else float(spec.compression_sparsity)
+    return float(spec.sparsity(moment.epoch)) if hasattr(spec, "sparsity") else None
+
+
+def _is_over(spec: Any, moment: Moment) -> bool:
+    """Whether the masks of a modifier are let go."""
+    return not getattr(spec, "leave_enabled", True) and has_ended(spec, moment)

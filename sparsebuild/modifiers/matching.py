@@ -1,0 +1,156 @@
+"""Which tensors of a model a recipe means, from their names and shapes alone: before anything is fetched or trained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sparsebuild.errors import Position, Problem, RecipeError
+from sparsebuild.modifiers.parameters import meant
+from sparsebuild.modifiers.reading import entries_and_specs
+from sparsebuild.recipe import Entry, Resolved
+from sparsebuild.recipe.frame import with_frame
+from sparsebuild.registry import did_you_mean
+
+__all__ = ["Matched", "Tensors", "check", "matches", "of_training"]
+
+# How a model of a type calls its encoder once it has a classifier; other types are not looked at.
+_BASES = {
+    "bert": "bert",
+    "camembert": "roberta",
+    "deberta": "deberta",
+    "deberta-v2": "deberta",
+    "distilbert": "distilbert",
+    "electra": "electra",
+    "mobilebert": "mobilebert",
+    "roberta": "roberta",
+    "xlm-roberta": "roberta",
+}
+_ONLY_LINEARS = ("GlobalFisherPruningModifier",)  # passes over what `params` means besides
+_MODULES = ("submodules", "layers", "student_layer_names")  # settings that name modules, not parameters
+_HEAD = ("classifier.weight", "classifier.bias")  # fresh where the checkpoint has none
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tensors:
+    """The parameters of the model that is trained, and those that `__ALL_PRUNABLE__` means."""
+
+    names: tuple[str, ...]
+    prunable: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matched:
+    """What one entry of a modifier's `params`, or of its list of modules, means."""
+
+    modifier: str
+    setting: str  # "params[1]"
+    text: str
+    names: tuple[str, ...]
+    position: Position | None
+    may_be_none: bool = False  # the recipe says that a name that means nothing is no fault
+
+
+def of_training(shapes: Mapping[str, Sequence[int]], model_type: str) -> Tensors | None:
+    """The parameters that a token classifier has once it is opened from a checkpoint of these tensors.
+
+    A bare encoder's names get the encoder's before them, a pooler and heads for other tasks are left behind, and what
+    SparseML adds to names is taken out. None for what is not known well enough to say.
+    """
+    base = _BASES.get(model_type)
+    if base is None:
+        return None
+    plain = {_plain(name): tuple(shape) for name, shape in shapes.items() if _is_parameter(name)}
+    if not any(name.startswith(f"{base}.") for name in plain):
+        plain = {name if name.startswith("classifier.") else f"{base}.{name}": s for name, s in plain.items()}
+    kept = {
+        name: shape
+        for name, shape in plain.items()
+        if name.startswith((f"{base}.encoder.", f"{base}.embeddings", f"{base}.transformer.", "classifier."))
+        and not name.endswith("position_ids")
+    }
+    if not any(".encoder." in name or ".transformer." in name for name in kept):
+        return None
+    kept = {**kept, **{name: (0, 0) if name.endswith("weight") else (0,) for name in _HEAD if name not in kept}}
+    prunable = tuple(n for n, shape in kept.items() if n.endswith(".weight") and len(shape) >= 2 and not _is_table(n))
+    return Tensors(names=tuple(kept), prunable=prunable)
+
+
+def matches(resolved: Resolved, tensors: Tensors) -> tuple[Matched, ...]:
+    """What each entry of each modifier means, in the order in which they act."""
+    return tuple(one for entry, spec in entries_and_specs(resolved) for one in _of(entry, spec, tensors))
+
+
+def check(resolved: Resolved, tensors: Tensors) -> None:
+    """Raise RecipeError, with a line for each, for entries that mean nothing in this model."""
+    problems = [
+        with_frame(_nothing(found, tensors), resolved.text)
+        for found in matches(resolved, tensors)
+        if not (found.names or found.may_be_none)
+    ]
+    if problems:
+        raise RecipeError(*problems)
+
+
+def _of(entry: Entry, spec: Any, tensors: Tensors) -> Iterator[Matched]:
+    among = tensors.prunable if entry.tag in _ONLY_LINEARS else tensors.names
+    asked = list(_texts(entry, spec))
+    for (setting, text), found in zip(asked, meant([t for _, t in asked], among, tensors.prunable), strict=True):
+        yield _matched(entry, setting, text, found, may_be_none=not getattr(spec, "params_strict", True))
+    for named in _MODULES:
+        for number, text in enumerate(getattr(spec, named, None) or ()):
+            inside = tuple(name for name in tensors.names if name.startswith(f"{text}."))
+            yield _matched(entry, f"{named}[{number}]", text, inside)
+
+
+def _texts(entry: Entry, spec: Any) -> Iterator[tuple[str, str]]:
+    """The entries of `params`, and of a table of levels, with the settings in which they stand."""
+    levels = getattr(spec, "levels", None)
+    if levels is not None and isinstance(entry.fields.get("final_sparsity"), Mapping):
+        for level, (key, _) in zip(levels, entry.fields["final_sparsity"].items(), strict=False):
+            yield from ((f"final_sparsity.{key}[{i}]", text) for i, text in enumerate(level.params))
+        return
+    params = levels[0].params if levels else getattr(spec, "params", ())
+    written = entry.fields.get("params")
+    alone = written is None or isinstance(written, str)
+    yield from (("params" if alone else f"params[{i}]", text) for i, text in enumerate(params or ()))
+
+
+def _matched(entry: Entry, setting: str, text: str, names: tuple[str, ...], *, may_be_none: bool = False) -> Matched:
+    position = entry.field_positions.get(setting) or entry.where(setting.partition("[")[0].partition(".")[0])
+    return Matched(
+        modifier=entry.tag, setting=setting, text=text, names=names, position=position, may_be_none=may_be_none
+    )
+
+
+def _nothing(found: Matched, tensors: Tensors) -> Problem:
+    known = tensors.names
+    if found.setting.startswith(_MODULES):
+        known = tuple(dict.fromkeys(name.rpartition(".")[0] for name in tensors.names))
+    near = did_you_mean(found.text.removeprefix("re:"), known)
+    example = next((name for name in tensors.prunable if ".encoder." in name), tensors.names[0])
+    what = "no module" if found.setting.startswith(_MODULES) else "no parameter"
+    return Problem(
+        message=f"{found.modifier}: `{found.text}` means {what} of the model",
+        position=found.position,
+        hint=near or f"it has, for example, `{example}`",
+    )
+
+
+def _is_parameter(name: str) -> bool:
+    return "fake_quant" not in name and "activation_post_process" not in name
+
+
+def _plain(name: str) -> str:
+    """Without SparseML's wrappers; and LayerNorm's weights as they are called today."""
+    name = name.replace(".module.", ".")
+    return name.removesuffix(".gamma") + ".weight" if name.endswith(".gamma") else _beta(name)
+
+
+def _beta(name: str) -> str:
+    return name.removesuffix(".beta") + ".bias" if name.endswith(".beta") else name
+
+
+def _is_table(name: str) -> bool:
+    return name.removesuffix(".weight").endswith("embeddings")

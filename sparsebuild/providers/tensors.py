@@ -1,0 +1,70 @@
+"""The names and shapes of a model's tensors, from the headers of its safetensors files: no weight is read."""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from sparsebuild.errors import SparsebuildError
+from sparsebuild.lock import LockedFile, LockedSource
+from sparsebuild.providers import LOCAL, scheme_of
+from sparsebuild.providers.base import Context
+from sparsebuild.providers.file import located
+from sparsebuild.providers.weights import LARGEST_CONFIG
+from sparsebuild.reading import read_small
+
+__all__ = ["Shapes", "model_type", "shapes"]
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+_LARGEST_HEADER = 100_000_000  # bytes, as the format itself has it
+
+
+def shapes(source: LockedSource, context: Context) -> Shapes | None:
+    """Every tensor's shape by its name; None where a header is not at hand, or is none."""
+    files = [file for file in source.files if file.path.endswith(".safetensors")]
+    found: dict[str, tuple[int, ...]] = {}
+    for path in _paths(source, files, context):
+        header = _header(path) if path else None
+        if header is None:
+            return None
+        found |= header
+    return found or None
+
+
+def model_type(source: LockedSource, context: Context) -> str:
+    """The `model_type` of `config.json`, or nothing."""
+    files = [file for file in source.files if file.path == "config.json"]
+    for path in _paths(source, files, context):
+        with suppress(OSError, ValueError, SparsebuildError, RecursionError):
+            data: Any = json.loads(read_small(path, LARGEST_CONFIG)) if path else {}
+            return str(data.get("model_type", "")) if isinstance(data, dict) else ""
+    return ""
+
+
+def _paths(source: LockedSource, files: list[LockedFile], context: Context) -> Iterator[Path | None]:
+    """Where the bytes of each file are, in the store or where a local source has them."""
+    here: Mapping[str, Path] = {}
+    if scheme_of(source.request) in LOCAL:
+        with suppress(SparsebuildError, OSError):
+            here = located(source, context.root)
+    for file in files:
+        yield context.store.path(file.sha256) if context.store.has(file.sha256) else here.get(file.path)
+
+
+def _header(path: Path) -> dict[str, tuple[int, ...]] | None:
+    """Eight bytes of length, little endian, and so many of JSON."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        with os.fdopen(descriptor, "rb") as stream:
+            (length,) = struct.unpack("<Q", stream.read(8))
+            text = stream.read(length) if length <= _LARGEST_HEADER else b""
+        data = json.loads(text)
+        return {name: tuple(map(int, it["shape"])) for name, it in data.items() if name != "__metadata__"}
+    except (OSError, struct.error, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None
