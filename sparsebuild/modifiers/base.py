@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from sparsebuild.recipe import Entry
 
-__all__ = ["Attached", "Batch", "Modifier", "Moment", "Phase", "Run"]
+__all__ = ["Attached", "Batch", "Modifier", "Moment", "Phase", "Promise", "Run"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,16 @@ class Phase:
     start: float  # epochs
     end: float  # epochs
     value: str  # "1.5e-4 → 0, linear"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promise:
+    """What a modifier's settings say of the model that comes out; the saved files are held to it."""
+
+    modifier: str  # "GMPruningModifier"
+    parameters: tuple[str, ...] = ()  # which together hold at zero ...
+    zeros: int = 0  # ... so many weights, exactly, unless another modifier holds more of them
+    modules: tuple[str, ...] = ()  # which are quantized
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +144,14 @@ class Attached:
     def figures(self) -> Mapping[str, float]:
         """Figures worth showing now, such as the sparsity."""
         return {}
+
+    def parts(self) -> Mapping[str, Tensor]:
+        """What the last `on_loss` was made of, by name: scalars () worth a line in the curve."""
+        return {}
+
+    def promises(self) -> Sequence[Promise]:
+        """What the model must be now that training is over, by the settings alone: not by what was done."""
+        return ()
 
     def masks(self) -> Mapping[str, Tensor]:
         """Parameter name to mask (0 or 1, the parameter's shape), for what is held at zero now."""

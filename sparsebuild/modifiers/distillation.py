@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -70,17 +70,26 @@ class Distillation:
 class _Distilling(Attached):
     def __init__(self, spec: Distillation) -> None:
         self.spec = spec
+        self.said: dict[str, Tensor] = {}  # parts of the last loss
 
     def on_loss(self, moment: Moment, batch: Batch, outputs: Any, loss: Tensor) -> Tensor:
         spec = self.spec
+        self.said = {}
         if not is_active(spec, moment):
             return loss
-        total = spec.hardness * self._from_logits(batch, outputs) if spec.hardness else loss.new_zeros(())
+        total = loss.new_zeros(())
+        if spec.hardness:
+            self.said["distillation_loss"] = self._from_logits(batch, outputs)
+            total = spec.hardness * self.said["distillation_loss"]
         if spec.hardness < 1:
             total = total + (1 - spec.hardness) * loss
         if spec.hidden_states:
-            total = total + spec.hidden_states * self._from_hidden_states(batch, outputs)
+            self.said["hidden_state_loss"] = self._from_hidden_states(batch, outputs)
+            total = total + spec.hidden_states * self.said["hidden_state_loss"]
         return total
+
+    def parts(self) -> Mapping[str, Tensor]:
+        return self.said
 
     def _from_logits(self, batch: Batch, outputs: Any) -> Tensor:
         from sparsebuild.numerics.distillation import distillation_loss

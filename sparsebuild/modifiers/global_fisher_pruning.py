@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Self
 
 from sparsebuild.errors import RecipeError, TargetFailed
-from sparsebuild.modifiers.base import Attached, Moment, Phase, Run
+from sparsebuild.modifiers.base import Attached, Moment, Phase, Promise, Run
 from sparsebuild.modifiers.fields import REQUIRED, Fields
 from sparsebuild.modifiers.held_masks import HeldMasks
 from sparsebuild.modifiers.parameters import select
@@ -113,6 +113,11 @@ class _FisherPruning(Attached):
 
     def masks(self) -> Mapping[str, Tensor]:
         return self.held.masks
+
+    def promises(self) -> Sequence[Promise]:
+        names, size = tuple(self.held.weights), sum(w.numel() for w in self.held.weights.values())
+        zeros = promised_zeros(self.spec.final_sparsity, size)
+        return [Promise(modifier=self.spec.tag, parameters=names, zeros=zeros)] if self.events else []
 
     def state(self) -> Mapping[str, Tensor]:
         return self.held.state()

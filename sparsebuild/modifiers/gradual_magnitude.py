@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from sparsebuild.errors import RecipeError
-from sparsebuild.modifiers.base import Attached, Moment, Phase, Run
+from sparsebuild.modifiers.base import Attached, Moment, Phase, Promise, Run
 from sparsebuild.modifiers.fields import REQUIRED, Fields
 from sparsebuild.modifiers.held_masks import HeldMasks
 from sparsebuild.modifiers.parameters import select
@@ -113,6 +113,7 @@ class _Pruning(Attached):
         last_step = run.steps_per_epoch * run.epochs - 1
         span = (spec.start_epoch, spec.end_epoch, spec.update_frequency)
         self.events = event_steps(*span, run.steps_per_epoch, last_step)
+        self.last_step = last_step
         self.initial: dict[str, float] = {}  # of `__FROM_PARAM__`
 
     def before_step(self, moment: Moment) -> None:
@@ -134,6 +135,10 @@ class _Pruning(Attached):
 
     def masks(self) -> Mapping[str, Tensor]:
         return self.held.masks
+
+    def promises(self) -> Sequence[Promise]:
+        is_held = self.events and (self.spec.leave_enabled or self.events[-1] == self.last_step)
+        return self._final() if is_held else ()
 
     def state(self) -> Mapping[str, Tensor]:
         import torch
@@ -160,6 +165,23 @@ class _Pruning(Attached):
             for name in names
         }
         self.held.grow({name: magnitude_mask(s, wanted[name]) for name, s in scores.items()})
+
+    def _final(self) -> list[Promise]:
+        """The zeros at the end of the ramp: of all parameters together, or of each."""
+        tag, end = self.spec.tag, self.spec.end_epoch
+        sizes = {n: w.numel() for n, w in self.held.weights.items()}
+        if self.spec.is_global:
+            zeros = round(self.spec.sparsity(end, self.initial.get("")) * sum(sizes.values()))
+            return [Promise(modifier=tag, parameters=tuple(sizes), zeros=zeros)]
+        return [
+            Promise(
+                modifier=tag,
+                parameters=(name,),
+                zeros=round(self.spec.sparsity(end, self.initial.get(name), final) * sizes[name]),
+            )
+            for final, names in self.groups
+            for name in names
+        ]
 
     def _found_sparsity(self) -> dict[str, float]:
         """The share of zeros of each parameter, and of all together under ""."""

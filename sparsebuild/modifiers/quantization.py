@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Self
 
 from sparsebuild.errors import RecipeError
-from sparsebuild.modifiers.base import Attached, Moment, Phase, Run
+from sparsebuild.modifiers.base import Attached, Moment, Phase, Promise, Run
 from sparsebuild.modifiers.fields import Fields
 from sparsebuild.modifiers.span import begin, has_started, warn_if_never
 from sparsebuild.numerics.sparsity_schedule import reached
@@ -104,6 +104,7 @@ class _Quantizing(Attached):
         self.spec = spec
         self.run = run
         self.is_on = self.is_fixed = False
+        self.modules: tuple[str, ...] = ()
 
     def before_step(self, moment: Moment) -> None:
         from sparsebuild.training import quantization
@@ -118,12 +119,15 @@ class _Quantizing(Attached):
                 attention=spec.quantize_attention,
                 weight_levels=spec.weight_levels,
             )
-            self.is_on = True
+            self.is_on, self.modules = True, tuple(quantized)
             self.run.log(f"{spec.tag}: {len(quantized)} modules are quantized from epoch {moment.epoch:g} on")
         fixed = spec.disable_quantization_observer_epoch
         if self.is_on and not self.is_fixed and fixed is not None and reached(moment.epoch, fixed):
             quantization.freeze_observers(self.run.model)
             self.is_fixed = True
+
+    def promises(self) -> Sequence[Promise]:
+        return [Promise(modifier=self.spec.tag, modules=self.modules)] if self.is_on else []
 
     def restore(self, moment: Moment, state: object) -> None:
         """Bring the classes to where the step before had them; ranges and weights are loaded after this."""

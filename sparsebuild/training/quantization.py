@@ -23,6 +23,7 @@ from sparsebuild.numerics.fake_quant import (
     weight_scale,
 )
 from sparsebuild.registry import did_you_mean
+from sparsebuild.training.processes import widest
 
 __all__ = [
     "EMBEDDING_LEVELS",
@@ -66,7 +67,7 @@ class ActivationQuantizer(nn.Module):
         return fake_quantize_activation(x, scale, zero_point)
 
     def _observe(self, x: Tensor) -> None:
-        low, high = torch.aminmax(x.float())  # under bf16 the range would itself be rounded
+        low, high = widest(*torch.aminmax(x.float()))  # under bf16 the range would itself be rounded
         moving_average(self.lowest, low, self.count, _MOMENTUM)
         moving_average(self.highest, high, self.count, _MOMENTUM)
         self.count += 1
