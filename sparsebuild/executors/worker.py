@@ -101,7 +101,13 @@ class _Child:
             self._process = subprocess.Popen(
                 [*command, str(jobs), str(events), str(os.getpid()), str(lock)],
                 cwd=root,
-                env={**_PATIENT, **without_tokens(os.environ), **_OFFLINE, **environment, "PYTHONPATH": _python_path(root)},
+                env={
+                    **_PATIENT,
+                    **without_tokens(os.environ),
+                    **_OFFLINE,
+                    **environment,
+                    "PYTHONPATH": _python_path(root),
+                },
                 pass_fds=(jobs, events),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
