@@ -29,8 +29,8 @@ def by_numbers(before: Path, after: Path, paths: Iterable[str], tolerance: float
     """A sentence for each number in the JSON files of `paths` that is further off than `tolerance`.
 
     That is a share of the larger number, or of 1 where both are smaller. Of a file with a document a line the last one
-    counts: it tells what came out. Nothing else is looked at, and no folder within, such as a model with settings of its
-    own; but a file that is in one folder only is told too.
+    counts: it tells what came out. Nothing else is looked at, and no folder within, such as a model with its settings;
+    but a file that is in one folder only is told too.
     """
     for path in paths:
         if told := _missing(before, after, path):
