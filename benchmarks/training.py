@@ -3,9 +3,9 @@
     python benchmarks/training.py [--only ROW]... [--quick] [--threads N] [--folder DIR] [--data DIR] [--model DIR]
 
 Rows: masks, qat, distillation, schedule, schedule-bf16, mask-update, memory, prepare. Ratios are of CPU seconds, both
-sides measured in turn in one process, so that they can be compared between machines; wall time is beside them. `--data`
-is a folder with train.jsonl and validation.jsonl (default: WNUT-17 beside the checkout, or the quick start's sentences);
-`--model` a MiniLM as `fetch` leaves it (default: fetched as the quick start does).
+sides measured in turn in one process, so that they can be compared between machines; wall time is beside them.
+`--data` is a folder with train.jsonl and validation.jsonl (default: WNUT-17 beside the checkout, or the quick start's
+sentences); `--model` a MiniLM as `fetch` leaves it (default: fetched as the quick start does).
 """
 
 from __future__ import annotations
@@ -312,9 +312,11 @@ def memory_of(folder: Path) -> None:
 def _peak(*, reset: bool = False) -> int:
     """Bytes; with `reset` what is resident now, from which the peak then counts anew."""
     if reset:
+        import ctypes
         import gc
 
         gc.collect()
+        ctypes.CDLL(None).malloc_trim(0)  # what was freed would else be used again, and not be counted
         Path("/proc/self/clear_refs").write_text("5")
     status = Path("/proc/self/status").read_text()
     line = next(line for line in status.splitlines() if line.startswith("VmRSS" if reset else "VmHWM"))

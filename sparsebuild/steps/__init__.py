@@ -32,7 +32,7 @@ _DEVICE = "device"  # all cores, or the GPU
 STEPS = {
     "fetch": Step(function="sparsebuild.steps.fetch:run", where="inline"),
     "prepare": Step(function="sparsebuild.steps.prepare:run", version=3, libraries=("tokenizers", "transformers")),
-    "train": Step(function="sparsebuild.steps.train:run", libraries=_TRAINS, resource=_DEVICE),
+    "train": Step(function="sparsebuild.steps.train:run", version=2, libraries=_TRAINS, resource=_DEVICE),
     "teach": Step(function="sparsebuild.steps.teach:run", libraries=("torch", "transformers"), resource=_DEVICE),
     "eval": Step(
         function="sparsebuild.steps.evaluate:run", version=2, libraries=("torch", "transformers"), resource=_DEVICE

@@ -430,8 +430,9 @@ def _task_loss(
     logits: Tensor,  # (b, s, labels)
     labels: Tensor,  # (b, s), -100 where there is none
 ) -> Tensor:  # () mean cross-entropy over labelled pieces, in nats; 0 for a batch without any
-    known = labels != -100
-    return F.cross_entropy(logits[known].float(), labels[known], reduction="sum") / known.sum().clamp(min=1)
+    # Not `logits[known]`: to know how many those are a GPU has to be waited for.
+    total = F.cross_entropy(logits.flatten(0, 1).float(), labels.flatten(), ignore_index=-100, reduction="sum")
+    return total / (labels != -100).sum().clamp(min=1)
 
 
 def _means(several: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
