@@ -26,13 +26,12 @@ def model(tmp_path):
 
 @pytest.mark.slow
 def test_a_quick_slice_gives_every_row_a_figure(model, tmp_path):
-    rows = [
-        word for name in ("masks", "qat", "distillation", "schedule", "memory", "prepare") for word in ("--only", name)
-    ]
-    data = ROOT / "templates" / "quickstart" / "data"
+    names = ("masks", "qat", "distillation", "schedule", "memory", "prepare")
+    rows = [word for name in names for word in ("--only", name)]
+    given = ["--model", model, "--data", ROOT / "templates" / "quickstart" / "data", "--folder", tmp_path / "work"]
+    quick = ["--quick", "--threads", "1", "--rows", "3000"]
     done = subprocess.run(
-        [sys.executable, ROOT / "benchmarks" / "training.py", "--quick", "--threads", "1", "--rows", "3000", *rows]
-        + ["--model", model, "--data", data, "--folder", tmp_path / "work"],
+        [sys.executable, ROOT / "benchmarks" / "training.py", *quick, *rows, *given],
         capture_output=True,
         text=True,
         check=False,
