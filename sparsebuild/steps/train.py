@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from sparsebuild.training.loop import Training
     from sparsebuild.training.settings import Settings
 
-__all__ = ["run", "tell_clashes"]
+__all__ = ["kinds_of_cpu", "run", "tell_clashes"]
+
+_THEN = ", then "
 
 
 def run(job: Job, report: Report) -> None:
@@ -65,13 +67,23 @@ def tell_clashes(params: Mapping[str, Any], specs: Sequence[Modifier], epochs: i
         )
 
 
+def kinds_of_cpu(before: str | None, now: str) -> str:
+    """What the record says of the CPU: of all kinds that have worked on this training, as no single one repeats it."""
+    if before is None or now in before.split(_THEN)[-1:]:
+        return before or now
+    return f"{before}{_THEN}{now}"
+
+
 def _training(job: Job, report: Report) -> Training:
     from sparsebuild.training.arrival import brought_along
     from sparsebuild.training.determinism import cpu_kind
     from sparsebuild.training.loop import Training
     from sparsebuild.training.models import open_pretrained
 
-    settings, threads = begin(job, report, _recorded_threads(job))
+    recorded = _recorded(job)
+    settings, threads = begin(job, report, recorded.get("threads"))
+    kinds = kinds_of_cpu(recorded.get("cpu"), cpu_kind())
+    report.note("cpu", kinds)
     labels = json.loads(job.inputs["labels"].read_text())
     specs = _specs(job.params)
     epochs = modifiers.epochs(specs) or math.ceil(settings.num_train_epochs)
@@ -89,7 +101,7 @@ def _training(job: Job, report: Report) -> Training:
         validate=_validation(job, labels, settings),
         checkpoints=job.scratch / "checkpoints",
         trackers=ProjectLayout(job.root).state / "trackers" / job.name,
-        facts={"threads": threads, "cpu": cpu_kind()},
+        facts={"threads": threads, "cpu": kinds},
         progress=report.progress,
         log=report.log,
     )
@@ -122,12 +134,12 @@ def _validation(job: Job, labels: Sequence[str], settings: Settings) -> Any:
     return validate
 
 
-def _recorded_threads(job: Job) -> int | None:
-    """The thread count of the checkpoint that would be continued: sums depend on it."""
+def _recorded(job: Job) -> Mapping[str, Any]:
+    """The facts of the checkpoint that would be continued, or none: sums depend on the thread count and the CPU."""
     from sparsebuild.training.checkpoints import newest
 
     saved = newest(job.scratch / "checkpoints")
-    return int(saved.facts["threads"]) if saved else None
+    return saved.facts if saved else {}
 
 
 def _write_history(path: Path, history: Sequence[Mapping[str, float]]) -> None:
