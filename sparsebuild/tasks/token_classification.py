@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, fields, replace
 from itertools import chain, islice
 from pathlib import Path
@@ -253,7 +254,7 @@ class _Encoder:
     def write(self, split: str, folder: Path) -> _Count:
         count = _Count()
         with SplitWriter(folder) as writer:
-            for batch in _batches(_taken(split, self._request, self._complaints)):
+            for batch in _ahead(_batches(_taken(split, self._request, self._complaints))):
                 cut = self._cutter.cut([sentence.words for sentence in batch])
                 self._complain_about_dropped(batch, cut)
                 writer.extend(cut.input_ids, *self._numbered(batch, cut), cut.sizes, cut.word_counts)
@@ -346,6 +347,16 @@ def _batches(sentences: Iterable[Sentence]) -> Iterator[list[Sentence]]:
 def _write_words(path: Path, sentences: Iterable[Sentence]) -> None:
     with path.open("w", encoding="utf-8") as stream:
         stream.writelines(json.dumps(sentence.words, ensure_ascii=False) + "\n" for sentence in sentences)
+
+
+def _ahead(batches: Iterable[list[Sentence]]) -> Iterator[list[Sentence]]:
+    """The same, the next one read while one is worked on: the tokenizer leaves Python's lock to others."""
+    remaining = iter(batches)
+    with ThreadPoolExecutor(1) as reader:
+        coming = reader.submit(next, remaining, None)
+        while (batch := coming.result()) is not None:
+            coming = reader.submit(next, remaining, None)
+            yield batch
 
 
 def _write_json(path: Path, value: object) -> None:
