@@ -266,13 +266,13 @@ class _Loop:
 
     def _no_better(self) -> str:
         best, metric = self.standing, self.settings.metric_for_best_model
-        epoch = (best.step or 0) // self.per_epoch
-        return f"{metric} was no better for {best.waited} epochs than {best.value:.4f} after epoch {epoch}"
+        epoch, waited = (best.step or 0) // self.per_epoch, f"{best.waited} epoch{'s' if best.waited > 1 else ''}"
+        return f"{metric} was no better for {waited} than {best.value:.4f} after epoch {epoch}"
 
     def _chosen(self) -> Mapping[str, Tensor]:
         """Bring back the model of the best epoch where that is asked for; the masks of the model that there now is."""
         step = self.standing.step
-        if not self.settings.load_best_model_at_end or step is None:
+        if not self.settings.load_best_model_at_end or step is None or not self.processes.is_first:
             return self._masks()
         saved = checkpoints.best(self.training.checkpoints, step)
         if saved is None:

@@ -157,18 +157,25 @@ def test_a_process_that_dies_ends_the_others_and_is_told(trained, project):
     assert gone(project)
 
 
-def test_a_stop_ends_all_processes(trained, project):
+def test_a_stop_ends_all_processes_and_they_go_on_together(trained, project):
     class Interrupted(KeyboardInterrupt):
         pass
 
     def stop(done):
-        if done >= 3:
+        if done >= 6:  # past the first of four epochs
             assert len(processes_of(project)) == 3
             raise Interrupted
 
+    settings = {"per_device_train_batch_size": 3, "num_processes": 2}
+    best = {"load_best_model_at_end": True, "metric_for_best_model": "loss", "greater_is_better": True}
     with pytest.raises(Interrupted):
-        trained("stopped", Heard(stop), per_device_train_batch_size=3, num_processes=2)
+        trained("stopped", Heard(stop), **settings, **best)
     assert gone(project)
+    report = Heard()
+    curve = trained("stopped", report, **settings, **best)
+    assert report.lines[0].startswith("continuing after epoch ")
+    assert sorted({line["step"] for line in curve}) == list(range(1, 17))
+    assert any(line.startswith("the model is that of epoch ") for line in report.lines)
 
 
 def gone(project):

@@ -76,7 +76,7 @@ def test_training_ends_when_patience_does_but_not_before_the_structure_is_final(
     trained = train(run)
     lines = [line for line in trained.history if "f1" in line and "best_epoch" not in line]
     assert 3 <= lines[-1]["epoch"] < 6
-    assert f"ended after epoch {lines[-1]['epoch']} of 6: precision was no better for 1 epochs than" in "\n".join(said)
+    assert f"ended after epoch {lines[-1]['epoch']} of 6: precision was no better for 1 epoch than" in "\n".join(said)
     held = sum(int((mask == 0).sum()) for mask in trained.masks.values())
     assert held == sum(promise.zeros for promise in trained.promises) > 0
 
