@@ -93,7 +93,7 @@ def new_training(
             raise Stopped
 
     return Training(
-        model=open_pretrained(model_folder, labels, None, 7),
+        model=open_pretrained(model_folder, labels, chosen.dropout, 7),
         corpus=Corpus(splits=(split,)),
         specs=specs_of(text) if text else (),
         settings=chosen,
