@@ -45,7 +45,7 @@ def whole(tiny, tmp_path_factory):
     return trained
 
 
-@settings(deadline=None, max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     kind=st.sampled_from(sorted(PLAIN)),
     name=st.sampled_from(["everything", "magnitude"]),
