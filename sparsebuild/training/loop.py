@@ -25,6 +25,7 @@ from sparsebuild.training.accelerators import Forward, accelerator_for
 from sparsebuild.training.batches import Corpus, batch_order, drawn, steps_per_epoch
 from sparsebuild.training.curve import Means
 from sparsebuild.training.determinism import seed_for_step
+from sparsebuild.training.live_teacher import LiveTeacher
 from sparsebuild.training.optimizer import adamw, load_optimizer, named_state
 from sparsebuild.training.processes import Processes
 from sparsebuild.training.quantization import quantized_modules
@@ -56,6 +57,7 @@ class Training:
     facts: Mapping[str, Any]  # kept in each checkpoint
     progress: Callable[..., None]  # (done, total, unit, **fields)
     log: Callable[[str], None]
+    teacher: LiveTeacher | None = None  # where the recipe asks it at every step
 
     @property
     def sentences(self) -> int:
@@ -108,6 +110,7 @@ class _Loop:
             epochs=training.epochs,
             has_teacher=training.has_teacher,
             log=training.log,
+            teacher=training.teacher,
         )
         self.attached: list[Attached] = [spec.attach(run) for spec in training.specs]
         holds_masks = [type(a).masks is not Attached.masks for a in self.attached]
