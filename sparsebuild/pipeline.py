@@ -24,6 +24,7 @@ from sparsebuild.libraries import major_minor
 from sparsebuild.lock import Lock, LockedSource
 from sparsebuild.lock import text as lock_text
 from sparsebuild.manifest import Bench, Data, Export, Manifest, Sensitivity, Train, defaults, settings
+from sparsebuild.numerics.quantization_scheme import PORTABLE_BITS
 from sparsebuild.origins import Documents, Origins
 from sparsebuild.steps import STEPS
 from sparsebuild.steps.prepare import SETTINGS as PREPARE_SETTINGS
@@ -45,6 +46,8 @@ class RecipeFacts:
     modifiers: Mapping[str, Any]  # `Resolved.to_json()`: what counts for training
     needs_teacher: bool
     needs_hidden_states: bool
+    needs_live_teacher: bool = False  # the teacher is asked at every step of training
+    weight_bits: int = 0  # the most that a Linear's weights are trained for; 0: the recipe does not quantize
     places: Places = field(default_factory=dict)  # where each of them stands, for people
 
 
@@ -57,6 +60,8 @@ def recipe_facts(recipe: Resolved, places: Places | None = None) -> RecipeFacts:
         modifiers=recipe.to_json(),
         needs_teacher=modifiers.needs_teacher(specs),
         needs_hidden_states=modifiers.needs_hidden_states(specs),
+        needs_live_teacher=modifiers.needs_live_teacher(specs),
+        weight_bits=modifiers.weight_bits(specs),
         places=places or {},
     )
 
@@ -74,6 +79,7 @@ class _Pipeline:
     def __init__(self, manifest: Manifest, lock: Lock, recipe: RecipeFacts | None, documents: Documents) -> None:
         self.manifest, self.lock, self.recipe, self.documents = manifest, lock, recipe, documents
         self._check_teacher()
+        self._check_export()
 
     def actions(self) -> Iterator[Action]:
         for source in self.lock.sources:
@@ -121,6 +127,20 @@ class _Pipeline:
                 Problem(
                     message="the recipe distils, but sparse.toml names no teacher",
                     hint='write `teacher = "disable"` to train without one, or a [teacher] table with its source',
+                )
+            )
+
+    def _check_export(self) -> None:
+        """Tell before training what the export of its result would refuse."""
+        if self.recipe and self.recipe.weight_bits > PORTABLE_BITS and self.manifest.export.scheme == "portable":
+            places = {path: place[""] for path, place in self.recipe.places.items() if "QuantizationModifier[" in path}
+            said = next((place for path, place in places.items() if path.endswith(".weight_levels")), None)
+            where = f" ({said or next(iter(places.values()))})" if places else ""
+            raise ManifestError(
+                Problem(
+                    message=f"the recipe trains weights of {self.recipe.weight_bits} bits{where}, and `export.scheme` "
+                    f'is "portable", which holds {PORTABLE_BITS}',
+                    hint='write `export.scheme = "ort-cpu"`, or `weight_levels: 63` in the recipe',
                 )
             )
 
@@ -176,6 +196,8 @@ class _Pipeline:
         inputs = [self._student_start(), *_prepared("labels", "tokenizer", "train", "validation")]
         if self.distils:
             inputs.append(_all("teach", "teach"))
+        if self.distils and self.recipe and self.recipe.needs_live_teacher:
+            inputs.append(self._teacher_model())
         if self.uses_pool:
             inputs += _prepared("unlabelled")
             ratio = self.manifest.data.unlabelled_ratio
@@ -255,6 +277,8 @@ class _Pipeline:
 
     def _teacher_model(self) -> Input:
         assert self.manifest.teacher is not None
+        if self.manifest.teacher.source == "self":
+            return replace(self._student_start(), name="teacher")
         trained = self.manifest.teacher.source == _TRAINED_TEACHER
         return _model("teacher", "teacher") if trained else _all("teacher", "fetch@teacher")
 

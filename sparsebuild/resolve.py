@@ -63,7 +63,7 @@ def requests(manifest: Manifest) -> tuple[Request, ...]:
 def _models(manifest: Manifest) -> Iterator[Request]:
     teacher = manifest.teacher
     trained = teacher.train if teacher and _TEACHER in (teacher.source, manifest.model.source) else None
-    ready = teacher if teacher and teacher.source != "disable" else None
+    ready = teacher if teacher and teacher.source not in ("disable", "self") else None
     asked = [
         ("model", "model.source", manifest.model.source, manifest.model.trust),
         ("teacher", "teacher.source", ready.source if ready else None, ready.trust if ready else None),

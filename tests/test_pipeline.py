@@ -1,8 +1,12 @@
-"""What the graph takes from the lock of a dataset."""
+"""What the graph takes from the lock of a dataset, from the recipe and from the teacher."""
 
+import pytest
+
+from sparsebuild import recipe
+from sparsebuild.errors import ManifestError
 from sparsebuild.lock import Lock, LockedFile, LockedSource
 from sparsebuild.manifest import parse
-from sparsebuild.pipeline import graph
+from sparsebuild.pipeline import graph, recipe_facts
 
 MANIFEST = """\
 [project]
@@ -41,3 +45,49 @@ def test_a_split_that_is_not_there_is_neither_fetched_nor_measured():
     assert {action.name for action in made[True]} - {action.name for action in made[False]} == {"fetch@data.test"}
     judged = {has: {i.path for i in made[has]["eval"].inputs} for has in made}
     assert judged[True] - judged[False] == {"test"}
+
+
+def facts(entry):
+    document = recipe.read(f"modifiers:\n  - !{entry}\n", "r.yaml")
+    resolved = recipe.resolve(document)
+    return recipe_facts(resolved, recipe.places(document, resolved, {}))
+
+
+def inputs(manifest, entry, target):
+    made = graph(parse(manifest), lock(has_test=False), facts(entry))
+    return {i.name: (i.action, i.path) for i in made[target].inputs}
+
+
+SELF = MANIFEST + '[teacher]\nsource = "self"\n'
+KD = "DistillationModifier {hardness: 1.0}"
+
+
+def test_a_teacher_that_is_the_model_itself_is_where_training_starts():
+    assert inputs(SELF, KD, "teach")["teacher"] == ("fetch@model", "")
+    assert inputs(SELF, KD, "train")["teach"] == ("teach", "")
+    assert inputs(SELF, KD, "eval")["teacher"] == ("fetch@model", "")
+
+
+@pytest.mark.parametrize(
+    ("entry", "is_live"),
+    [
+        (KD, False),
+        ("DistillationModifier {hidden_states: 0.3}", False),
+        ("DistillationModifier {distill_mask: false}", True),
+        ("PerLayerDistillationModifier {gain: 1.0}", True),
+    ],
+)
+def test_training_reads_the_teacher_itself_only_where_it_asks_it_at_every_step(entry, is_live):
+    assert ("teacher" in inputs(SELF, entry, "train")) == is_live
+
+
+def test_what_the_export_would_refuse_is_refused_before_training():
+    eight = facts("QuantizationModifier {weight_levels: 127}")
+    with pytest.raises(ManifestError) as caught:
+        graph(parse(MANIFEST), lock(has_test=False), eight)
+    assert str(caught.value) == (
+        'error: the recipe trains weights of 8 bits (r.yaml:2), and `export.scheme` is "portable", which holds 7\n\n'
+        'hint: write `export.scheme = "ort-cpu"`, or `weight_levels: 63` in the recipe'
+    )
+    graph(parse(MANIFEST + '[export]\nscheme = "ort-cpu"\n'), lock(has_test=False), eight)
+    graph(parse(MANIFEST), lock(has_test=False), facts("QuantizationModifier {weight_bits: 4}"))

@@ -9,12 +9,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from sparsebuild.exporters.int8 import weight_levels, write_int8
+from sparsebuild.exporters.int8 import weight_bits, write_int8
 
 __all__ = ["export"]
 
 
 def export(model: Any, path: Path, opset: int) -> None:
     """Write `model` with int8 weights in the levels that it was trained for."""
-    weight_levels(model)
+    weight_bits(model)
     write_int8(model, path, opset)

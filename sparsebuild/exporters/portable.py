@@ -1,7 +1,7 @@
 """The scheme `portable`: int8 files that mean the same on every CPU.
 
 Weights use 7 of the 8 bits. CPUs without VNNI multiply uint8 × int8 by an instruction that adds two products in 16
-bits and saturates; 255 · 63 · 2 < 2¹⁵ cannot.
+bits and saturates; 255 · 64 · 2 < 2¹⁵ cannot.
 """
 
 from __future__ import annotations
@@ -10,19 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from sparsebuild.errors import UserError
-from sparsebuild.exporters.int8 import weight_levels, write_int8
+from sparsebuild.exporters.int8 import weight_bits, write_int8
+from sparsebuild.numerics.quantization_scheme import PORTABLE_BITS
 
-__all__ = ["LEVELS", "export"]
-
-LEVELS = 63
+__all__ = ["export"]
 
 
 def export(model: Any, path: Path, opset: int) -> None:
     """Write `model` with int8 weights; refuses one that was trained for 8 bits."""
-    levels = weight_levels(model)
-    if levels > LEVELS:
+    bits = weight_bits(model)
+    if bits > PORTABLE_BITS:
         raise UserError(
-            f"scheme `portable` holds weights in -{LEVELS}…{LEVELS}, but this model was trained for -{levels}…{levels}",
-            hint=f'set `weight_levels: {LEVELS}` in the recipe\'s QuantizationModifier, or `export.scheme = "ort-cpu"`',
+            f"scheme `portable` holds weights in {PORTABLE_BITS} bits, but this model was trained for {bits}",
+            hint='set `weight_levels: 63` in the recipe\'s QuantizationModifier, or `export.scheme = "ort-cpu"`',
         )
     write_int8(model, path, opset)

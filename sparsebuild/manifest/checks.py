@@ -129,13 +129,7 @@ def _source(source: str, path: KeyPath) -> Iterator[Fault]:
 def _teacher(document: Mapping[str, Any]) -> Iterator[Fault]:
     """A teacher to train says how, and only such a one does."""
     source, train = _get(document, ("teacher", "source")), _get(document, ("teacher", "train"))
-    if source == "self":
-        yield Fault(
-            path=("teacher", "source"),
-            message='`teacher.source` cannot be "self" in this version',
-            hint='`source = "target:teacher"` with `[teacher.train]` trains a teacher first',
-        )
-    elif source == "target:teacher" and train is None:
+    if source == "target:teacher" and train is None:
         yield Fault(
             path=("teacher", "source"),
             message='`teacher.source` is "target:teacher", but there is no `[teacher.train]`',
@@ -151,7 +145,7 @@ def _teacher(document: Mapping[str, Any]) -> Iterator[Fault]:
 
 
 def _is_ready_model(source: Any) -> bool:
-    return isinstance(source, str) and source != "disable" and split_source(source)[0] != "target"
+    return isinstance(source, str) and source not in ("disable", "self") and split_source(source)[0] != "target"
 
 
 def _targets(document: Mapping[str, Any]) -> Iterator[Fault]:

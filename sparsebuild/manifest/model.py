@@ -174,7 +174,8 @@ class Teacher:
 
     source: str = field(
         metadata=_about(
-            "`target:teacher` for one that this project trains, any model source for a ready one, or `disable`."
+            "`target:teacher` for one that this project trains, any model source for a ready one, `self` for the model "
+            "as it is when training begins, or `disable`."
         )
     )
     trust: Literal["pickle"] | None = _trust()

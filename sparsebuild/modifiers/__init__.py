@@ -4,17 +4,21 @@ from sparsebuild.modifiers.reading import MODIFIERS, specs
 from sparsebuild.modifiers.schedule import (
     epochs,
     needs_hidden_states,
+    needs_live_teacher,
     needs_teacher,
     schedule_table,
     sets_learning_rate,
+    weight_bits,
 )
 
 __all__ = [
     "MODIFIERS",
     "epochs",
     "needs_hidden_states",
+    "needs_live_teacher",
     "needs_teacher",
     "schedule_table",
     "sets_learning_rate",
     "specs",
+    "weight_bits",
 ]

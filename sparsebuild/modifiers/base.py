@@ -133,6 +133,7 @@ class Run:
     has_teacher: bool  # False under `teacher = "disable"`: distillation leaves the loss alone
     log: Any  # Callable[[str], None]: a sentence for the user
     gradients: Gradients | None = None  # of labelled text, for who needs more of them than a step has
+    teacher: Any = None  # training.live_teacher.LiveTeacher, where `needs_live_teacher` says so
 
     def weights(self, names: Sequence[str]) -> dict[str, Tensor]:
         """The named parameters, in the order of `names`."""

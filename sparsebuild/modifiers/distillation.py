@@ -22,7 +22,9 @@ __all__ = ["Distillation"]
 class Distillation:
     """loss = (1 - hardness) · task loss + hardness · KD [+ hidden_states · Σ over layers], see numerics/distillation.
 
-    Outside its span, and without a teacher, the loss is left alone. SparseML also counts padding; we do not.
+    Outside its span, and without a teacher, the loss is left alone. SparseML counts all positions, padding included;
+    we count real pieces, unless `distill_mask` is false: then the teacher is asked at every step, for the padding too.
+    A teacher of another depth lends its layers evenly, one of another width through a map that is learned on the way.
     """
 
     tag: ClassVar[str] = "DistillationModifier"
@@ -34,6 +36,7 @@ class Distillation:
     temperature: float = 2.0
     hidden_states: float = 0.0  # ours: weight of the hidden states' term
     positions: str = "pieces"  # ours: "pieces" (all real ones) or "words" (the first piece of each word)
+    distill_mask: bool = True  # ours: false averages over padding as well
 
     @classmethod
     def read(cls, entry: Entry) -> Self:
@@ -46,9 +49,13 @@ class Distillation:
             temperature=fields.number("temperature", 2.0),
             hidden_states=fields.number("hidden_states", 0.0, least=0),
             positions=fields.choice("positions", ("pieces", "words"), "pieces"),
+            distill_mask=fields.flag("distill_mask", True),
         )
         if spec.temperature <= 0:
             fields.problem("temperature", f"`temperature` must be more than 0, found {spec.temperature:g}")
+        if not spec.distill_mask and spec.positions == "words":
+            message = "`distill_mask: false` counts every position, and `positions: words` the first pieces alone"
+            fields.problem("distill_mask", message, "leave one of them out")
         why = "the student learns from the teacher's logits"
         fields.only("distill_output_keys", (None, (), ("logits",)), why, "write [logits]")
         fields.only("teacher_input_keys", (None, ()), "the teacher sees what the student sees")
@@ -60,16 +67,23 @@ class Distillation:
         told = f"hardness {number(self.hardness)}, temperature {number(self.temperature)}"
         told += f", hidden states {number(self.hidden_states)}" if self.hidden_states else ""
         told += ", on first pieces of words" if self.positions == "words" else ""
+        told += "" if self.distill_mask else ", on padding as well"
         return (Phase(modifier=self.tag, start=begin(self), end=until(self, epochs), value=told),)
 
     def attach(self, run: Run) -> Attached:
         warn_if_never(self.tag, self, run)
-        return _Distilling(self) if run.has_teacher else Attached()
+        return _Distilling(self, run) if run.has_teacher else Attached()
 
 
 class _Distilling(Attached):
-    def __init__(self, spec: Distillation) -> None:
+    def __init__(self, spec: Distillation, run: Run) -> None:
+        from sparsebuild.training.projections import Projections
+
         self.spec = spec
+        self.teacher = run.teacher
+        self.log = run.log
+        self.projections = Projections(run.optimizer)
+        self.is_told = False
         self.said: dict[str, Tensor] = {}  # parts of the last loss
 
     def on_loss(self, moment: Moment, batch: Batch, outputs: Any, loss: Tensor) -> Tensor:
@@ -91,9 +105,18 @@ class _Distilling(Attached):
     def parts(self) -> Mapping[str, Tensor]:
         return self.said
 
+    def state(self) -> Mapping[str, Tensor]:
+        return self.projections.state()
+
+    def restore(self, moment: Moment, state: Mapping[str, Tensor]) -> None:
+        self.projections.restore(state)
+
     def _from_logits(self, batch: Batch, outputs: Any) -> Tensor:
         from sparsebuild.numerics.distillation import distillation_loss
 
+        if not self.spec.distill_mask:
+            everywhere = self._asked().logits(batch).flatten(0, 1)
+            return distillation_loss(outputs.logits.flatten(0, 1), everywhere, self.spec.temperature)
         if batch.teacher_logits is None:
             raise TargetFailed(f"{self.spec.tag} needs the teacher's logits, and the batch has none")
         real = batch.attention_mask.bool()
@@ -103,16 +126,33 @@ class _Distilling(Attached):
             teacher = teacher[batch.words[real]]
         return distillation_loss(outputs.logits[where], teacher, self.spec.temperature)
 
+    def _asked(self) -> Any:
+        if self.teacher is None:
+            raise TargetFailed(f"{self.spec.tag}: `distill_mask: false` needs the teacher at every step")
+        return self.teacher
+
     def _from_hidden_states(self, batch: Batch, outputs: Any) -> Tensor:
-        from sparsebuild.numerics.distillation import hidden_state_loss
+        from sparsebuild.numerics.distillation import hidden_state_loss, matched_layers
 
         if batch.teacher_hidden is None or outputs.hidden_states is None:
             raise TargetFailed(f"{self.spec.tag} needs the hidden states of teacher and student")
-        states = outputs.hidden_states[1:]  # the first is the embeddings' output
-        if len(states) != len(batch.teacher_hidden):
-            raise TargetFailed(
-                f"{self.spec.tag}: the student has {len(states)} layers and the teacher {len(batch.teacher_hidden)}",
-                hint="`hidden_states` needs a teacher with as many layers; leave it out to learn from the logits alone",
+        real, goal = batch.attention_mask.bool(), batch.teacher_hidden
+        states = [state[real] for state in outputs.hidden_states[1:]]  # the first is the embeddings' output
+        chosen = matched_layers(len(states), len(goal))
+        self._tell(states, goal, chosen)
+        width = goal.shape[-1]
+        if states[0].shape[-1] != width:
+            states = [self.projections.project(f"hidden.{i}", state, width) for i, state in enumerate(states)]
+        return hidden_state_loss(states, goal if len(goal) == len(states) else goal[list(chosen)])
+
+    def _tell(self, states: Sequence[Tensor], goal: Tensor, chosen: Sequence[int]) -> None:
+        """Say once how a teacher of another size is matched."""
+        if not self.is_told and len(states) != len(goal):
+            pairs = ", ".join(f"{i + 1} from {k + 1}" for i, k in enumerate(chosen))
+            self.log(f"{self.spec.tag}: of the teacher's {len(goal)} layers the student's learn so: {pairs}")
+        if not self.is_told and states[0].shape[-1] != goal.shape[-1]:
+            widths = f"{states[0].shape[-1]} → {goal.shape[-1]}"
+            self.log(
+                f"{self.spec.tag}: hidden states are mapped to the teacher's width, {widths}, by maps that learn too"
             )
-        real = batch.attention_mask.bool()
-        return hidden_state_loss([s[real] for s in states], batch.teacher_hidden)
+        self.is_told = True

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
-from sparsebuild.errors import RecipeError
 from sparsebuild.modifiers.base import Attached, Moment, Phase, Run
 from sparsebuild.modifiers.fields import REQUIRED, Fields
+from sparsebuild.modifiers.rates import RateWriter, Written, group_indices, groups_of
 from sparsebuild.modifiers.span import begin, has_ended, has_started, number, until, warn_if_never
 from sparsebuild.numerics import learning_rate
 from sparsebuild.numerics.sparsity_schedule import first_step
@@ -21,7 +21,7 @@ __all__ = ["LearningRateFunction"]
 class LearningRateFunction:
     """From `init_lr` to `final_lr`; after the end the rate stays at `final_lr`, before the start it is left alone.
 
-    Of several that have started, the one that ends last decides.
+    Of several that are at work, the one that ends last decides; see modifiers/rates.py.
     """
 
     tag: ClassVar[str] = "LearningRateFunctionModifier"
@@ -49,7 +49,7 @@ class LearningRateFunction:
             init_lr=fields.number("init_lr", least=0, most=1),
             final_lr=fields.number("final_lr", least=0, most=1),
             cycle_epochs=fields.number("cycle_epochs", 1.0),
-            param_groups=_groups(fields),
+            param_groups=group_indices(fields),
             warmup_steps=fields.integer("warmup_steps", 0, least=0),
         )
         if spec.cycle_epochs <= 0:
@@ -75,13 +75,13 @@ class LearningRateFunction:
 
     def attach(self, run: Run) -> Attached:
         warn_if_never(self.tag, self, run)
-        groups: list[dict[str, Any]] = run.optimizer.param_groups
-        if self.param_groups and max(self.param_groups) >= len(groups):
-            raise RecipeError(
-                f"{self.tag}: `param_groups` names group {max(self.param_groups)}, and the optimizer has {len(groups)}",
-                hint="leave `param_groups` out: the rate is then set for all",
-            )
-        return _Rate(self, [groups[i] for i in self.param_groups] or groups)
+        return RateWriter(self._wrote, groups_of(run, self.param_groups, self.tag))
+
+    def _wrote(self, moment: Moment) -> Written | None:
+        rate = self.rate(moment)
+        if rate is None:
+            return None
+        return Written(min(moment.step, first_step(self.end_epoch, moment.steps_per_epoch)), rate)
 
     def _curve(self, moment: Moment) -> float:
         start, end, per_epoch = begin(self), self.end_epoch, moment.steps_per_epoch
@@ -93,25 +93,3 @@ class LearningRateFunction:
             return learning_rate.cyclic_linear(steps, length, cycle, self.init_lr, self.final_lr)
         curve = learning_rate.cosine if self.lr_func == "cosine" else learning_rate.linear
         return curve((moment.epoch - start) / (end - start), self.init_lr, self.final_lr)
-
-
-class _Rate(Attached):
-    def __init__(self, spec: LearningRateFunction, groups: Sequence[dict[str, Any]]) -> None:
-        self.spec = spec
-        self.groups = groups
-
-    def before_step(self, moment: Moment) -> None:
-        rate = self.spec.rate(moment)
-        if rate is not None:
-            for group in self.groups:
-                group["lr"] = rate
-
-
-def _groups(fields: Fields) -> tuple[int, ...]:
-    """Indices, as a list; empty or absent means all groups."""
-    value = fields.entry.fields.get("param_groups") or ()
-    fields.ignored("param_groups")
-    if not isinstance(value, tuple | list) or not all(type(v) is int and v >= 0 for v in value):
-        fields.problem("param_groups", "`param_groups` must be a list of indices of the optimizer's groups")
-        return ()
-    return tuple(value)

@@ -16,18 +16,21 @@ if TYPE_CHECKING:
 __all__ = ["at_work", "prunable", "select"]
 
 
-def select(model: nn.Module, params: Sequence[str], tag: str, *, only_prunable: bool = False) -> list[str]:
+def select(
+    model: nn.Module, params: Sequence[str], tag: str, *, only_prunable: bool = False, strict: bool = True
+) -> list[str]:
     """The names that `params` means, in the model's order; raises RecipeError for an entry that means none.
 
     `__ALL__` is every parameter, `__ALL_PRUNABLE__` see `prunable`; `re:<pattern>` matches from the start of the name,
-    as `re.match` does; anything else is a full name. With `only_prunable` others are passed over.
+    as `re.match` does; anything else is a full name. With `only_prunable` others are passed over. Without `strict` an
+    entry may mean none.
     """
     weights = prunable(model)
     names = weights if only_prunable else [name for name, _ in model.named_parameters()]
     chosen: set[str] = set()
     for text in params:
         found = [name for name in names if _meant(text, weights)(name)]
-        if not found:
+        if not found and strict:
             hint = did_you_mean(text, names) or f"the model has, for example, `{names[0]}`" if names else ""
             raise RecipeError(Problem(message=f"{tag}: `{text}` is no parameter of the model", hint=hint))
         chosen |= set(found)

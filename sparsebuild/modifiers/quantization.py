@@ -1,29 +1,44 @@
-"""Quantization in training: `QuantizationModifier`, in the form that names submodules."""
+"""Quantization in training: `QuantizationModifier`, in both forms."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from sparsebuild.errors import RecipeError
 from sparsebuild.modifiers.base import Attached, Moment, Phase, Promise, Run
 from sparsebuild.modifiers.fields import Fields
+from sparsebuild.modifiers.quantization_forms import (
+    LEGACY_FORM,
+    SCHEME_FORM,
+    legacy_schemes,
+    overrides,
+    scheme,
+    weight_levels,
+)
 from sparsebuild.modifiers.span import begin, has_started, warn_if_never
+from sparsebuild.numerics.quantization_scheme import Scheme, of_linear
 from sparsebuild.numerics.sparsity_schedule import reached
 from sparsebuild.recipe import Entry
 from sparsebuild.registry import did_you_mean
 
-__all__ = ["Quantization"]
+if TYPE_CHECKING:
+    from torch import nn
 
-_SCHEME_FORM = ("scheme", "scheme_overrides", "ignore", "strict")
+__all__ = ["Quantization"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quantization:
-    """Fake-quantizes weights and inputs of Linears, embeddings and attention from `start_epoch` to the end.
+    """Fake-quantizes from `start_epoch` to the end: by submodules, or, with `scheme` and its like, every layer.
 
-    Outputs of layers are not quantized, and nor are those of embeddings: the next layer quantizes its input.
+    Differences from SparseML on purpose. Weights of a Linear have a scale for each channel unless a scheme says
+    `strategy: tensor`, and 7 of their 8 bits unless `weight_levels` is 127; their largest value is never cut off.
+    Outputs are quantized where a recipe says so, not where it is silent. Attention is, unless `quantize_attention` is
+    false. Ranges learn from training batches alone, and all of them are fixed at
+    `disable_quantization_observer_epoch`, the classifier's too. Names in a scheme stand for whole parts:
+    `layer.1` is not `layer.11`. An entry with the settings of neither form names all submodules.
     """
 
     tag: ClassVar[str] = "QuantizationModifier"
@@ -32,50 +47,90 @@ class Quantization:
     start_epoch: float = -1.0
     end_epoch: float = field(default=-1.0, init=False)
     disable_quantization_observer_epoch: float | None = None  # from then on ranges are fixed; None: never
+    quantize_attention: bool = True  # ours: the operands of both products of attention
+    linear: Scheme  # of Linears; in the form with a scheme, of every layer, as it is written
+    # the form that names submodules
     submodules: tuple[str, ...] | None = None  # exact names; None: the whole model
     exclude_module_types: tuple[str, ...] = ()  # class names
-    quantize_embeddings: bool = True  # of the whole model, wherever they lie
-    quantize_attention: bool = True  # ours: the operands of both products of attention
-    quantize_linear_activations: bool = True  # outputs: not done, see above
-    weight_levels: int = 63  # ours: largest integer of a weight; 63 is safe on every CPU, 127 is 8 bits
+    custom_quantizable_module_types: tuple[str, ...] = ()  # class names, of which the inputs are quantized as well
+    embedding: Scheme | None = None  # of all embeddings, wherever they lie; None: they are not quantized
+    attention: Scheme | None = None
+    # the form with a scheme
+    has_scheme: bool = False
+    weight_levels: int = 63  # ours: what 8 bits of a Linear's weight are, 63 levels for every CPU or all 127
+    overrides: tuple[tuple[str, Scheme], ...] = ()
+    ignore: tuple[str, ...] = ()
+    strict: bool = True
+    is_silent_on_outputs: bool = False  # the recipe leaves `quantize_linear_activations` out
 
     @classmethod
     def read(cls, entry: Entry) -> Self:
         fields = Fields(entry)
-        for name in _SCHEME_FORM:
-            if fields.has(name):
-                fields.problem(
-                    name,
-                    f"`{name}` belongs to the form of {cls.tag} that has a scheme, which is not supported",
-                    "write `submodules` and `exclude_module_types`",
-                )
-        fields.ignored(*(n for n in _SCHEME_FORM if fields.has(n)))
         start = fields.epoch("start_epoch", -1.0)
+        has_scheme = any(fields.has(name) for name in SCHEME_FORM)
+        form = cls._scheme_form(fields, start) if has_scheme else cls._legacy_form(fields, start)
+        _later(fields, "freeze_bn_stats_epoch", start)  # there is no batch normalisation to freeze
+        fields.only("end_epoch", (-1,), "quantization lasts to the end of training")
+        fuse = (None, "no_fuse", "conv_bn_relus")
+        fields.only("model_fuse_fn_name", fuse, "there is nothing to fuse in these models")
+        fields.ignored("model_fuse_fn_kwargs", "num_calibration_steps", "update_frequency")  # training calibrates
+        fields.finish()
+        return form
+
+    @classmethod
+    def _legacy_form(cls, fields: Fields, start: float) -> Self:
+        linear, embedding, attention = legacy_schemes(fields)
         submodules = fields.texts("submodules", None)
-        spec = cls(
+        is_silent = not fields.has("quantize_linear_activations")
+        fields.ignored("quantize_conv_activations", "exclude_batchnorm")  # there are none
+        return cls(
             start_epoch=start,
             disable_quantization_observer_epoch=_later(fields, "disable_quantization_observer_epoch", start),
+            quantize_attention=fields.flag("quantize_attention", True),
+            linear=linear,
             submodules=submodules and tuple(s.removeprefix("module.") for s in submodules),
             exclude_module_types=fields.texts("exclude_module_types", None) or (),
-            quantize_embeddings=fields.flag("quantize_embeddings", True),
-            quantize_attention=fields.flag("quantize_attention", True),
-            quantize_linear_activations=fields.flag("quantize_linear_activations", True),
-            weight_levels=fields.choice("weight_levels", (63, 127), 63),
+            custom_quantizable_module_types=fields.texts("custom_quantizable_module_types", None) or (),
+            embedding=embedding if fields.flag("quantize_embeddings", True) else None,
+            attention=attention,
+            is_silent_on_outputs=is_silent and not fields.entry.fields.get("tensorrt"),
         )
-        _later(fields, "freeze_bn_stats_epoch", start)  # there is no batch normalisation to freeze
-        _refuse_what_changes_numbers(fields)
-        fields.finish()
-        return spec
+
+    @classmethod
+    def _scheme_form(cls, fields: Fields, start: float) -> Self:
+        mixed = [name for name in LEGACY_FORM if fields.has(name)]
+        fields.ignored(*mixed)
+        for name in mixed:
+            message = f"`{name}` belongs to the form of {cls.tag} that names submodules, not to that with a scheme"
+            fields.problem(name, message, f"leave it out, or {' and '.join(n for n in SCHEME_FORM if fields.has(n))}")
+        return cls(
+            start_epoch=start,
+            disable_quantization_observer_epoch=_later(fields, "disable_quantization_observer_epoch", start),
+            quantize_attention=fields.flag("quantize_attention", True),
+            linear=scheme(fields),
+            weight_levels=weight_levels(fields),
+            has_scheme=True,
+            overrides=overrides(fields),
+            ignore=fields.texts("ignore", None) or (),
+            strict=fields.flag("strict", True),
+        )
+
+    @property
+    def weight_bits(self) -> int:
+        """The most bits that a Linear's weights may get, 0 for none: what an export has to express."""
+        if not self.has_scheme:
+            return self.linear.weights.bits if self.linear.weights else 0
+        written = (self.linear, *(s for name, s in self.overrides if name != "Embedding"))
+        return max(s.weights.bits if s.weights else 0 for s in (of_linear(s, self.weight_levels) for s in written))
 
     def phases(self, epochs: float) -> Sequence[Phase]:
-        bits = 7 if self.weight_levels == 63 else 8
         fixed = self.disable_quantization_observer_epoch
         turn = epochs if fixed is None else min(fixed, epochs)
         learned = Phase(
             modifier=self.tag,
             start=begin(self),
             end=turn,
-            value=f"int8 in training, {bits} bits of the weights; ranges are learned",
+            value=f"int8 in training, {self.weight_bits} bits of the weights; ranges are learned",
         )
         if turn >= epochs:
             return (learned,)
@@ -84,15 +139,40 @@ class Quantization:
     def attach(self, run: Run) -> Attached:
         warn_if_never(self.tag, self, run)
         self._check_submodules([name for name, _ in run.model.named_modules() if name])
-        if self.quantize_linear_activations:
+        self.plan(run.model)  # a wrong name is told before the epochs that come before quantization
+        if self.is_silent_on_outputs:
             run.log(
                 f"{self.tag}: the inputs of Linears are quantized, their outputs are not; "
-                "`quantize_linear_activations: 0` says so"
+                "`quantize_linear_activations: 0` says so, and 1 quantizes them"
             )
         return _Quantizing(self, run)
 
+    def plan(self, model: nn.Module) -> Mapping[str, Scheme]:
+        """The scheme of every module of `model` that is to be quantized, by name."""
+        from sparsebuild.training.quantization_plan import scheme_plan, submodule_plan
+
+        if self.has_scheme:
+            return scheme_plan(
+                model,
+                scheme=self.linear,
+                overrides=dict(self.overrides),
+                weight_levels=self.weight_levels,
+                ignore=self.ignore,
+                is_strict=self.strict,
+                attention=self.quantize_attention,
+                tag=self.tag,
+            )
+        return submodule_plan(
+            model,
+            submodules=self.submodules,
+            exclude_module_types=self.exclude_module_types,
+            linear=self.linear,
+            embedding=self.embedding,
+            attention=self.attention if self.quantize_attention else None,
+            custom=dict.fromkeys(self.custom_quantizable_module_types, Scheme(inputs=self.linear.inputs)),
+        )
+
     def _check_submodules(self, known: Sequence[str]) -> None:
-        """Refuse a wrong name before the epochs that come before quantization."""
         for name in self.submodules or ():
             if name not in known:
                 hint = did_you_mean(name, known) or f"the top ones are: {', '.join(n for n in known if '.' not in n)}"
@@ -111,14 +191,7 @@ class _Quantizing(Attached):
 
         spec = self.spec
         if not self.is_on and has_started(spec, moment):
-            quantized = quantization.quantize(
-                self.run.model,
-                submodules=spec.submodules,
-                exclude_module_types=spec.exclude_module_types,
-                embeddings=spec.quantize_embeddings,
-                attention=spec.quantize_attention,
-                weight_levels=spec.weight_levels,
-            )
+            quantized = quantization.apply_plan(self.run.model, spec.plan(self.run.model))
             self.is_on, self.modules = True, tuple(quantized)
             self.run.log(f"{spec.tag}: {len(quantized)} modules are quantized from epoch {moment.epoch:g} on")
         fixed = spec.disable_quantization_observer_epoch
@@ -146,26 +219,3 @@ def _later(fields: Fields, name: str, start: float) -> float | None:
     if epoch < start:
         fields.problem(name, f"`{name}` ({epoch:g}) must not be before `start_epoch` ({start:g})")
     return epoch
-
-
-def _refuse_what_changes_numbers(fields: Fields) -> None:
-    """SparseML's other settings: what would give other numbers than ours is refused, the rest means nothing here."""
-    fields.only("end_epoch", (-1,), "quantization lasts to the end of training")
-    fields.only("activation_bits", (8, None), "activations have 8 bits")
-    fields.only("weight_bits", (8, None), "weights are int8", "see `weight_levels`")
-    fields.only(
-        "reduce_range", (False, 0, None), "activations have 8 bits", "see `weight_levels` for CPUs without VNNI"
-    )
-    fields.only("tensorrt", (False, 0, None), "activations are asymmetric")
-    fields.only("model_fuse_fn_name", (None, "no_fuse", "conv_bn_relus"), "there is nothing to fuse in these models")
-    for name in ("activation_qconfig_kwargs", "weight_qconfig_kwargs"):
-        fields.only(name, (None, {}), "the quantizers are our own")
-    fields.only("custom_quantizable_module_types", (None, (), []), "Linears, embeddings and attention are quantized")
-    fields.ignored(
-        "model_fuse_fn_kwargs",
-        "quantize_conv_activations",
-        "quantize_embedding_activations",
-        "exclude_batchnorm",
-        "num_calibration_steps",  # calibration happens in training
-        "update_frequency",
-    )

@@ -23,12 +23,20 @@ MODIFIERS: Mapping[str, str] = {
     "GMPruningModifier": "sparsebuild.modifiers.gm_pruning:GMPruning",
     "GlobalFisherPruningModifier": "sparsebuild.modifiers.global_fisher_pruning:GlobalFisherPruning",
     "GlobalMagnitudePruningModifier": "sparsebuild.modifiers.global_magnitude_pruning:GlobalMagnitudePruning",
+    "GradualParamModifier": "sparsebuild.modifiers.gradual_param:GradualParam",
     "LayerPruningModifier": "sparsebuild.modifiers.layer_pruning:LayerPruning",
     "LearningRateFunctionModifier": "sparsebuild.modifiers.learning_rate_function:LearningRateFunction",
+    "LearningRateModifier": "sparsebuild.modifiers.learning_rate:LearningRate",
     "MagnitudePruningModifier": "sparsebuild.modifiers.magnitude_pruning:MagnitudePruning",
     "MovementPruningModifier": "sparsebuild.modifiers.movement_pruning:MovementPruning",
     "OBSPruningModifier": "sparsebuild.modifiers.obs_pruning:OBSPruning",
+    "PerLayerDistillationModifier": "sparsebuild.modifiers.per_layer_distillation:PerLayerDistillation",
     "QuantizationModifier": "sparsebuild.modifiers.quantization:Quantization",
+    "SetLearningRateModifier": "sparsebuild.modifiers.set_learning_rate:SetLearningRate",
+    "SetParamModifier": "sparsebuild.modifiers.set_param:SetParam",
+    "SetWeightDecayModifier": "sparsebuild.modifiers.set_weight_decay:SetWeightDecay",
+    "SparsificationLoggingModifier": "sparsebuild.modifiers.sparsification_logging:SparsificationLogging",
+    "TrainableParamsModifier": "sparsebuild.modifiers.trainable_params:TrainableParams",
 }
 
 _FISHER = "GlobalFisherPruningModifier prunes by importance"
@@ -37,29 +45,20 @@ _REGROWS = "ACDCPruningModifier lets weights come back; GMPruningModifier is the
 _LAYERS = "LayerPruningModifier removes whole layers; blocks of weights go with `mask_type` of a GMPruningModifier"
 _RANGES = "take it out: with a QuantizationModifier the model learns to live with its ranges"
 _ONE_SHOT = "models are pruned while they are trained: OBSPruningModifier is the nearest"
-_RATE = "write a LearningRateFunctionModifier, or `train.learning_rate` in sparse.toml"
 UNSUPPORTED: Mapping[str, str] = {  # SparseML's other modifiers, and what to do instead
-    "ASRegModifier": "",
+    "ASRegModifier": "take it out: `train.weight_decay` in sparse.toml keeps weights small",
     "GPTQModifier": "write a QuantizationModifier: weights are rounded while they are trained",
-    "GradualParamModifier": "",
     "LayerThinningModifier": _LAYERS,
-    "LearningRateModifier": _RATE,
     "LegacyQuantizationModifier": "write a QuantizationModifier with `submodules`",
     "LogarithmicEqualizationModifier": _RANGES,
     "MFACPruningModifier": _SECOND_ORDER,
     "OutputDistillationModifier": "write a DistillationModifier",
-    "PerLayerDistillationModifier": "DistillationModifier has `hidden_states`",
     "PowerpropagationModifier": _FISHER,
     "RigLPruningModifier": _REGROWS,
-    "SetLearningRateModifier": _RATE,
-    "SetParamModifier": "",
-    "SetWeightDecayModifier": "write `train.weight_decay` in sparse.toml, and take it out of the recipe",
     "SmoothQuantModifier": _RANGES,
     "SparseGPTModifier": _ONE_SHOT,
-    "SparsificationLoggingModifier": "take it out: progress is always told",
     "StructuredPruningModifier": _LAYERS,
     "TopKASTPruningModifier": _REGROWS,
-    "TrainableParamsModifier": "",
     "WandaPruningModifier": _ONE_SHOT,
 }
 

@@ -7,9 +7,21 @@ from collections.abc import Sequence
 
 from sparsebuild.modifiers.base import Modifier, Phase
 from sparsebuild.modifiers.distillation import Distillation
+from sparsebuild.modifiers.learning_rate import LearningRate
 from sparsebuild.modifiers.learning_rate_function import LearningRateFunction
+from sparsebuild.modifiers.per_layer_distillation import PerLayerDistillation
+from sparsebuild.modifiers.quantization import Quantization
+from sparsebuild.modifiers.set_learning_rate import SetLearningRate
 
-__all__ = ["epochs", "needs_hidden_states", "needs_teacher", "schedule_table", "sets_learning_rate"]
+__all__ = [
+    "epochs",
+    "needs_hidden_states",
+    "needs_live_teacher",
+    "needs_teacher",
+    "schedule_table",
+    "sets_learning_rate",
+    "weight_bits",
+]
 
 
 def epochs(specs: Sequence[Modifier]) -> int | None:
@@ -26,7 +38,15 @@ def schedule_table(specs: Sequence[Modifier], epochs: float) -> list[Phase]:
 
 def needs_teacher(specs: Sequence[Modifier]) -> bool:
     """Whether a teacher is asked anything."""
-    return any(isinstance(spec, Distillation) for spec in specs)
+    return any(isinstance(spec, Distillation | PerLayerDistillation) for spec in specs)
+
+
+def needs_live_teacher(specs: Sequence[Modifier]) -> bool:
+    """Whether the teacher is asked at every step, since what is asked cannot be kept."""
+    return any(
+        isinstance(spec, PerLayerDistillation) or (isinstance(spec, Distillation) and not spec.distill_mask)
+        for spec in specs
+    )
 
 
 def needs_hidden_states(specs: Sequence[Modifier]) -> bool:
@@ -36,4 +56,9 @@ def needs_hidden_states(specs: Sequence[Modifier]) -> bool:
 
 def sets_learning_rate(specs: Sequence[Modifier]) -> bool:
     """Whether the recipe has a schedule of its own: the one of `[train]` then gives way to a constant rate."""
-    return any(isinstance(spec, LearningRateFunction) for spec in specs)
+    return any(isinstance(spec, LearningRate | LearningRateFunction | SetLearningRate) for spec in specs)
+
+
+def weight_bits(specs: Sequence[Modifier]) -> int:
+    """The most bits that any Linear's weights are trained for, 0 where nothing is quantized."""
+    return max((spec.weight_bits for spec in specs if isinstance(spec, Quantization)), default=0)

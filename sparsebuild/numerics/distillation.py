@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor
 from torch.nn.functional import kl_div, log_softmax, mse_loss, softmax
 
-__all__ = ["distillation_loss", "hidden_state_loss"]
+__all__ = ["distillation_loss", "feature_loss", "hidden_state_loss", "matched_layers"]
 
 
 def distillation_loss(
@@ -32,3 +32,25 @@ def hidden_state_loss(
     """Σ over layers of mean((s - t)²): TinyBERT's hidden-state term (Jiao 2020, equation 8) without a projection."""
     layers = [mse_loss(s.float(), t.float()) for s, t in zip(student, teacher, strict=True)]
     return sum(layers[1:], start=layers[0])
+
+
+def matched_layers(student: int, teacher: int) -> tuple[int, ...]:
+    """For each of the student's layers, from 0, the teacher's that it learns from: ⌈(i + 1) · teacher / student⌉ - 1.
+
+    Evenly spread, and the last from the last: TinyBERT's uniform mapping (Jiao 2020, section 4.2), which is the
+    identity for equal depths.
+    """
+    return tuple(-(-(i + 1) * teacher // student) - 1 for i in range(student))
+
+
+def feature_loss(
+    student: Tensor,  # (…, width) what a layer gave, projected to the teacher's width
+    teacher: Tensor,  # the same shape, no gradient
+    *,
+    is_normalized: bool,  # relative to the size of what the teacher gave
+    epsilon: float,
+) -> Tensor:  # () ≥ 0
+    """mean((s - t)²), divided by mean(t²) + ε where it is normalized: SparseML's per-layer term."""
+    goal = teacher.float()
+    difference = mse_loss(student.float(), goal)
+    return difference / (goal.square().mean() + epsilon) if is_normalized else difference

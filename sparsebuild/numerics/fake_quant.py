@@ -14,11 +14,15 @@ from torch import Tensor
 __all__ = [
     "ACTIVATION_LEVELS",
     "activation_parameters",
+    "asymmetric_weight_parameters",
     "fake_quantize_activation",
     "fake_quantize_weight",
     "moving_average",
     "quantize_weight",
+    "quantize_weight_asymmetric",
+    "symmetric_activation_parameters",
     "weight_scale",
+    "widened",
 ]
 
 ACTIVATION_LEVELS = 255  # uint8: 0 … 255
@@ -31,10 +35,16 @@ def weight_scale(
     levels: int,  # largest integer, 63 for 7 bits or 127 for 8
     per_channel: bool,  # one scale per row, or one for all
 ) -> Tensor:  # (out, 1) or ()
-    """The symmetric scale max|w| / levels: nothing clips, and 0 stays exactly 0."""
-    magnitude = weight.detach().abs()
-    largest = magnitude.amax(1, keepdim=True) if per_channel else magnitude.amax()
-    return (largest / levels).clamp_(min=_SMALLEST_WEIGHT_SCALE)
+    """The symmetric scale max|w| / levels: nothing clips, and 0 stays exactly 0.
+
+    SparseML's is max|w| / (levels + 1/2), under which the largest weight may clip.
+    """
+    w = weight.detach()
+    if per_channel:
+        low, high = w.amin(1, keepdim=True), w.amax(1, keepdim=True)
+    else:
+        low, high = torch.aminmax(w)  # a fifteenth of the cost of abs().amax(), which writes a second table
+    return (torch.maximum(-low, high) / levels).clamp_(min=_SMALLEST_WEIGHT_SCALE)
 
 
 def quantize_weight(weight: Tensor, scale: Tensor, levels: int) -> Tensor:
@@ -42,29 +52,72 @@ def quantize_weight(weight: Tensor, scale: Tensor, levels: int) -> Tensor:
     return torch.div(weight.detach(), scale).round_().clamp_(-levels, levels).to(torch.int8)
 
 
-def fake_quantize_weight(weight: Tensor, scale: Tensor) -> Tensor:
-    """`weight` on its grid. The gradient passes unchanged, since with `weight_scale` nothing clips."""
-    quantized: Tensor = _RoundWeight.apply(weight, scale)  # type: ignore[no-untyped-call]
+def asymmetric_weight_parameters(
+    weight: Tensor,  # (out, in) of a Linear, or (rows, width) of an Embedding
+    bits: int,  # 4 … 8
+    per_channel: bool,
+) -> tuple[Tensor, Tensor]:  # scale > 0 and zero point in -2^(bits-1) … 2^(bits-1) - 1, as float; (out, 1) or ()
+    """scale = (max - min) / (2^bits - 1), zero point = lowest - round(min / scale); the range always holds 0.
+
+    0 becomes the zero point and is exactly 0 again, so masks hold. torch's affine observers agree.
+    """
+    w = weight.detach()
+    low, high = torch.aminmax(w, dim=1, keepdim=True) if per_channel else torch.aminmax(w)
+    low, high = low.clamp(max=0), high.clamp(min=0)
+    scale = ((high - low) / (2**bits - 1)).clamp_(min=_SMALLEST_WEIGHT_SCALE)
+    lowest = -(2 ** (bits - 1))
+    return scale, (lowest - (low / scale).round_()).clamp_(lowest, -lowest - 1)
+
+
+def quantize_weight_asymmetric(weight: Tensor, scale: Tensor, zero_point: Tensor, bits: int) -> Tensor:
+    """The int8 weights of an asymmetric grid, in -2^(bits-1) … 2^(bits-1) - 1."""
+    lowest = -(2 ** (bits - 1))
+    integers = torch.div(weight.detach(), scale).round_().add_(zero_point).clamp_(lowest, -lowest - 1)
+    return integers.to(torch.int8)
+
+
+def fake_quantize_weight(
+    weight: Tensor,
+    scale: Tensor,
+    zero_point: Tensor | None = None,  # of an asymmetric grid
+    bits: int = 8,  # of an asymmetric grid
+) -> Tensor:
+    """`weight` on its grid. The gradient passes unchanged, since the range is the weight's own: nothing is cut off."""
+    quantized: Tensor = _RoundWeight.apply(weight, scale, zero_point, bits)  # type: ignore[no-untyped-call]
     return quantized
 
 
 def activation_parameters(
     lowest: Tensor,  # () smallest value seen
     highest: Tensor,  # () largest value seen
-) -> tuple[Tensor, Tensor]:  # scale () > 0, zero point () in 0 … 255, as float
-    """Asymmetric uint8: scale = (max - min) / 255, zero point = round(-min / scale); the range always holds 0."""
+    steps: int = ACTIVATION_LEVELS,  # 2^bits - 1
+) -> tuple[Tensor, Tensor]:  # scale () > 0, zero point () in 0 … steps, as float
+    """Asymmetric: scale = (max - min) / steps, zero point = round(-min / scale); the range always holds 0."""
     low, high = lowest.clamp(max=0), highest.clamp(min=0)
-    scale = ((high - low) / ACTIVATION_LEVELS).clamp(min=_SMALLEST_ACTIVATION_SCALE)
-    return scale, (-low / scale).round().clamp(0, ACTIVATION_LEVELS)
+    scale = ((high - low) / steps).clamp(min=_SMALLEST_ACTIVATION_SCALE)
+    return scale, (-low / scale).round().clamp(0, steps)
 
 
-def fake_quantize_activation(x: Tensor, scale: Tensor, zero_point: Tensor) -> Tensor:
-    """`x` on the uint8 grid, equal to ONNX's DequantizeLinear(QuantizeLinear(x)) to the bit.
+def symmetric_activation_parameters(
+    lowest: Tensor,  # () smallest value seen
+    highest: Tensor,  # () largest value seen
+    steps: int = ACTIVATION_LEVELS,  # 2^bits - 1
+) -> tuple[Tensor, Tensor]:  # scale () > 0, zero point () = (steps + 1) / 2, as float
+    """scale = max|x| / (steps / 2), zero point in the middle (128 of 8 bits), as in SparseML.
+
+    The same grid as signed integers around 0; the largest value clips by half a step.
+    """
+    scale = (torch.maximum(lowest.abs(), highest.abs()) / (steps / 2)).clamp(min=_SMALLEST_ACTIVATION_SCALE)
+    return scale, torch.full_like(scale, (steps + 1) / 2)
+
+
+def fake_quantize_activation(x: Tensor, scale: Tensor, zero_point: Tensor, steps: int = ACTIVATION_LEVELS) -> Tensor:
+    """`x` on the grid 0 … steps, equal to ONNX's DequantizeLinear(QuantizeLinear(x)) to the bit where steps is 255.
 
     The gradient passes where `x` is inside the range, and is 0 where it is clipped (straight-through estimator,
     Bengio 2013; clipping as in Jacob 2018).
     """
-    quantized: Tensor = _RoundActivation.apply(x, scale, zero_point)  # type: ignore[no-untyped-call]
+    quantized: Tensor = _RoundActivation.apply(x, scale, zero_point, steps)  # type: ignore[no-untyped-call]
     return quantized
 
 
@@ -73,25 +126,46 @@ def moving_average(running: Tensor, seen: Tensor, count: Tensor, momentum: float
     running.copy_(torch.where(count == 0, seen, torch.lerp(running, seen, momentum)))
 
 
+def widened(lowest: Tensor, highest: Tensor, low: Tensor, high: Tensor, count: Tensor) -> None:
+    """Let a range take in `low` and `high`, in place; the first batch (`count` 0) is taken as it is."""
+    lowest.copy_(torch.where(count == 0, low, torch.minimum(lowest, low)))
+    highest.copy_(torch.where(count == 0, high, torch.maximum(highest, high)))
+
+
 class _RoundWeight(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, weight: Tensor, scale: Tensor) -> Tensor:
-        return torch.div(weight, scale).round_().mul_(scale)
+    def forward(ctx: Any, weight: Tensor, scale: Tensor, zero_point: Tensor | None, bits: int) -> Tensor:
+        level = torch.div(weight, scale).round_()
+        if zero_point is not None:
+            lowest = -(2 ** (bits - 1))
+            level.add_(zero_point).clamp_(lowest, -lowest - 1).sub_(zero_point)
+        return level.mul_(scale)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:
-        return gradients[0], None
+        return gradients[0], None, None, None
 
 
 class _RoundActivation(torch.autograd.Function):
+    """The levels are counted from the zero point, which saves adding it and taking it away again."""
+
     @staticmethod
-    def forward(ctx: Any, x: Tensor, scale: Tensor, zero_point: Tensor) -> Tensor:
-        level = torch.div(x, scale).round_().add_(zero_point)
-        clipped = level.clamp(0, ACTIVATION_LEVELS)
+    def forward(ctx: Any, x: Tensor, scale: Tensor, zero_point: Tensor, steps: int) -> Tensor:
+        level = torch.empty(x.shape, dtype=torch.result_type(x, scale), device=x.device)
+        torch.div(x, scale, out=level).round_()  # laid out anew: products of heads need no copies after this
+        ctx.on_cpu = x.is_cpu
+        if x.is_cpu:  # a number is at hand there without waiting, and kernels are several times faster with numbers
+            lowest = -float(zero_point)
+            ctx.ends = (lowest - 0.5, lowest + steps + 0.5)
+            ctx.save_for_backward(level)
+            return level.clamp(lowest, lowest + steps).mul_(scale)
+        clipped = level.clamp(-zero_point, steps - zero_point)
         ctx.save_for_backward(clipped == level)
-        return clipped.sub_(zero_point).mul_(scale)
+        return clipped.mul_(scale)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:
-        (inside,) = ctx.saved_tensors
-        return gradients[0] * inside, None, None
+        (saved,) = ctx.saved_tensors
+        if ctx.on_cpu:
+            return torch.ops.aten.hardtanh_backward(gradients[0], saved, *ctx.ends), None, None, None
+        return gradients[0] * saved, None, None, None

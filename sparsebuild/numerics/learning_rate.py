@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
-__all__ = ["cosine", "cyclic_linear", "linear", "warm_up"]
+__all__ = ["cosine", "cyclic_linear", "linear", "staircase", "steps_down", "warm_restarts", "warm_up"]
 
 
 def linear(x: float, first: float, last: float) -> float:
@@ -44,6 +45,25 @@ def cyclic_linear(
     if steps <= 1:
         return first
     return first - min(inside / (steps - 1), 1.0) * (first - last)
+
+
+def staircase(passed: int, every: int, first: float, gamma: float) -> float:
+    """first · gamma^⌊passed / every⌋, both in steps: torch's StepLR, and ExponentialLR where `every` is one epoch."""
+    return float(first * gamma ** (passed // every))
+
+
+def steps_down(passed: int, marks: Sequence[int], first: float, gamma: float) -> float:
+    """first · gamma^(how many of `marks` have passed), in steps: torch's MultiStepLR."""
+    return float(first * gamma ** sum(passed >= mark for mark in marks))
+
+
+def warm_restarts(passed: float, cycle: float, first: float, last: float) -> float:
+    """Half a cosine wave from `first` to `last`, again every `cycle`: Loshchilov 2017, equation 5, without growth.
+
+    `passed` and `cycle` are in the same unit, here epochs; torch's CosineAnnealingWarmRestarts with T_mult = 1.
+    """
+    inside = _steady(passed - math.floor(_steady(passed / cycle)) * cycle)
+    return cosine(max(inside, 0.0) / cycle, first, last)
 
 
 def warm_up(step: int, steps: int) -> float:

@@ -19,6 +19,7 @@ def begin(job: Job, report: Report, recorded_threads: int | None = None) -> tupl
     job repeats a build, since sums depend on it. What it became is noted in the record, with the kind of CPU.
     """
     from sparsebuild.training.determinism import configure, cpu_kind, gpu_kind
+    from sparsebuild.training.memory import keep_freed_memory
     from sparsebuild.training.settings import Settings
 
     settings = Settings.read(job.params)
@@ -26,6 +27,7 @@ def begin(job: Job, report: Report, recorded_threads: int | None = None) -> tupl
         recorded_threads = recorded_threads or job.notes.get("threads")
     threads = settings.thread_count(recorded_threads)
     configure(threads, settings.float32_matmul_precision)
+    keep_freed_memory()
     report.note("threads", threads)
     report.note("cpu", cpu_kind())
     if gpu := gpu_kind():

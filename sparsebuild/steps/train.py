@@ -1,9 +1,9 @@
 """Train a model by its recipe: the target `train`, and `teacher` without one.
 
 Inputs: `model` (a folder to start from), `labels`, `tokenizer`, `train`, `validation`, and where they are used
-`unlabelled` and `teach`. Outputs: `model/`, which plain `from_pretrained` opens, and `metrics.jsonl`: a line every
-`logging_steps` and every epoch, of which the last tells of the model. How fast it went is in the log alone, since
-outputs are the same bytes each time.
+`unlabelled`, `teach`, and `teacher`, a model that is asked at every step. Outputs: `model/`, which plain
+`from_pretrained` opens, and `metrics.jsonl`: a line every `logging_steps` and every epoch, of which the last tells of
+the model. How fast it went is in the log alone, since outputs are the same bytes each time.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from sparsebuild.steps.together import rank_here, run_together
 if TYPE_CHECKING:
     from sparsebuild.modifiers.base import Modifier
     from sparsebuild.training.batches import Corpus
+    from sparsebuild.training.live_teacher import LiveTeacher
     from sparsebuild.training.loop import Training
     from sparsebuild.training.settings import Settings
 
@@ -77,6 +78,7 @@ def kinds_of_cpu(before: str | None, now: str) -> str:
 
 
 def _training(job: Job, report: Report) -> Training:
+    from sparsebuild.training.arrival import brought_along
     from sparsebuild.training.determinism import cpu_kind
     from sparsebuild.training.loop import Training
     from sparsebuild.training.models import open_pretrained
@@ -89,8 +91,11 @@ def _training(job: Job, report: Report) -> Training:
     specs = _specs(job.params)
     epochs = modifiers.epochs(specs) or math.ceil(settings.num_train_epochs)
     tell_clashes(job.params, specs, epochs, report)
+    model = open_pretrained(job.inputs["model"], labels, settings.dropout, settings.seed)
+    for sentence, level in brought_along(model, specs):
+        report.log(sentence, level=level)
     return Training(
-        model=open_pretrained(job.inputs["model"], labels, settings.dropout, settings.seed),
+        model=model,
         corpus=_corpus(job),
         specs=specs,
         settings=settings,
@@ -102,6 +107,7 @@ def _training(job: Job, report: Report) -> Training:
         facts={"threads": threads, "cpu": kinds},
         progress=report.progress,
         log=report.log,
+        teacher=_live_teacher(job, labels),
     )
 
 
@@ -118,6 +124,17 @@ def _corpus(job: Job) -> Corpus:
     splits = tuple(PreparedSplit.open(job.inputs[name]) for name in names)
     answers = tuple(TeacherAnswers.open(job.inputs["teach"] / name) for name in names if "teach" in job.inputs)
     return Corpus(splits=splits, answers=answers)
+
+
+def _live_teacher(job: Job, labels: Sequence[str]) -> LiveTeacher | None:
+    from sparsebuild.tasks.labels import map_labels
+    from sparsebuild.training.live_teacher import LiveTeacher
+    from sparsebuild.training.models import labels_of, open_model
+
+    if "teacher" not in job.inputs:
+        return None
+    model = open_model(job.inputs["teacher"])
+    return LiveTeacher(model, map_labels(labels, labels_of(model)))
 
 
 def _validation(job: Job, labels: Sequence[str], settings: Settings) -> Any:

@@ -16,7 +16,7 @@ from sparsebuild.numerics.fake_quant import (
     weight_scale,
 )
 from sparsebuild.numerics.masks import magnitude_mask
-from sparsebuild.training.quantization import EMBEDDING_LEVELS
+from sparsebuild.numerics.quantization_scheme import EMBEDDING_LEVELS
 from sparsebuild.training.structure import is_head
 
 __all__ = ["Range", "covering", "input_ranges", "layers", "pruned_alone", "quantized_alone", "shift"]

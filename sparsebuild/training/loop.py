@@ -26,6 +26,7 @@ from sparsebuild.training.batches import Corpus, batch_order, drawn, steps_per_e
 from sparsebuild.training.curve import Means
 from sparsebuild.training.determinism import seed_for_step
 from sparsebuild.training.gradients import labelled_gradients
+from sparsebuild.training.live_teacher import LiveTeacher
 from sparsebuild.training.optimizer import adamw, load_optimizer, named_state
 from sparsebuild.training.processes import Processes
 from sparsebuild.training.quantization import quantized_modules
@@ -57,6 +58,7 @@ class Training:
     facts: Mapping[str, Any]  # kept in each checkpoint
     progress: Callable[..., None]  # (done, total, unit, **fields)
     log: Callable[[str], None]
+    teacher: LiveTeacher | None = None  # where the recipe asks it at every step
 
     @property
     def sentences(self) -> int:
@@ -126,6 +128,7 @@ class _Loop:
                 self.settings.batch_size,
                 self.settings.seed,
             ),
+            teacher=training.teacher,
         )
         self.attached: list[Attached] = [spec.attach(run) for spec in training.specs]
         holds_masks = [type(a).masks is not Attached.masks for a in self.attached]

@@ -46,7 +46,12 @@ def open_float_model(folder: Path) -> Any:
     model, info = _load(folder, None, None)
     wrong = [*info["missing_keys"], *info["unexpected_keys"], *(str(k) for k in info["mismatched_keys"])]
     if wrong:
-        raise TargetFailed(f"the model in {folder.name}/ has missing or unexpected tensors: {', '.join(wrong[:5])}")
+        raise TargetFailed(
+            f"the model in {folder.name}/ has missing or unexpected tensors: {', '.join(wrong[:5])}",
+            hint="it has no classifier yet: fine-tune it first, as `target:teacher`"
+            if all(map(is_head, wrong))
+            else "",
+        )
     return model.eval()
 
 

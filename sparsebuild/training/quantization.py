@@ -1,59 +1,65 @@
 """Quantization in training: modules that fake-quantize, by swapping the class of the modules that are there.
 
 Parameters stay the same objects, so the optimizer's state survives, and a checkpoint has the float model's keys plus
-the observers' buffers. Inputs of Linears are quantized (uint8, per tensor), weights too (int8, per output channel, or
-per table for an Embedding), and the four operands of attention.
+the observers' buffers. Which module gets which grids is a plan, a value (training/quantization_plan.py); by default
+inputs of Linears are quantized (uint8, per tensor), weights too (int8, per output channel, or per table for an
+Embedding), and the four operands of attention.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sparsebuild.errors import UserError
 from sparsebuild.numerics.fake_quant import (
     activation_parameters,
+    asymmetric_weight_parameters,
     fake_quantize_activation,
     fake_quantize_weight,
     moving_average,
+    symmetric_activation_parameters,
     weight_scale,
+    widened,
 )
-from sparsebuild.registry import did_you_mean
+from sparsebuild.numerics.quantization_scheme import ATTENTION, EMBEDDING, Grid, Scheme, linear_scheme
 from sparsebuild.training.processes import widest
+from sparsebuild.training.quantization_plan import is_attention, submodule_plan
 
 __all__ = [
-    "EMBEDDING_LEVELS",
     "ActivationQuantizer",
     "QuantizedEmbedding",
+    "QuantizedLeaf",
     "QuantizedLinear",
+    "apply_plan",
     "freeze_observers",
     "is_quantized",
     "observers",
     "quantize",
     "quantized_attention",
     "quantized_modules",
+    "scheme_of",
 ]
 
-EMBEDDING_LEVELS = 127  # tables are gathered, never multiplied as integers: 8 bits are safe on every CPU
-ATTENTION = "sparsebuild_quantized"  # our name among transformers' attention functions
-_MOMENTUM = 0.01
+ATTENTION_NAME = "sparsebuild_quantized"  # our name among transformers' attention functions
 _OPERANDS = ("query_quantizer", "key_quantizer", "value_quantizer", "probability_quantizer")
+_LEAVES: dict[type[nn.Module], type[nn.Module]] = {}  # a layer's class → the class that rounds around it
 
 
 class ActivationQuantizer(nn.Module):
-    """Learns the range of what passes (moving average of min and max, in training mode only) and rounds to uint8."""
+    """Learns the range of what passes (in training mode only) and rounds to its grid."""
 
     lowest: Tensor  # () float32
     highest: Tensor  # () float32
     count: Tensor  # () int64, batches seen
 
-    def __init__(self, fixed: tuple[float, float] | None = None) -> None:
+    def __init__(self, grid: Grid, fixed: tuple[float, float] | None = None) -> None:
         super().__init__()
         low, high = fixed or (0.0, 0.0)
+        self.grid = grid
         self.fixed = fixed is not None
         self.frozen = False
         self.register_buffer("lowest", torch.tensor(low))
@@ -63,34 +69,72 @@ class ActivationQuantizer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if self.training and not self.frozen and not self.fixed:
             self._observe(x.detach())
-        scale, zero_point = activation_parameters(self.lowest, self.highest)
-        return fake_quantize_activation(x, scale, zero_point)
+        return fake_quantize_activation(x, *self.parameters_of_grid(), self.grid.steps)
+
+    def parameters_of_grid(self) -> tuple[Tensor, Tensor]:
+        """Scale and zero point of the range so far, both () float32."""
+        parameters = symmetric_activation_parameters if self.grid.symmetric else activation_parameters
+        return parameters(self.lowest, self.highest, self.grid.steps)
 
     def _observe(self, x: Tensor) -> None:
         low, high = widest(*torch.aminmax(x.float()))  # under bf16 the range would itself be rounded
-        moving_average(self.lowest, low, self.count, _MOMENTUM)
-        moving_average(self.highest, high, self.count, _MOMENTUM)
+        if self.grid.momentum is None:
+            widened(self.lowest, self.highest, low, high, self.count)
+        else:
+            moving_average(self.lowest, low, self.count, self.grid.momentum)
+            moving_average(self.highest, high, self.count, self.grid.momentum)
         self.count += 1
 
 
 class QuantizedLinear(nn.Linear):
-    """A Linear whose input and weight are fake-quantized; made by `quantize`, never by its constructor."""
+    """A Linear that fake-quantizes as its scheme says; made by `apply_plan`, never by its constructor."""
 
-    input_quantizer: ActivationQuantizer
-    weight_levels: int
+    scheme: Scheme
+    input_quantizer: ActivationQuantizer | None
+    output_quantizer: ActivationQuantizer | None
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - the name is nn.Linear's
-        scale = weight_scale(self.weight, self.weight_levels, per_channel=True)
-        return F.linear(self.input_quantizer(input), fake_quantize_weight(self.weight, scale), self.bias)
+        if self.input_quantizer is not None:
+            input = self.input_quantizer(input)  # noqa: A001
+        out = F.linear(input, _on_grid(self.weight, self.weight, self.scheme.weights), self.bias)
+        return out if self.output_quantizer is None else self.output_quantizer(out)
+
+    @property
+    def weight_levels(self) -> int:
+        """The largest integer of the weights; 0 where they are not quantized."""
+        return self.scheme.weights.largest if self.scheme.weights else 0
 
 
 class QuantizedEmbedding(nn.Embedding):
-    """An Embedding whose rows are fake-quantized with the table's scale."""
+    """An Embedding whose rows are fake-quantized with the scale of the table, or with one for each row."""
+
+    scheme: Scheme
+    output_quantizer: ActivationQuantizer | None
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - the name is nn.Embedding's
-        scale = weight_scale(self.weight, EMBEDDING_LEVELS, per_channel=False)
         # Gather first, then round: the same value, without a pass over the whole table.
-        return fake_quantize_weight(F.embedding(input, self.weight, self.padding_idx), scale)
+        rows = F.embedding(input, self.weight, self.padding_idx)
+        grid = self.scheme.weights
+        out = (
+            _on_grid(rows, rows.flatten(0, -2), grid)
+            if grid and grid.per_channel
+            else _on_grid(rows, self.weight, grid)
+        )
+        return out if self.output_quantizer is None else self.output_quantizer(out)
+
+
+class QuantizedLeaf(nn.Module):
+    """Any other layer, whose first argument and result are fake-quantized; mixed into the layer's own class."""
+
+    scheme: Scheme
+    input_quantizer: ActivationQuantizer | None
+    output_quantizer: ActivationQuantizer | None
+
+    def forward(self, *args: Any, **named: Any) -> Any:
+        if self.input_quantizer is not None and args and torch.is_tensor(args[0]) and args[0].is_floating_point():
+            args = (self.input_quantizer(args[0]), *args[1:])
+        out = super().forward(*args, **named)
+        return out if self.output_quantizer is None or not torch.is_tensor(out) else self.output_quantizer(out)
 
 
 def quantize(
@@ -107,30 +151,47 @@ def quantize(
     `submodules` are exact names; None means the whole model. Embeddings are taken wherever they lie. Raises UserError
     for a submodule that the model does not have.
     """
-    _check_submodules(model, submodules)
-    excluded = set(exclude_module_types)
+    plan = submodule_plan(
+        model,
+        submodules=submodules,
+        exclude_module_types=exclude_module_types,
+        linear=linear_scheme(weight_levels),
+        embedding=EMBEDDING if embeddings else None,
+        attention=ATTENTION if attention else None,
+    )
+    return apply_plan(model, plan)
+
+
+def apply_plan(model: nn.Module, plan: Mapping[str, Scheme]) -> list[str]:
+    """Give each module that `plan` names its scheme and return the names of all that is quantized now."""
+    modules = dict(model.named_modules())
     attends = False
-    for name, module in list(model.named_modules()):
-        if type(module).__name__ in excluded:
+    for name, scheme in plan.items():
+        module = modules[name]
+        if hasattr(module, "scheme"):
             continue
-        inside = submodules is None or any(name == s or name.startswith(s + ".") for s in submodules)
-        if inside and type(module) is nn.Linear:
-            _quantize_linear(module, weight_levels)
-        elif embeddings and type(module) is nn.Embedding:
-            module.__class__ = QuantizedEmbedding
-        elif inside and attention and _is_attention(module):
-            _quantize_attention(module)
+        if is_attention(module):
+            _quantize_attention(module, scheme)
             attends = True
+        else:
+            _quantize_layer(module, scheme)
     if attends:
         _use_quantized_attention(model)
     return [name for name, _ in quantized_modules(model)]
 
 
 def quantized_modules(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """Every quantized Linear, Embedding and attention, by name."""
+    """Every quantized layer and attention, by name."""
     for name, module in model.named_modules():
-        if isinstance(module, QuantizedLinear | QuantizedEmbedding) or hasattr(module, _OPERANDS[0]):
+        if isinstance(getattr(module, "scheme", None), Scheme):
             yield name, module
+
+
+def scheme_of(module: nn.Module) -> Scheme:
+    """The scheme of a quantized module."""
+    scheme = module.scheme
+    assert isinstance(scheme, Scheme)
+    return scheme
 
 
 def observers(model: nn.Module) -> Iterator[tuple[str, ActivationQuantizer]]:
@@ -171,39 +232,53 @@ def quantized_attention(
     return context.transpose(1, 2).contiguous(), probabilities
 
 
-def _check_submodules(model: nn.Module, submodules: Sequence[str] | None) -> None:
-    known = [name for name, _ in model.named_modules() if name]
-    for name in submodules or ():
-        if name not in known:
-            near = did_you_mean(name, known) or f"the top ones are: {', '.join(n for n in known if '.' not in n)}"
-            raise UserError(f"the recipe quantizes submodule `{name}`, which the model does not have", hint=near)
+def _on_grid(values: Tensor, whole: Tensor, grid: Grid | None) -> Tensor:
+    """`values` on the grid of the tensor `whole` that they are part of."""
+    if grid is None:
+        return values
+    if grid.symmetric:
+        scale, zero_point = weight_scale(whole, grid.largest, bool(grid.per_channel)), None
+    else:
+        scale, zero_point = asymmetric_weight_parameters(whole, grid.bits, bool(grid.per_channel))
+    if scale.ndim and values.ndim > whole.ndim:  # the rows of a table, as gathered
+        scale = scale.view(*values.shape[:-1], 1)
+        zero_point = None if zero_point is None else zero_point.view(scale.shape)
+    return fake_quantize_weight(values, scale, zero_point, grid.bits)
 
 
-def _is_attention(module: nn.Module) -> bool:
-    return type(module).__name__.endswith("SelfAttention") and hasattr(module, "scaling")
+def _quantize_layer(module: nn.Module, scheme: Scheme) -> None:
+    device = next((p.device for p in module.parameters()), torch.device("cpu"))
+    if type(module) is nn.Linear:
+        module.__class__ = QuantizedLinear
+    elif type(module) is nn.Embedding:
+        module.__class__ = QuantizedEmbedding
+    else:
+        module.__class__ = _leaf_class(type(module))
+    module.scheme = scheme  # type: ignore[assignment]  # a value, not a tensor
+    for part, grid in (("input_quantizer", scheme.inputs), ("output_quantizer", scheme.outputs)):
+        quantizer = ActivationQuantizer(grid).to(device).train(module.training) if grid else None
+        module.add_module(part, quantizer)
 
 
-def _quantize_linear(module: nn.Linear, weight_levels: int) -> None:
-    module.__class__ = QuantizedLinear
-    assert isinstance(module, QuantizedLinear)
-    module.weight_levels = weight_levels
-    module.input_quantizer = ActivationQuantizer().to(module.weight.device)
-    module.input_quantizer.train(module.training)
+def _leaf_class(kind: type[nn.Module]) -> type[nn.Module]:
+    if kind not in _LEAVES:
+        _LEAVES[kind] = type(f"Quantized{kind.__name__}", (QuantizedLeaf, kind), {})
+    return _LEAVES[kind]
 
 
-def _quantize_attention(module: nn.Module) -> None:
-    if hasattr(module, _OPERANDS[0]):
-        return
+def _quantize_attention(module: nn.Module, scheme: Scheme) -> None:
+    assert scheme.inputs is not None
     device = next(module.parameters()).device
+    module.scheme = scheme  # type: ignore[assignment]  # a value, not a tensor
     for name in _OPERANDS:
         fixed = (0.0, 1.0) if name == "probability_quantizer" else None  # probabilities need no observing
-        module.add_module(name, ActivationQuantizer(fixed).to(device).train(module.training))
+        module.add_module(name, ActivationQuantizer(scheme.inputs, fixed).to(device).train(module.training))
 
 
 def _use_quantized_attention(model: Any) -> None:
     from transformers import AttentionInterface
     from transformers.masking_utils import AttentionMaskInterface, eager_mask
 
-    AttentionInterface.register(ATTENTION, quantized_attention)
-    AttentionMaskInterface.register(ATTENTION, eager_mask)
-    model.set_attn_implementation(ATTENTION)
+    AttentionInterface.register(ATTENTION_NAME, quantized_attention)
+    AttentionMaskInterface.register(ATTENTION_NAME, eager_mask)
+    model.set_attn_implementation(ATTENTION_NAME)

@@ -9,21 +9,31 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
 
 from sparsebuild.errors import TargetFailed
+from sparsebuild.numerics.quantization_scheme import (
+    ATTENTION,
+    EMBEDDING,
+    Scheme,
+    linear_scheme,
+    scheme_from_json,
+    scheme_to_json,
+)
 from sparsebuild.training.quantization import (
     QuantizedEmbedding,
     QuantizedLinear,
+    apply_plan,
     freeze_observers,
     observers,
-    quantize,
     quantized_modules,
+    scheme_of,
 )
+from sparsebuild.training.quantization_plan import is_attention
 
 __all__ = ["FILE_NAME", "Masked", "Structure", "apply_structure", "is_head", "observed_structure", "prunable_sparsity"]
 
@@ -42,21 +52,35 @@ class Masked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Structure:
-    """Masks by parameter, and quantized modules with the observed ranges by observer name."""
+    """Masks by parameter, and quantized modules with the observed ranges by observer name.
+
+    `schemes` has the modules whose grids are not the usual ones of their kind.
+    """
 
     masked: Mapping[str, Masked]
     linears: tuple[str, ...] = ()
     embeddings: tuple[str, ...] = ()
     attentions: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()  # layers of other kinds: what goes into them is rounded, or what comes out
     weight_levels: int = 63  # largest integer of a Linear's weight
+    schemes: Mapping[str, Scheme] = field(default_factory=dict)
     ranges: Mapping[str, tuple[float, float]]  # observer name → (lowest, highest), exact float32 values
 
     @property
     def is_quantized(self) -> bool:
-        return bool(self.linears or self.embeddings or self.attentions)
+        return bool(self.plan)
+
+    @property
+    def plan(self) -> dict[str, Scheme]:
+        """The scheme of every quantized module."""
+        usual = dict.fromkeys(self.linears, linear_scheme(self.weight_levels))
+        usual |= dict.fromkeys(self.embeddings, EMBEDDING) | dict.fromkeys(self.attentions, ATTENTION)
+        return {**usual, **self.schemes}
 
     def write(self, folder: Path) -> None:
-        text = json.dumps({"format": _FORMAT, **asdict(self)}, indent=1, sort_keys=True)
+        data = asdict(self) | {"schemes": {name: scheme_to_json(scheme) for name, scheme in self.schemes.items()}}
+        data = {key: value for key, value in data.items() if value or key not in ("others", "schemes")}
+        text = json.dumps({"format": _FORMAT, **data}, indent=1, sort_keys=True)
         (folder / FILE_NAME).write_text(text + "\n")
 
     @classmethod
@@ -73,7 +97,9 @@ class Structure:
             linears=tuple(data["linears"]),
             embeddings=tuple(data["embeddings"]),
             attentions=tuple(data["attentions"]),
+            others=tuple(data.get("others", ())),
             weight_levels=data["weight_levels"],
+            schemes={name: scheme_from_json(scheme) for name, scheme in data.get("schemes", {}).items()},
             ranges={name: (low, high) for name, (low, high) in data["ranges"].items()},
         )
 
@@ -86,30 +112,31 @@ def observed_structure(
     modules = dict(quantized_modules(model))
     linears = {n: m for n, m in modules.items() if isinstance(m, QuantizedLinear)}
     embeddings = [n for n, m in modules.items() if isinstance(m, QuantizedEmbedding)]
-    return Structure(
+    attentions = [n for n, m in modules.items() if is_attention(m)]
+    found = Structure(
         masked={
             n: Masked(zeros=int((m == 0).sum()), size=m.numel(), mask_type=kinds.get(n, "unstructured"))
             for n, m in sorted(masks.items())
         },
         linears=tuple(linears),
         embeddings=tuple(embeddings),
-        attentions=tuple(n for n in modules if n not in linears and n not in embeddings),
-        weight_levels=next(iter(linears.values())).weight_levels if linears else 63,
+        attentions=tuple(attentions),
+        others=tuple(n for n in modules if n not in {*linears, *embeddings, *attentions}),
+        weight_levels=max((m.weight_levels for m in linears.values()), default=0) or 63,
         ranges={n: (float(o.lowest), float(o.highest)) for n, o in observers(model)},
     )
+    usual = found.plan
+    return replace(found, schemes={n: scheme_of(m) for n, m in modules.items() if scheme_of(m) != usual.get(n)})
 
 
 def apply_structure(model: Any, structure: Structure) -> None:
     """Give a float model the quantized modules and ranges of `structure`, frozen; TargetFailed if they differ."""
     if not structure.is_quantized:
         return
-    quantize(
-        model,
-        submodules=[*structure.linears, *structure.attentions],
-        embeddings=bool(structure.embeddings),
-        attention=bool(structure.attentions),
-        weight_levels=structure.weight_levels,
-    )
+    names = {name for name, _ in model.named_modules()}
+    if missing := [name for name in structure.plan if name not in names]:
+        raise TargetFailed(f"{FILE_NAME} quantizes modules that the model does not have: {', '.join(missing[:5])}")
+    apply_plan(model, structure.plan)
     found = dict(observers(model))
     if set(found) != set(structure.ranges):
         differing = sorted(set(found) ^ set(structure.ranges))

@@ -21,7 +21,6 @@ BEYOND_A_SCHEMA = {
     "not-toml",
     "not-toml-header",
     "targets-that-are-no-models",
-    "teacher-is-self",
     "teacher-without-its-training",
     "training-without-its-teacher",
 }

@@ -10,6 +10,7 @@ import torch
 
 from sparsebuild import modifiers, recipe
 from sparsebuild.modifiers.base import Batch, Modifier, Moment, Run
+from sparsebuild.training.live_teacher import LiveTeacher
 
 
 def tiny_model() -> Any:
@@ -33,6 +34,23 @@ def tiny_model() -> Any:
             if "query.weight" in name or "intermediate.dense.weight" in name:
                 weight[:, ::4] = 0.0  # a quarter, for modifiers that look for zeros
     return model
+
+
+def tiny_teacher() -> LiveTeacher:
+    """Deeper and wider than the student; its labels stand in another order."""
+    from transformers import BertConfig, BertForTokenClassification
+
+    torch.manual_seed(1)
+    config = BertConfig(
+        vocab_size=60,
+        hidden_size=24,
+        num_hidden_layers=3,
+        num_attention_heads=2,
+        intermediate_size=20,
+        max_position_embeddings=16,
+        num_labels=3,
+    )
+    return LiveTeacher(BertForTokenClassification(config), [2, 0, 1])
 
 
 def batch_at(step: int) -> Batch:
@@ -66,6 +84,7 @@ class Training:
         self.optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True)
         self.per_epoch, self.epochs = per_epoch, epochs
         self.log: list[str] = []
+        self.teacher = tiny_teacher() if has_teacher and modifiers.needs_live_teacher(specs) else None
         run = Run(
             model=model,
             optimizer=self.optimizer,
@@ -74,6 +93,7 @@ class Training:
             has_teacher=has_teacher,
             log=self.log.append,
             gradients=self.gradients,
+            teacher=self.teacher,
         )
         self.attached = [spec.attach(run) for spec in specs]
         self.rates: list[float] = []

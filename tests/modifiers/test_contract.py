@@ -22,16 +22,27 @@ SETTINGS = {  # settings that act early and late in 3 epochs of 4 steps, by tag
     "GlobalMagnitudePruningModifier": "{start_epoch: 0.5, end_epoch: 3.0, init_sparsity: 0.1, final_sparsity: 0.8,"
     " update_frequency: 0.5, params: __ALL_PRUNABLE__}",
     "LayerPruningModifier": "{start_epoch: 0.5, end_epoch: 2.5, layers: [bert.encoder.layer.1]}",
+    "GradualParamModifier": "{start_epoch: 0.5, end_epoch: 3.0, update_frequency: 0.5, params: ['re:.*LayerNorm.bias'],"
+    " init_val: 0.0, final_val: 0.5, inter_func: cubic}",
     "LearningRateFunctionModifier": "{start_epoch: 0.5, end_epoch: 2.5, lr_func: cyclic_linear, init_lr: 1e-2,"
     " final_lr: 1e-4, warmup_steps: 3}",
+    "LearningRateModifier": "{start_epoch: 0.5, end_epoch: 2.5, lr_class: MultiStepLR, init_lr: 1e-2,"
+    " lr_kwargs: {gamma: 0.5, milestones: [1.0, 2.0]}}",
     "MagnitudePruningModifier": "{start_epoch: 0.5, end_epoch: 2.0, init_sparsity: 0.1, update_frequency: -1,"
     " final_sparsity: {0.5: ['re:.*query.weight'], 0.9: ['re:.*intermediate.*weight']}, params: []}",
     "MovementPruningModifier": "{start_epoch: 0.5, end_epoch: 2.5, init_sparsity: 0.1, final_sparsity: 0.5,"
     " update_frequency: 0.5, params: ['re:.*dense.weight'], mask_type: '2:4'}",
     "OBSPruningModifier": "{start_epoch: 0.5, end_epoch: 2.5, init_sparsity: 0.2, final_sparsity: 0.8,"
     " update_frequency: 1.0, params: __ALL_PRUNABLE__, num_grads: 5, fisher_block_size: 6, num_recomputations: 2}",
+    "PerLayerDistillationModifier": "{start_epoch: 0.5, end_epoch: 2.5, student_layer_names: [classifier,"
+    " bert.encoder.layer.1.output.dense], teacher_layer_names: [classifier, bert.encoder.layer.2.output.dense]}",
     "QuantizationModifier": "{start_epoch: 0.5, disable_quantization_observer_epoch: 2.0,"
     " submodules: [bert.embeddings, bert.encoder, classifier], quantize_linear_activations: 0}",
+    "SetLearningRateModifier": "{start_epoch: 0.5, learning_rate: 1e-2}",
+    "SetParamModifier": "{start_epoch: 0.5, params: ['re:.*LayerNorm.bias'], val: 0.25}",
+    "SetWeightDecayModifier": "{start_epoch: 0.5, weight_decay: 0.5, exclude: ['re:classifier']}",
+    "SparsificationLoggingModifier": "{start_epoch: 0.5, update_frequency: 0.75}",
+    "TrainableParamsModifier": "{start_epoch: 0.5, end_epoch: 2.0, params: ['re:bert.embeddings'], trainable: false}",
 }
 TAGS = sorted(modifiers.MODIFIERS)
 
@@ -90,15 +101,14 @@ def test_the_end_may_be_told_twice(tag: str, training) -> None:
 def test_a_start_that_never_comes_is_told(tag: str, training, specs) -> None:
     spec = dataclasses.replace(specs(entry(tag))[0], start_epoch=3.0)
     told: list[str] = []
-    run = dataclasses.replace(_run(training), log=told.append)
-    spec.attach(run)
+    spec.attach(dataclasses.replace(_run(training, entry(tag)), log=told.append))
     assert told[0] == f"{tag} never acts: it starts at epoch 3, and training ends at 3"
 
 
-def _run(training):
+def _run(training, text):
     from sparsebuild.modifiers.base import Run
 
-    begun = training("  - !EpochRangeModifier {start_epoch: 0, end_epoch: 3}\n")
+    begun = training(text)
     return Run(
         model=begun.model,
         optimizer=begun.optimizer,
@@ -107,6 +117,7 @@ def _run(training):
         has_teacher=True,
         log=begun.log.append,
         gradients=begun.gradients,
+        teacher=begun.teacher,
     )
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from types import SimpleNamespace
 
 import pytest
 import torch
 
-from sparsebuild.errors import TargetFailed
+from sparsebuild.errors import RecipeError
+
+ZERO = torch.tensor(0.0)
 
 
 def entry(**fields: object) -> str:
@@ -76,14 +79,80 @@ def test_without_a_teacher_the_loss_is_left_alone(training, batch, outputs) -> N
     assert float(begun.attached[0].on_loss(begun.moment(5), batch(5), outputs, torch.tensor(7.0))) == 7
 
 
-def test_a_teacher_with_other_layers_is_refused(training, batch, outputs) -> None:
-    outputs.hidden_states = outputs.hidden_states[:2]
-    with pytest.raises(TargetFailed) as caught:
-        loss(training, batch, outputs, entry(hidden_states=1.0))
-    assert str(caught.value) == (
-        "error: DistillationModifier: the student has 1 layers and the teacher 2\n\n"
-        "hint: `hidden_states` needs a teacher with as many layers; leave it out to learn from the logits alone"
+def test_a_teacher_of_another_depth_lends_its_layers_evenly(training, batch, outputs) -> None:
+    given = batch(5)
+    real = given.attention_mask.bool()
+    deep = torch.randn(5, int(real.sum()), 16, generator=torch.Generator().manual_seed(3))
+    begun = training(entry(hardness=0, hidden_states=1.0))
+    found = begun.attached[0].on_loss(begun.moment(5), dataclasses.replace(given, teacher_hidden=deep), outputs, ZERO)
+    one, two = (s[real] for s in outputs.hidden_states[1:])
+    assert float(found) == pytest.approx(
+        float((one - deep[2]).square().mean() + (two - deep[4]).square().mean()), rel=1e-5
     )
+    assert begun.log == ["DistillationModifier: of the teacher's 5 layers the student's learn so: 1 from 3, 2 from 5"]
+
+
+def test_a_teacher_of_another_width_is_learned_from_through_a_map(training, batch) -> None:
+    """The map learns too, is no part of the model, and survives a stop with its moments."""
+    text = entry(hardness=0.5, hidden_states=1.0)
+    wide = {k: torch.randn(2, int(batch(k).attention_mask.sum()), 24) for k in range(12)}
+
+    def begun():
+        played = training(text, fresh=True)
+        plain = played.attached[0].on_loss
+        played.attached[0].on_loss = lambda moment, given, *rest: plain(
+            moment, dataclasses.replace(given, teacher_hidden=wide[moment.step]), *rest
+        )
+        return played
+
+    whole = begun().run()
+    first = begun().run(last=5)
+    assert {k: v.shape for k, v in first.attached[0].state().items() if k.endswith("weight")} == {
+        "projection/hidden.0/weight": (24, 16),
+        "projection/hidden.1/weight": (24, 16),
+    }
+    resumed = begun().restore(5, first.saved()).run(first=5)
+    for left, right in zip(whole.saved()["modifiers"], resumed.saved()["modifiers"], strict=True):
+        assert left.keys() == right.keys()
+        assert all(torch.equal(left[k], right[k]) for k in left)
+    assert all(torch.equal(v, resumed.model.state_dict()[k]) for k, v in whole.model.state_dict().items())
+    assert not any("projection" in name for name in whole.model.state_dict())
+    fresh, moved = (t.attached[0].state()["projection/hidden.0/weight"] for t in (first, whole))
+    assert not torch.equal(fresh, moved)
+
+
+def test_padding_counts_where_the_recipe_says_so(training, batch, outputs) -> None:
+    """SparseML's average: T² · Σ over all positions / (b · s), the teacher asked about padding as well."""
+    begun = training(entry(hardness=1.0, temperature=3.0, distill_mask="false"))
+    given = batch(5)
+    with torch.no_grad():
+        goal = begun.teacher.model(**given.model_inputs).logits[..., [2, 0, 1]]
+    wanted = kd(outputs.logits.flatten(0, 1), goal.flatten(0, 1), 3.0)
+    found = begun.attached[0].on_loss(begun.moment(5), given, outputs, torch.tensor(7.0))
+    assert float(found) == pytest.approx(float(wanted), rel=1e-5)
+
+
+def test_a_live_teacher_computes_once_a_batch_and_is_never_trained(training, batch) -> None:
+    begun = training(entry(hardness=1.0, distill_mask="false"))
+    before = {k: v.clone() for k, v in begun.teacher.model.state_dict().items()}
+    given = batch(5)
+    assert begun.teacher.logits(given) is begun.teacher.logits(given)
+    begun.run()
+    assert not begun.teacher.model.training
+    assert all(torch.equal(v, begun.teacher.model.state_dict()[k]) for k, v in before.items())
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"distill_output_keys": "[hidden]"}, "`distill_output_keys: [hidden]` is not supported"),
+        ({"distill_mask": 0, "positions": "words"}, "`distill_mask: false` counts every position"),
+    ],
+)
+def test_what_does_not_go_is_told(fields, message, specs) -> None:
+    with pytest.raises(RecipeError, match="error") as caught:
+        specs(entry(**fields))
+    assert str(caught.value).startswith(f"error: {message}")
 
 
 def test_a_student_learns_what_the_teacher_says(training) -> None:

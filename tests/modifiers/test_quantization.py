@@ -73,7 +73,7 @@ def test_that_outputs_are_not_quantized_is_told(training) -> None:
     """`quantize_linear_activations` is true where a recipe does not say."""
     assert training("  - !QuantizationModifier {start_epoch: 2.0}\n").log == [
         "QuantizationModifier: the inputs of Linears are quantized, their outputs are not; "
-        "`quantize_linear_activations: 0` says so"
+        "`quantize_linear_activations: 0` says so, and 1 quantizes them"
     ]
 
 

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from sparsebuild.numerics.distillation import distillation_loss, hidden_state_loss
+from sparsebuild.numerics.distillation import distillation_loss, feature_loss, hidden_state_loss, matched_layers
 
 
 def by_hand(student: list[list[float]], teacher: list[list[float]], temperature: float) -> float:
@@ -52,3 +52,17 @@ def test_hidden_states_are_summed_over_layers() -> None:
     student = [torch.zeros(2, 3), torch.ones(2, 3)]
     teacher = torch.stack([torch.ones(2, 3), torch.full((2, 3), 3.0)])
     assert float(hidden_state_loss(student, teacher)) == 1.0 + 4.0
+
+
+@pytest.mark.parametrize(
+    ("student", "teacher", "wanted"),
+    [(6, 12, (1, 3, 5, 7, 9, 11)), (6, 6, tuple(range(6))), (2, 5, (2, 4)), (6, 2, (0, 0, 0, 1, 1, 1)), (1, 12, (11,))],
+)
+def test_layers_are_matched_evenly_and_the_last_from_the_last(student, teacher, wanted) -> None:
+    assert matched_layers(student, teacher) == wanted
+
+
+def test_the_per_layer_term_by_hand() -> None:
+    student, teacher = torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0, -1.0]])
+    assert float(feature_loss(student, teacher, is_normalized=False, epsilon=1.0)) == pytest.approx((4 + 9) / 2)
+    assert float(feature_loss(student, teacher, is_normalized=True, epsilon=1.0)) == pytest.approx(6.5 / (5 + 1))

@@ -5,7 +5,7 @@ import json
 import torch
 
 from sparsebuild import modifiers, recipe
-from sparsebuild.steps.train import run, tell_clashes
+from sparsebuild.steps.train import kinds_of_cpu, run, tell_clashes
 
 RECIPE = """
 training_modifiers:
@@ -70,3 +70,10 @@ def tiny_model(layers=1):
     sizes = {"hidden_size": 8, "num_hidden_layers": layers, "num_attention_heads": 2, "intermediate_size": 16}
     names = {"id2label": {0: "O", 1: "B-person", 2: "I-person"}}
     return BertForTokenClassification(BertConfig(vocab_size=80, max_position_embeddings=32, **names, **sizes)).eval()
+
+
+def test_the_record_names_every_kind_of_cpu_that_has_worked_on_a_training():
+    """So that a rebuild on one of them compares numbers, and not bytes that it cannot have."""
+    assert kinds_of_cpu(None, "old") == kinds_of_cpu("old", "old") == "old"
+    assert kinds_of_cpu("old", "new") == kinds_of_cpu("old, then new", "new") == "old, then new"
+    assert kinds_of_cpu("old, then new", "old") == "old, then new, then old"

@@ -1,5 +1,7 @@
 """training/loop.py: the loop without and with a recipe, and after stops."""
 
+import dataclasses
+import json
 import math
 
 import pytest
@@ -8,6 +10,7 @@ import torch
 from sparsebuild.errors import TargetFailed
 from sparsebuild.training.batches import Corpus
 from sparsebuild.training.gradients import labelled_gradients
+from sparsebuild.training.live_teacher import LiveTeacher
 from sparsebuild.training.loop import train
 from sparsebuild.training.models import open_pretrained
 
@@ -15,6 +18,48 @@ from sparsebuild.training.models import open_pretrained
 @pytest.fixture(autouse=True)
 def every_step_talks(monkeypatch):
     monkeypatch.setattr("sparsebuild.training.loop._TALK_EVERY", -1)
+
+
+SCHEDULE = """
+modifiers:
+  - !EpochRangeModifier {start_epoch: 0.0, end_epoch: 4.0}
+  - !LearningRateModifier {start_epoch: 0.5, end_epoch: 3, lr_class: StepLR, init_lr: 1e-3,
+      lr_kwargs: {gamma: 0.7, step_size: 0.4}}
+  - !SetLearningRateModifier {start_epoch: 3.2, learning_rate: 2e-4}
+  - !SetWeightDecayModifier {start_epoch: 1.3, weight_decay: 0.1, exclude: ['re:classifier']}
+  - !TrainableParamsModifier {start_epoch: 0.5, end_epoch: 2.1, params: ['re:bert.embeddings'], trainable: false}
+  - !SetParamModifier {start_epoch: 1.0, params: [classifier.bias], val: 0.1}
+  - !GradualParamModifier {start_epoch: 0.5, end_epoch: 3, update_frequency: 0.3, init_val: 1.0, final_val: 1.2,
+      inter_func: cubic, params: [bert.embeddings.LayerNorm.weight]}
+  - !SparsificationLoggingModifier {update_frequency: 0.5}
+  - !DistillationModifier {hardness: 0.6, distill_mask: false}
+  - !PerLayerDistillationModifier {student_layer_names: [bert.encoder.layer.0.output.dense]}
+  - !QuantizationModifier {start_epoch: 1.5, disable_quantization_observer_epoch: 3.0, ignore: [LayerNorm],
+      scheme: {weights: {num_bits: 6, symmetric: false}, output_activations: {num_bits: 7}}}
+"""
+
+
+def live_teacher(model_folder):
+    torch.manual_seed(3)
+    model = open_pretrained(model_folder, json.loads((model_folder / "labels.json").read_text()), None, 3)
+    return LiveTeacher(model, [0, 1, 2])
+
+
+def test_every_other_modifier_continues_to_the_same_bits_as_well(tiny, model_folder, tmp_path):
+    """With a teacher that is asked at every step, and a map that is learned beside the model."""
+
+    def begun(folder, stop_at=None):
+        made = tiny.training(folder, stop_at=stop_at, text=SCHEDULE)
+        return dataclasses.replace(made, teacher=live_teacher(model_folder), has_teacher=True)
+
+    whole = begun(tmp_path / "whole")
+    expected = train(whole)
+    for stop in (13, 17, 24, 32):
+        with pytest.raises(tiny.Stopped):
+            train(begun(tmp_path / f"stop-{stop}", stop))
+        again = begun(tmp_path / f"stop-{stop}")
+        assert train(again).history == expected.history
+        assert tiny.same(tiny.state(again), tiny.state(whole)), f"stopped at {stop}"
 
 
 def test_masks_and_schedule_reach_what_the_recipe_promised(tiny, tmp_path):

@@ -1,0 +1,95 @@
+"""One weight decay from some epoch on: `SetWeightDecayModifier`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Self
+
+from sparsebuild.modifiers.base import Attached, Moment, Phase, Run
+from sparsebuild.modifiers.fields import Fields
+from sparsebuild.modifiers.parameters import select
+from sparsebuild.modifiers.rates import group_indices, groups_of
+from sparsebuild.modifiers.span import begin, has_started, number, until, warn_if_never
+from sparsebuild.recipe import Entry
+
+__all__ = ["SetWeightDecay"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetWeightDecay:
+    """Sets AdamW's weight decay once: of the groups that `param_groups` names, or of all.
+
+    All is what SparseML's word means: biases and norms decay as well, unlike under `train.weight_decay`. With
+    `param_groups: [0]` only matrices do; what `exclude` names, such as ['re:classifier'], keeps the decay that it has.
+    """
+
+    tag: ClassVar[str] = "SetWeightDecayModifier"
+    summary: ClassVar[str] = "sets the weight decay once"
+
+    start_epoch: float = -1.0
+    end_epoch: float = field(default=-1.0, init=False)
+    weight_decay: float
+    param_groups: tuple[int, ...] = ()  # of the optimizer: 0 matrices, 1 biases and norms; none means all
+    exclude: tuple[str, ...] = ()  # ours: parameters that keep their decay
+
+    @classmethod
+    def read(cls, entry: Entry) -> Self:
+        fields = Fields(entry)
+        spec = cls(
+            start_epoch=fields.epoch("start_epoch", -1.0),
+            weight_decay=fields.number("weight_decay", least=0),
+            param_groups=group_indices(fields),
+            exclude=fields.params("exclude") if fields.entry.fields.get("exclude") else (),
+        )
+        fields.only("end_epoch", (-1,), "the weight decay holds to the end of training")
+        fields.ignored("constant_logging", "exclude")
+        fields.finish()
+        return spec
+
+    def phases(self, epochs: float) -> Sequence[Phase]:
+        told = f"weight decay {number(self.weight_decay)}"
+        told += f" of group {', '.join(map(str, self.param_groups))}" if self.param_groups else ""
+        told += f", but not of {', '.join(self.exclude)}" if self.exclude else ""
+        return (Phase(modifier=self.tag, start=begin(self), end=until(self, epochs), value=told),)
+
+    def attach(self, run: Run) -> Attached:
+        warn_if_never(self.tag, self, run)
+        groups = list(groups_of(run, self.param_groups, self.tag, "weight decay"))
+        if self.exclude:
+            excluded = run.weights(select(run.model, self.exclude, self.tag))
+            groups = _set_apart(run.optimizer, groups, {id(weight) for weight in excluded.values()})
+        return _Decay(self, groups)
+
+
+class _Decay(Attached):
+    def __init__(self, spec: SetWeightDecay, groups: Sequence[dict[str, Any]]) -> None:
+        self.spec = spec
+        self.groups = groups
+        self.is_done = False
+
+    def before_step(self, moment: Moment) -> None:
+        if self.is_done or not has_started(self.spec, moment):
+            return
+        for group in self.groups:
+            group["weight_decay"] = self.spec.weight_decay
+        self.is_done = True
+
+    def restore(self, moment: Moment, state: object) -> None:
+        """Groups are no tensors: what was set is set again, in the order of the modifiers' starts."""
+        if moment.before is not None:
+            self.before_step(moment.before)
+
+
+def _set_apart(optimizer: Any, groups: Sequence[dict[str, Any]], excluded: set[int]) -> list[dict[str, Any]]:
+    """Move the parameters with these ids into new groups with the settings of their own; what is left of `groups`."""
+    left = []
+    for group in list(groups):
+        apart = [p for p in group["params"] if id(p) in excluded]
+        if len(apart) == len(group["params"]):
+            continue
+        left.append(group)
+        if apart:
+            group["params"] = [p for p in group["params"] if id(p) not in excluded]
+            optimizer.add_param_group({**group, "params": apart})
+    return left
