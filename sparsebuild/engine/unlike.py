@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -27,13 +28,14 @@ def by_bytes(before: Path, after: Path, paths: Iterable[str]) -> Iterator[str]:
 def by_numbers(before: Path, after: Path, paths: Iterable[str], tolerance: float) -> Iterator[str]:
     """A sentence for each number in the JSON files of `paths` that is further off than `tolerance`.
 
-    That is a share of the larger number, or of 1 where both are smaller. Nothing else is looked at, but a file that
-    is in one folder only is told too.
+    That is a share of the larger number, or of 1 where both are smaller. Of a file with a document a line the last one
+    counts: it tells what came out. Nothing else is looked at, and no folder within, such as a model with its settings;
+    but a file that is in one folder only is told too.
     """
     for path in paths:
         if told := _missing(before, after, path):
             yield told
-        elif path.endswith(".json"):
+        elif "/" not in path and path.endswith((".json", ".jsonl")):
             for place, old, new in _unlike(_read(before / path), _read(after / path), tolerance):
                 yield f"`{place}` in `{path}` was {old:.6g}, is {new:.6g}"
 
@@ -74,6 +76,13 @@ def _is_number(value: JSON) -> bool:
 
 def _read(path: Path) -> JSON:
     try:
-        return read_json(path)
-    except (OSError, ValueError):
+        return _last_line(path) if path.suffix == ".jsonl" else read_json(path)
+    except (OSError, ValueError, RecursionError):
         return None
+
+
+def _last_line(path: Path) -> JSON:
+    with path.open("rb") as stream:
+        stream.seek(max(0, path.stat().st_size - _CHUNK))
+        lines = stream.read(_CHUNK).splitlines()
+    return json.loads(lines[-1]) if lines else None

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +40,9 @@ _OFFLINE = {"HF_HUB_OFFLINE": "1"}
 class Worker:
     """Holds a child for each job that runs; one that is done waits for the next job."""
 
-    def __init__(self, layout: ProjectLayout) -> None:
+    def __init__(self, layout: ProjectLayout, environment: Mapping[str, str] | None = None) -> None:
         self._lock = worker_lock(layout)
+        self._environment = environment or {}
         self._idle: list[_Child] = []
         self._busy: list[_Child] = []  # several threads may run jobs; adding and removing is atomic
 
@@ -72,7 +73,7 @@ class Worker:
         try:
             child = self._idle.pop()
         except IndexError:
-            child = _Child(job.root, job.log, self._lock)
+            child = _Child(job.root, job.log, self._lock, self._environment)
         self._busy.append(child)
         return child
 
@@ -92,7 +93,7 @@ class Worker:
 class _Child:
     """The process and the two pipes."""
 
-    def __init__(self, root: Path, log: Path, lock: Path) -> None:
+    def __init__(self, root: Path, log: Path, lock: Path, environment: Mapping[str, str]) -> None:
         jobs, self._jobs = os.pipe()
         self._events, events = os.pipe()
         command = [sys.executable, "-P", "-X", "faulthandler", "-m", "sparsebuild.executors.worker_main"]
@@ -100,7 +101,13 @@ class _Child:
             self._process = subprocess.Popen(
                 [*command, str(jobs), str(events), str(os.getpid()), str(lock)],
                 cwd=root,
-                env={**_PATIENT, **without_tokens(os.environ), **_OFFLINE, "PYTHONPATH": _python_path(root)},
+                env={
+                    **_PATIENT,
+                    **without_tokens(os.environ),
+                    **_OFFLINE,
+                    **environment,
+                    "PYTHONPATH": _python_path(root),
+                },
                 pass_fds=(jobs, events),
                 stdin=subprocess.DEVNULL,
                 stdout=output,

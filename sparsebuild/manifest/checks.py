@@ -265,12 +265,16 @@ def _rows(document: Mapping[str, Any]) -> Iterator[Fault]:
 
 
 def _train(document: Mapping[str, Any]) -> Iterator[Fault]:
-    """`threads` is a word or a number, which pydantic can give no range."""
+    """`threads` is a word or a number, which pydantic can give no range; and one precision is enough."""
     for table in (("train",), ("teacher", "train")):
         threads = _get(document, (*table, "threads"))
         if isinstance(threads, int) and not isinstance(threads, bool) and threads < 1:
             path = (*table, "threads")
             yield Fault(path=path, message=f'`{key_text(path)}` must be at least 1, or "auto", found {threads}')
+        if _get(document, (*table, "bf16")) is True and _get(document, (*table, "fp16")) is True:
+            path = (*table, "fp16")
+            hint = "bfloat16 needs no scaling of the loss, and works on CPUs too"
+            yield Fault(path=path, message=f"`{key_text(path)}` and `bf16` cannot both be true", hint=hint, at="key")
 
 
 def _gate(document: Mapping[str, Any]) -> Iterator[Fault]:

@@ -116,7 +116,42 @@ class Train:
         default="highest", metadata=_about("Precision of float32 matrix products, as torch names it.")
     )
     bf16: bool = field(default=False, metadata=_about("Train in bfloat16 mixed precision."))
-    save_total_limit: int = field(default=2, metadata=_about("Checkpoints to keep while training.", ge=1))
+    fp16: bool = field(default=False, metadata=_about("Train in float16 mixed precision; needs a GPU."))
+    torch_compile: bool = field(
+        default=False, metadata=_about("Compile the model with torch.compile; pays on a GPU, seldom on a CPU.")
+    )
+    num_processes: int = field(
+        default=1,
+        metadata=_about("Processes that share each batch of `per_device_train_batch_size` sentences each.", ge=1),
+    )
+    logging_steps: int = field(
+        default=50, metadata=_about("Steps between two lines of `metrics.jsonl`; each epoch has one anyway.", ge=1)
+    )
+    report_to: tuple[str, ...] = field(
+        default=(),
+        metadata=_about("Trackers that are told the same, by accelerate's names: `tensorboard`, `wandb`, `mlflow` …"),
+    )
+    save_total_limit: int = field(
+        default=2,
+        metadata=_about("Checkpoints to keep while training; never fewer than two, as one may be damaged.", ge=1),
+    )
+    load_best_model_at_end: bool = field(
+        default=False,
+        metadata=_about("Leave the model of the best epoch instead of the last, among those with the final structure."),
+    )
+    metric_for_best_model: Literal["f1", "precision", "recall", "accuracy", "loss"] = field(
+        default="f1", metadata=_about("The figure of the validation rows by which epochs are compared.")
+    )
+    greater_is_better: bool | None = field(
+        default=None, metadata=_about("Whether more of that figure is better; left out, so it is, but for `loss`.")
+    )
+    early_stopping_patience: int | None = field(
+        default=None,
+        metadata=_about("Epochs without a better figure after which training ends; none end it before.", ge=1),
+    )
+    early_stopping_threshold: float = field(
+        default=0.0, metadata=_about("How much better a figure has to be to count for that.", ge=0)
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ What it needs while running lives in what `attach` returns. The loop calls it at
             loss = task_loss
             loss = on_loss(moment, batch, outputs, loss)   # distillation
             loss.backward()
+            before_optimizer(moment)                 # scores made of gradients
             optimizer.step()
             after_optimizer(moment)                  # masks
     on_end()                                         # the last word on masks
@@ -22,7 +23,7 @@ that must survive a stop (masks) are given by `state` and taken back by `restore
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
     from sparsebuild.recipe import Entry
 
-__all__ = ["Attached", "Batch", "FileGrid", "Modifier", "Moment", "Phase", "Run"]
+__all__ = ["Attached", "Batch", "FileGrid", "Gradients", "Modifier", "Moment", "Phase", "Promise", "Run"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,16 @@ class Phase:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Promise:
+    """What a modifier's settings say of the model that comes out; the saved files are held to it."""
+
+    modifier: str  # "GMPruningModifier"
+    parameters: tuple[str, ...] = ()  # which together hold at zero ...
+    zeros: int = 0  # ... so many weights, exactly, unless another modifier holds more of them
+    modules: tuple[str, ...] = ()  # which are quantized
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
     """One batch on the model's device; b sentences, padded to s pieces."""
 
@@ -98,6 +109,19 @@ class Batch:
         }
 
 
+class Gradients(Protocol):
+    """Gradients of the task's loss, taken aside: the model is in evaluation mode meanwhile and keeps none of them."""
+
+    def __call__(
+        self, weights: Sequence[Tensor], *, key: int, count: int, size: int | None
+    ) -> Iterator[Sequence[Tensor]]:
+        """Those of `count` batches of `size` labelled sentences (None: as in training), for each of `weights`.
+
+        Which sentences, and in which order, is a function of `key`.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileGrid:
     """What the exported file will round to: quantization in training follows it where the recipe does not say."""
@@ -117,6 +141,7 @@ class Run:
     has_teacher: bool  # False under `teacher = "disable"`: distillation leaves the loss alone
     file_grid: FileGrid = field(default_factory=FileGrid)
     log: Any  # Callable[[str], None]: a sentence for the user
+    gradients: Gradients | None = None  # of labelled text, for who needs more of them than a step has
     teacher: Any = None  # training.live_teacher.LiveTeacher, where `needs_live_teacher` says so
 
     def weights(self, names: Sequence[str]) -> dict[str, Tensor]:
@@ -135,6 +160,9 @@ class Attached:
         """The loss to minimize, given the one so far. `outputs` has `logits` (b, s, labels) and `hidden_states`."""
         return loss
 
+    def before_optimizer(self, moment: Moment) -> None:
+        """Look at the gradients of this update, clipped as the optimizer will see them."""
+
     def after_optimizer(self, moment: Moment) -> None:
         """Act on the updated weights."""
 
@@ -145,8 +173,20 @@ class Attached:
         """Figures worth showing now, such as the sparsity."""
         return {}
 
+    def parts(self) -> Mapping[str, Tensor]:
+        """What the last `on_loss` was made of, by name: scalars () worth a line in the curve."""
+        return {}
+
+    def promises(self) -> Sequence[Promise]:
+        """What the model must be now that training is over, by the settings alone: not by what was done."""
+        return ()
+
     def masks(self) -> Mapping[str, Tensor]:
         """Parameter name to mask (0 or 1, the parameter's shape), for what is held at zero now."""
+        return {}
+
+    def mask_types(self) -> Mapping[str, str]:
+        """Parameter name to the kind of its mask, as `mask_type` in a recipe writes it."""
         return {}
 
     def state(self) -> Mapping[str, Tensor]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Self
 
+from sparsebuild.errors import TargetFailed
 from sparsebuild.modifiers.base import Attached, Moment, Phase, Run
 from sparsebuild.modifiers.fields import ALL_PRUNABLE, Fields
 from sparsebuild.modifiers.held_masks import HeldMasks
@@ -18,12 +19,15 @@ if TYPE_CHECKING:
 
 __all__ = ["ConstantPruning"]
 
+_FEW = 0.01  # a dense model has some zeros too, by chance
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConstantPruning:
-    """Holds what is exactly zero when it starts. The mask is taken once: a weight that becomes zero later is not held.
+    """Holds what is exactly zero when it starts; a model without a zero in these parameters is refused then.
 
-    (In SparseML masks are taken anew at every step, so that weights which underflow stay zero.)
+    The mask is taken once: a weight that becomes zero later is not held. (In SparseML masks are taken anew at every
+    step, so that weights which underflow stay zero, and a dense model is trained on without a word.)
     """
 
     tag: ClassVar[str] = "ConstantPruningModifier"
@@ -62,8 +66,8 @@ class _Constant(Attached):
             self.held.release()
         elif not self.is_taken and has_started(self.spec, moment):
             self.is_taken = True
-            self.held.grow({n: (w.detach() != 0).to(w.dtype) for n, w in self.held.weights.items()})
-            self._tell()
+            self.held.grow({n: w.detach() != 0 for n, w in self.held.weights.items()})
+            self._tell(moment)
 
     def after_optimizer(self, moment: Moment) -> None:
         self.held.apply()
@@ -77,6 +81,9 @@ class _Constant(Attached):
     def masks(self) -> Mapping[str, Tensor]:
         return self.held.masks
 
+    def mask_types(self) -> Mapping[str, str]:
+        return dict.fromkeys(self.held.masks, "unstructured")
+
     def state(self) -> Mapping[str, Tensor]:
         return self.held.state()
 
@@ -84,12 +91,13 @@ class _Constant(Attached):
         self.is_taken = moment.before is not None and has_started(self.spec, moment.before)
         self.held.restore(state)
 
-    def _tell(self) -> None:
-        if self.held.zeros:
-            share = percent(self.held.sparsity)
-            self.log(f"{self.spec.tag}: {self.held.zeros} zeros are kept, {share} of {len(self.held.weights)} tensors")
-        else:
-            self.log(
-                f"{self.spec.tag}: the model has no zeros to keep; "
-                "start from a sparse model, or prune with GlobalFisherPruningModifier"
+    def _tell(self, moment: Moment) -> None:
+        """What is kept; with nothing to keep, training would end with a dense model that was asked to be sparse."""
+        if not self.held.zeros:
+            raise TargetFailed(
+                f"{self.spec.tag}: the model has no zeros to keep at epoch {moment.epoch:g}",
+                hint="start from a sparse model, prune with GlobalFisherPruningModifier, or take the modifier out",
             )
+        share, tensors = percent(self.held.sparsity), len(self.held.weights)
+        few = "; is it the sparse one?" if self.held.sparsity < _FEW else ""
+        self.log(f"{self.spec.tag}: {self.held.zeros} zeros are kept, {share} of {tensors} tensors{few}")

@@ -103,7 +103,6 @@ class _Distilling(Attached):
         return total
 
     def parts(self) -> Mapping[str, Tensor]:
-        """What the last loss was made of."""
         return self.said
 
     def state(self) -> Mapping[str, Tensor]:

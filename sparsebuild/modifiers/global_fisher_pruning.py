@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Self
 
 from sparsebuild.errors import RecipeError, TargetFailed
-from sparsebuild.modifiers.base import Attached, Moment, Phase, Run
+from sparsebuild.modifiers.base import Attached, Moment, Phase, Promise, Run
 from sparsebuild.modifiers.fields import REQUIRED, Fields
 from sparsebuild.modifiers.held_masks import HeldMasks
-from sparsebuild.modifiers.parameters import select
+from sparsebuild.modifiers.parameters import at_work, select
 from sparsebuild.modifiers.span import begin, percent, until, warn_if_never
 from sparsebuild.numerics.sparsity_schedule import promised_zeros, ramp_steps, sparsity_at
 from sparsebuild.recipe import Entry
@@ -93,6 +93,7 @@ class GlobalFisherPruning:
 class _FisherPruning(Attached):
     def __init__(self, spec: GlobalFisherPruning, run: Run) -> None:
         self.spec = spec
+        self.model = run.model
         self.optimizer = run.optimizer
         self.held = HeldMasks(run.weights(select(run.model, spec.params, spec.tag, only_prunable=True)))
         _check_room(spec, [w.numel() for w in self.held.weights.values()])
@@ -114,6 +115,14 @@ class _FisherPruning(Attached):
     def masks(self) -> Mapping[str, Tensor]:
         return self.held.masks
 
+    def mask_types(self) -> Mapping[str, str]:
+        return dict.fromkeys(self.held.masks, "unstructured")
+
+    def promises(self) -> Sequence[Promise]:
+        names = at_work(self.model, self.held.weights)
+        zeros = promised_zeros(self.spec.final_sparsity, sum(self.held.weights[n].numel() for n in names))
+        return [Promise(modifier=self.spec.tag, parameters=tuple(names), zeros=zeros)] if self.events else []
+
     def state(self) -> Mapping[str, Tensor]:
         return self.held.state()
 
@@ -124,8 +133,8 @@ class _FisherPruning(Attached):
         from sparsebuild.numerics.masks import capped_masks, fisher_scores
 
         scores = {
-            name: self.held.without_held(name, fisher_scores(weight, self._squared_gradient(name)))
-            for name, weight in self.held.weights.items()
+            name: self.held.without_held(name, fisher_scores(self.held.weights[name], self._squared_gradient(name)))
+            for name in at_work(self.model, self.held.weights)
         }
         self.held.grow(capped_masks(scores, self.spec.sparsity(epoch), self.spec.cap))
 

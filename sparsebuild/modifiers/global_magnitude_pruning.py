@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from sparsebuild.modifiers.fields import Fields
-from sparsebuild.modifiers.gradual_magnitude import GradualMagnitude
+from sparsebuild.modifiers.gradual_pruning import GradualPruning
 from sparsebuild.recipe import Entry
 
 __all__ = ["GlobalMagnitudePruning"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GlobalMagnitudePruning(GradualMagnitude):
+class GlobalMagnitudePruning(GradualPruning):
     """All parameters together become as sparse as the recipe says."""
 
     tag: ClassVar[str] = "GlobalMagnitudePruningModifier"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,8 @@ _PREFIX = "mask."
 
 
 class HeldMasks:
-    """The masks of some weights, in the weights' dtype. They only grow: what has gone does not come back.
+    """The masks of some weights, in the weights' dtype. They only grow, until they are released: what has gone does not
+    come back.
 
     Gradients are left alone, unlike in SparseML: Adam may keep a momentum for a weight that has gone, but the weight is
     zero again before anything is computed with it.
@@ -34,9 +36,9 @@ class HeldMasks:
         return self.zeros / size if size else 0.0
 
     def grow(self, masks: Mapping[str, Tensor]) -> None:
-        """Hold what `masks` hold as well, from now on."""
-        together = {n: m * self.masks[n] if n in self.masks else m for n, m in masks.items()}
-        self._hold({**self.masks, **together})
+        """Hold what `masks` (bool, False on what goes) hold as well, from now on."""
+        kept = {n: m & (self.masks[n] != 0) if n in self.masks else m for n, m in masks.items()}
+        self._hold({**{n: m != 0 for n, m in self.masks.items() if n not in kept}, **kept})
         self.apply()
 
     def apply(self) -> None:
@@ -63,8 +65,8 @@ class HeldMasks:
                 raise TargetFailed(f"{tag}: {lost} weights of `{name}` that were held at zero are not zero")
 
     def without_held(self, name: str, scores: Tensor) -> Tensor:
-        """`scores` with -1, below any score, where a weight has already gone."""
-        return scores.masked_fill(self.masks[name] == 0, -1.0) if name in self.masks else scores
+        """`scores` with -inf, below any score, where a weight has already gone."""
+        return scores.masked_fill(self.masks[name] == 0, -math.inf) if name in self.masks else scores
 
     def state(self) -> dict[str, Tensor]:
         """The masks, one byte a weight, for a checkpoint."""
@@ -72,10 +74,9 @@ class HeldMasks:
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Take `state` back; weights are not touched."""
-        named = {key.removeprefix(_PREFIX): mask for key, mask in state.items() if key.startswith(_PREFIX)}
-        self._hold({n: m.to(self.weights[n]) for n, m in named.items()})
+        self._hold({key.removeprefix(_PREFIX): m for key, m in state.items() if key.startswith(_PREFIX)})
 
-    def _hold(self, masks: Mapping[str, Tensor]) -> None:
-        counts = {n: int((m == 0).sum()) for n, m in masks.items()}
-        self.masks = {n: m for n, m in masks.items() if counts[n]}
+    def _hold(self, kept: Mapping[str, Tensor]) -> None:
+        counts = {n: k.numel() - int(k.count_nonzero()) for n, k in kept.items()}
+        self.masks = {n: k.to(self.weights[n]) for n, k in kept.items() if counts[n]}
         self.zeros = sum(counts.values())

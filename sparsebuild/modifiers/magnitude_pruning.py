@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from sparsebuild.modifiers.gradual_magnitude import GradualMagnitude
+from sparsebuild.modifiers.gradual_pruning import GradualPruning
 
 __all__ = ["MagnitudePruning"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MagnitudePruning(GradualMagnitude):
+class MagnitudePruning(GradualPruning):
     """Every parameter becomes as sparse as the recipe says."""
 
     tag: ClassVar[str] = "MagnitudePruningModifier"

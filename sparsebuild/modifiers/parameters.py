@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from sparsebuild.errors import Problem, RecipeError
@@ -13,7 +13,7 @@ from sparsebuild.registry import did_you_mean
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["prunable", "select"]
+__all__ = ["at_work", "prunable", "select"]
 
 
 def select(
@@ -52,6 +52,14 @@ def prunable(model: nn.Module) -> list[str]:
         for name, _ in model.named_parameters()
         if name.endswith("weight") and isinstance(modules[name.rpartition(".")[0]], kinds)
     ]
+
+
+def at_work(model: nn.Module, names: Iterable[str]) -> list[str]:
+    """Those of `names` that do not lie in a layer which a LayerPruningModifier has taken out."""
+    from sparsebuild.training.skipped_layers import skipped
+
+    out = tuple(f"{layer}." for layer in skipped(model))
+    return [name for name in names if not name.startswith(out)] if out else list(names)
 
 
 def _meant(text: str, weights: Sequence[str]) -> Callable[[str], bool]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar, Self
 
 from sparsebuild.errors import RecipeError
-from sparsebuild.modifiers.base import Attached, FileGrid, Moment, Phase, Run
+from sparsebuild.modifiers.base import Attached, FileGrid, Moment, Phase, Promise, Run
 from sparsebuild.modifiers.fields import Fields
 from sparsebuild.modifiers.quantization_forms import (
     LEGACY_FORM,
@@ -202,6 +202,7 @@ class _Quantizing(Attached):
         self.spec = spec
         self.run = run
         self.is_on = self.is_fixed = False
+        self.modules: tuple[str, ...] = ()
 
     def before_step(self, moment: Moment) -> None:
         from sparsebuild.training import quantization
@@ -209,12 +210,15 @@ class _Quantizing(Attached):
         spec = self.spec
         if not self.is_on and has_started(spec, moment):
             quantized = quantization.apply_plan(self.run.model, spec.plan(self.run.model))
-            self.is_on = True
+            self.is_on, self.modules = True, tuple(quantized)
             self.run.log(f"{spec.tag}: {len(quantized)} modules are quantized from epoch {moment.epoch:g} on")
         fixed = spec.disable_quantization_observer_epoch
         if self.is_on and not self.is_fixed and fixed is not None and reached(moment.epoch, fixed):
             quantization.freeze_observers(self.run.model)
             self.is_fixed = True
+
+    def promises(self) -> Sequence[Promise]:
+        return [Promise(modifier=self.spec.tag, modules=self.modules)] if self.is_on else []
 
     def restore(self, moment: Moment, state: object) -> None:
         """Bring the classes to where the step before had them; ranges and weights are loaded after this."""

@@ -16,6 +16,7 @@ from sparsebuild.registry import did_you_mean, load
 __all__ = ["MODIFIERS", "UNSUPPORTED", "entries_and_specs", "specs"]
 
 MODIFIERS: Mapping[str, str] = {
+    "ACDCPruningModifier": "sparsebuild.modifiers.acdc_pruning:ACDCPruning",
     "ConstantPruningModifier": "sparsebuild.modifiers.constant_pruning:ConstantPruning",
     "DistillationModifier": "sparsebuild.modifiers.distillation:Distillation",
     "EpochRangeModifier": "sparsebuild.modifiers.epoch_range:EpochRange",
@@ -23,9 +24,12 @@ MODIFIERS: Mapping[str, str] = {
     "GlobalFisherPruningModifier": "sparsebuild.modifiers.global_fisher_pruning:GlobalFisherPruning",
     "GlobalMagnitudePruningModifier": "sparsebuild.modifiers.global_magnitude_pruning:GlobalMagnitudePruning",
     "GradualParamModifier": "sparsebuild.modifiers.gradual_param:GradualParam",
+    "LayerPruningModifier": "sparsebuild.modifiers.layer_pruning:LayerPruning",
     "LearningRateFunctionModifier": "sparsebuild.modifiers.learning_rate_function:LearningRateFunction",
     "LearningRateModifier": "sparsebuild.modifiers.learning_rate:LearningRate",
     "MagnitudePruningModifier": "sparsebuild.modifiers.magnitude_pruning:MagnitudePruning",
+    "MovementPruningModifier": "sparsebuild.modifiers.movement_pruning:MovementPruning",
+    "OBSPruningModifier": "sparsebuild.modifiers.obs_pruning:OBSPruning",
     "PerLayerDistillationModifier": "sparsebuild.modifiers.per_layer_distillation:PerLayerDistillation",
     "QuantizationModifier": "sparsebuild.modifiers.quantization:Quantization",
     "SetLearningRateModifier": "sparsebuild.modifiers.set_learning_rate:SetLearningRate",
@@ -36,25 +40,26 @@ MODIFIERS: Mapping[str, str] = {
 }
 
 _FISHER = "GlobalFisherPruningModifier prunes by importance"
+_SECOND_ORDER = "OBSPruningModifier prunes by second order, in blocks"
+_REGROWS = "ACDCPruningModifier lets weights come back; GMPruningModifier is the plainest"
+_LAYERS = "LayerPruningModifier removes whole layers; blocks of weights go with `mask_type` of a GMPruningModifier"
+_RANGES = "take it out: with a QuantizationModifier the model learns to live with its ranges"
+_ONE_SHOT = "models are pruned while they are trained: OBSPruningModifier is the nearest"
 UNSUPPORTED: Mapping[str, str] = {  # SparseML's other modifiers, and what to do instead
-    "ACDCPruningModifier": _FISHER,
-    "ASRegModifier": "",
-    "GPTQModifier": "write a QuantizationModifier",
-    "LayerPruningModifier": "",
-    "LayerThinningModifier": "",
+    "ASRegModifier": "take it out: `train.weight_decay` in sparse.toml keeps weights small",
+    "GPTQModifier": "write a QuantizationModifier: weights are rounded while they are trained",
+    "LayerThinningModifier": _LAYERS,
     "LegacyQuantizationModifier": "write a QuantizationModifier with `submodules`",
-    "LogarithmicEqualizationModifier": "",
-    "MFACPruningModifier": _FISHER,
-    "MovementPruningModifier": _FISHER,
-    "OBSPruningModifier": _FISHER,
+    "LogarithmicEqualizationModifier": _RANGES,
+    "MFACPruningModifier": _SECOND_ORDER,
     "OutputDistillationModifier": "write a DistillationModifier",
-    "PowerpropagationModifier": "",
-    "RigLPruningModifier": _FISHER,
-    "SmoothQuantModifier": "",
-    "SparseGPTModifier": _FISHER,
-    "StructuredPruningModifier": "",
-    "TopKASTPruningModifier": _FISHER,
-    "WandaPruningModifier": _FISHER,
+    "PowerpropagationModifier": _FISHER,
+    "RigLPruningModifier": _REGROWS,
+    "SmoothQuantModifier": _RANGES,
+    "SparseGPTModifier": _ONE_SHOT,
+    "StructuredPruningModifier": _LAYERS,
+    "TopKASTPruningModifier": _REGROWS,
+    "WandaPruningModifier": _ONE_SHOT,
 }
 
 

@@ -18,7 +18,7 @@ def begin(job: Job, report: Report, recorded_threads: int | None = None) -> tupl
     `threads = "auto"` is `recorded_threads` where an earlier try is continued, and what the record notes where the
     job repeats a build, since sums depend on it. What it became is noted in the record, with the kind of CPU.
     """
-    from sparsebuild.training.determinism import configure, cpu_kind
+    from sparsebuild.training.determinism import configure, cpu_kind, gpu_kind
     from sparsebuild.training.memory import keep_freed_memory
     from sparsebuild.training.settings import Settings
 
@@ -30,4 +30,6 @@ def begin(job: Job, report: Report, recorded_threads: int | None = None) -> tupl
     keep_freed_memory()
     report.note("threads", threads)
     report.note("cpu", cpu_kind())
+    if gpu := gpu_kind():
+        report.note("gpu", gpu)
     return settings, threads

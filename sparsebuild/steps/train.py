@@ -2,7 +2,8 @@
 
 Inputs: `model` (a folder to start from), `labels`, `tokenizer`, `train`, `validation`, and where they are used
 `unlabelled`, `teach`, and `teacher`, a model that is asked at every step. Outputs: `model/`, which plain
-`from_pretrained` opens, and `metrics.jsonl`, a line an epoch.
+`from_pretrained` opens, and `metrics.jsonl`: a line every `logging_steps` and every epoch, of which the last tells of
+the model. How fast it went is in the log alone, since outputs are the same bytes each time.
 """
 
 from __future__ import annotations
@@ -16,83 +17,48 @@ from typing import TYPE_CHECKING, Any
 
 from sparsebuild import modifiers
 from sparsebuild.engine.job import Job, Report
-from sparsebuild.errors import TargetFailed
+from sparsebuild.layout import ProjectLayout
 from sparsebuild.modifiers.base import FileGrid
 from sparsebuild.recipe import Resolved
 from sparsebuild.steps.computing import begin
+from sparsebuild.steps.together import rank_here, run_together
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from sparsebuild.modifiers.base import Modifier
     from sparsebuild.training.batches import Corpus
     from sparsebuild.training.live_teacher import LiveTeacher
+    from sparsebuild.training.loop import Training
     from sparsebuild.training.settings import Settings
 
-__all__ = ["check_saved", "run", "tell_clashes"]
+__all__ = ["kinds_of_cpu", "run", "tell_clashes"]
+
+_THEN = ", then "
 
 
 def run(job: Job, report: Report) -> None:
     """Train, save, and check that what was saved is what was promised."""
-    from sparsebuild.training.arrival import brought_along
-    from sparsebuild.training.loop import Training, train
-    from sparsebuild.training.models import open_pretrained, save_model
+    if rank_here() is None and (count := job.params.get("num_processes", 1)) > 1:
+        run_together(job, report, count)
+        return
+    from sparsebuild.training.claims import check_saved
+    from sparsebuild.training.loop import train
+    from sparsebuild.training.models import save_model
+    from sparsebuild.training.skipped_layers import drop_skipped
     from sparsebuild.training.structure import observed_structure
 
-    settings, threads = begin(job, report, _recorded_threads(job))
-    labels = json.loads(job.inputs["labels"].read_text())
-    specs = _specs(job.params)
-    epochs = modifiers.epochs(specs) or math.ceil(settings.num_train_epochs)
-    tell_clashes(job.params, specs, epochs, report)
-    model = open_pretrained(job.inputs["model"], labels, settings.dropout, settings.seed)
-    for sentence, level in brought_along(model, specs):
-        report.log(sentence, level=level)
-    trained = train(
-        Training(
-            model=model,
-            corpus=_corpus(job),
-            specs=specs,
-            settings=settings,
-            epochs=epochs,
-            has_teacher="teach" in job.inputs,
-            validate=_validation(job, labels, settings),
-            checkpoints=job.scratch / "checkpoints",
-            file_grid=FileGrid(**job.params.get("file_grid", {})),
-            facts={"threads": threads},
-            progress=report.progress,
-            log=report.log,
-            teacher=_live_teacher(job, labels),
-        )
-    )
-    folder = job.out / "model"
-    save_model(model, observed_structure(model, trained.masks), folder)
+    training = _training(job, report)
+    trained = train(training)
+    if rank_here():  # the first process writes
+        return
+    model, folder = training.model.cpu(), job.out / "model"
+    trained = trained.renamed(drop_skipped(model))
+    masks = {name: mask.cpu() for name, mask in trained.masks.items()}
+    save_model(model, observed_structure(model, masks, trained.mask_types), folder)
     shutil.copytree(job.inputs["tokenizer"], folder, dirs_exist_ok=True)
     _write_history(job.out / "metrics.jsonl", trained.history)
-    check_saved(model, trained.masks, folder)
+    check_saved(model, masks, trained.promises, folder)
     for name, value in trained.history[-1].items():
         report.metric(name, value)
-
-
-def check_saved(model: Any, masks: Mapping[str, Tensor], folder: Path) -> None:
-    """Open what was saved as a stranger would and compare it, bit by bit; raises TargetFailed."""
-    import torch
-    from safetensors.torch import load_file
-
-    from sparsebuild.training.models import open_model
-
-    saved = load_file(folder / "model.safetensors")
-    for name, mask in masks.items():
-        if bool((saved[name][mask == 0] != 0).any()):
-            raise TargetFailed(
-                f"`{name}` was promised {int((mask == 0).sum())} zeros, and some are not zero in the file"
-            )
-    reopened = open_model(folder)
-    ids = torch.arange(1, 33).reshape(2, 16) % model.config.vocab_size
-    model.eval()
-    with torch.no_grad():
-        same = torch.equal(model(input_ids=ids).logits, reopened(input_ids=ids).logits)
-    if not same:
-        raise TargetFailed("the saved model does not compute what the trained one does")
 
 
 def tell_clashes(params: Mapping[str, Any], specs: Sequence[Modifier], epochs: int, report: Report) -> None:
@@ -103,6 +69,48 @@ def tell_clashes(params: Mapping[str, Any], specs: Sequence[Modifier], epochs: i
         report.log(
             "the recipe sets the learning rate: `train.learning_rate` holds only before it begins", level="warning"
         )
+
+
+def kinds_of_cpu(before: str | None, now: str) -> str:
+    """What the record says of the CPU: of all kinds that have worked on this training, as no single one repeats it."""
+    if before is None or now in before.split(_THEN)[-1:]:
+        return before or now
+    return f"{before}{_THEN}{now}"
+
+
+def _training(job: Job, report: Report) -> Training:
+    from sparsebuild.training.arrival import brought_along
+    from sparsebuild.training.determinism import cpu_kind
+    from sparsebuild.training.loop import Training
+    from sparsebuild.training.models import open_pretrained
+
+    recorded = _recorded(job)
+    settings, threads = begin(job, report, recorded.get("threads"))
+    kinds = kinds_of_cpu(recorded.get("cpu"), cpu_kind())
+    report.note("cpu", kinds)
+    labels = json.loads(job.inputs["labels"].read_text())
+    specs = _specs(job.params)
+    epochs = modifiers.epochs(specs) or math.ceil(settings.num_train_epochs)
+    tell_clashes(job.params, specs, epochs, report)
+    model = open_pretrained(job.inputs["model"], labels, settings.dropout, settings.seed)
+    for sentence, level in brought_along(model, specs):
+        report.log(sentence, level=level)
+    return Training(
+        model=model,
+        corpus=_corpus(job),
+        specs=specs,
+        settings=settings,
+        epochs=epochs,
+        has_teacher="teach" in job.inputs,
+        validate=_validation(job, labels, settings),
+        checkpoints=job.scratch / "checkpoints",
+        file_grid=FileGrid(**job.params.get("file_grid", {})),
+        trackers=ProjectLayout(job.root).state / "trackers" / job.name,
+        facts={"threads": threads, "cpu": kinds},
+        progress=report.progress,
+        log=report.log,
+        teacher=_live_teacher(job, labels),
+    )
 
 
 def _specs(params: Mapping[str, Any]) -> Sequence[Modifier]:
@@ -133,23 +141,22 @@ def _live_teacher(job: Job, labels: Sequence[str]) -> LiveTeacher | None:
 
 def _validation(job: Job, labels: Sequence[str], settings: Settings) -> Any:
     from sparsebuild.tasks.prepared import PreparedSplit
-    from sparsebuild.training.evaluation import evaluate, torch_logits
+    from sparsebuild.training.evaluation import figures_of, torch_logits
 
     split = PreparedSplit.open(job.inputs["validation"])
 
     def validate(model: Any) -> dict[str, float]:
-        scores = evaluate(torch_logits(model), split, labels, settings.per_device_eval_batch_size).overall
-        return {"precision": scores.precision, "recall": scores.recall, "f1": scores.f1}
+        return figures_of(torch_logits(model), split, labels, settings.per_device_eval_batch_size)
 
     return validate
 
 
-def _recorded_threads(job: Job) -> int | None:
-    """The thread count of the checkpoint that would be continued: sums depend on it."""
+def _recorded(job: Job) -> Mapping[str, Any]:
+    """The facts of the checkpoint that would be continued, or none: sums depend on the thread count and the CPU."""
     from sparsebuild.training.checkpoints import newest
 
     saved = newest(job.scratch / "checkpoints")
-    return int(saved.facts["threads"]) if saved else None
+    return saved.facts if saved else {}
 
 
 def _write_history(path: Path, history: Sequence[Mapping[str, float]]) -> None:

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from sparsebuild.errors import UserError
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-__all__ = ["Cutter", "Pieces", "copy_tokenizer", "load_tokenizer"]
+__all__ = ["Cut", "Cutter", "copy_tokenizer", "load_tokenizer"]
 
 _REMEMBERED = 200_000  # words
 
@@ -38,13 +41,21 @@ _FILES = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pieces:
-    """The pieces of one sentence, special ones included."""
+class Cut:
+    """The pieces of n sentences that have w words in all: p pieces, special ones included, sentence by sentence."""
 
-    input_ids: list[int]
-    words: list[int]  # the word's place on its first piece, else -1
-    dropped: tuple[int, ...]  # places of the words of which the tokenizer makes nothing
-    cut_off: tuple[int, ...]  # places of the words that lie wholly past the last piece
+    input_ids: np.ndarray  # (p,) int32
+    places: np.ndarray  # (p,) int32: the word's place in its sentence on its first piece, else -1
+    sizes: np.ndarray  # (n,) int64: pieces of each sentence
+    firsts: np.ndarray  # (w,) int64: where in `input_ids` a word's first piece is; -1 for a word without one
+    is_dropped: np.ndarray  # (w,) bool: words of which the tokenizer makes nothing; other words without are cut off
+    word_counts: np.ndarray  # (n,) int64
+
+    @property
+    def is_cut_off(self) -> np.ndarray:
+        """(w,) bool: words that lie wholly past the last piece of their sentence."""
+        cut_off: np.ndarray = (self.firsts < 0) & ~self.is_dropped
+        return cut_off
 
 
 class Cutter:
@@ -56,31 +67,40 @@ class Cutter:
         self._room = max_length - len(self._before) - len(self._after)
         self._known: dict[str, list[int]] = {}
 
-    def cut(self, sentences: Sequence[Sequence[str]]) -> Iterator[Pieces]:
-        """The pieces of each sentence."""
+    def cut(self, sentences: Sequence[Sequence[str]]) -> Cut:
+        """The pieces of sentences, none of which is empty: whole arrays at a time, as a loop over words is slow."""
         self._learn({word for words in sentences for word in words})
-        for words in sentences:
-            yield self._sentence(words)
+        found = [self._known[word] for words in sentences for word in words]
+        ids = np.fromiter(chain.from_iterable(found), np.int32)
+        lengths = np.fromiter(map(len, found), np.int64, len(found))  # pieces of each word
+        counts = np.fromiter(map(len, sentences), np.int64, len(sentences))
+        first_word = _starts(counts)
+        totals = np.add.reduceat(lengths, first_word)  # pieces of each sentence, before anything is cut off
+        kept = np.minimum(totals, self._room)
+        before, sizes = len(self._before), kept + len(self._before) + len(self._after)
+        begin = _starts(sizes)  # of each sentence in what comes out
 
-    def _sentence(self, words: Sequence[str]) -> Pieces:
-        ids: list[int] = []
-        places: list[int] = []
-        dropped, cut_off = [], []
-        for place, word in enumerate(words):
-            pieces = self._known[word]
-            if not pieces:
-                dropped.append(place)
-            elif len(ids) >= self._room:
-                cut_off.append(place)
-            else:
-                ids += pieces
-                places.append(place)
-                places += [-1] * (len(pieces) - 1)
-        return Pieces(
-            input_ids=[*self._before, *ids[: self._room], *self._after],
-            words=[-1] * len(self._before) + places[: self._room] + [-1] * len(self._after),
-            dropped=tuple(dropped),
-            cut_off=tuple(cut_off),
+        inside = np.arange(len(ids)) - np.repeat(_starts(totals), totals)  # each piece's place in its sentence
+        is_kept = inside < self._room
+        input_ids = np.empty(sizes.sum(), np.int32)
+        input_ids[(np.repeat(begin + before, totals) + inside)[is_kept]] = ids[is_kept]
+        for k, special in enumerate(self._before):
+            input_ids[begin + k] = special
+        for k, special in enumerate(self._after):
+            input_ids[begin + before + kept + k] = special
+
+        start = _starts(lengths) - np.repeat(_starts(totals), counts)  # each word's first piece in its sentence
+        is_seen = (lengths > 0) & (start < self._room)
+        firsts = np.where(is_seen, np.repeat(begin + before, counts) + start, -1)
+        places = np.full(len(input_ids), -1, np.int32)
+        places[firsts[is_seen]] = (np.arange(len(found)) - np.repeat(first_word, counts))[is_seen]
+        return Cut(
+            input_ids=input_ids,
+            places=places,
+            sizes=sizes,
+            firsts=firsts,
+            is_dropped=lengths == 0,
+            word_counts=counts,
         )
 
     def _learn(self, words: Iterable[str]) -> None:
@@ -92,6 +112,12 @@ class Cutter:
             [[word] for word in new], is_pretokenized=True, add_special_tokens=False
         )
         self._known.update((word, encoding.ids) for word, encoding in zip(new, encodings, strict=True))
+
+
+def _starts(sizes: np.ndarray) -> np.ndarray:
+    """Where each of several stretches begins, one after the other."""
+    starts: np.ndarray = np.cumsum(sizes) - sizes
+    return starts
 
 
 def load_tokenizer(folder: Path, max_length: int) -> Tokenizer:

@@ -95,6 +95,23 @@ class SplitWriter:
         self._columns["offsets"].extend([self._pieces])
         self._columns["tag_offsets"].extend([self._words])
 
+    def extend(
+        self,
+        input_ids: np.ndarray,  # (p,)
+        labels: np.ndarray,  # (p,)
+        words: np.ndarray,  # (p,)
+        tags: np.ndarray,  # (w,)
+        pieces: np.ndarray,  # (n,) how many of p are each sentence's
+        word_counts: np.ndarray,  # (n,) how many of w
+    ) -> None:
+        """Append n sentences at once."""
+        for name, values in (("input_ids", input_ids), ("labels", labels), ("words", words), ("tags", tags)):
+            self._columns[name].append(values)
+        self._columns["offsets"].append(self._pieces + np.cumsum(pieces))
+        self._columns["tag_offsets"].append(self._words + np.cumsum(word_counts))
+        self._pieces += len(input_ids)
+        self._words += len(tags)
+
     def __enter__(self) -> SplitWriter:
         return self
 
@@ -120,6 +137,10 @@ class _Column:
         if len(self._waiting) >= self._BUFFER:
             self._flush()
 
+    def append(self, values: np.ndarray) -> None:
+        self._flush()
+        self._write(values)
+
     def close(self) -> None:
         self._flush()
         self._stream.seek(0)
@@ -127,9 +148,12 @@ class _Column:
         self._stream.close()
 
     def _flush(self) -> None:
-        self._stream.write(np.array(self._waiting, dtype=self._dtype).tobytes())
-        self._length += len(self._waiting)
+        self._write(np.array(self._waiting, dtype=self._dtype))
         self._waiting.clear()
+
+    def _write(self, values: np.ndarray) -> None:
+        self._stream.write(values.astype(self._dtype, copy=False).tobytes())
+        self._length += len(values)
 
     def _head(self) -> bytes:
         """numpy leaves room in the head for the length to grow, so all heads are as long."""

@@ -12,10 +12,13 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, fields, replace
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, ClassVar
+
+import numpy as np
 
 from sparsebuild.tasks.base import SPLITS, Request, Teller
 from sparsebuild.tasks.complaints import Complaints
@@ -23,7 +26,7 @@ from sparsebuild.tasks.entities import Scores, score, spans
 from sparsebuild.tasks.holdout import Holdout
 from sparsebuild.tasks.labels import OUTSIDE, check_declared, labels_of, map_labels
 from sparsebuild.tasks.parquet_rows import class_names
-from sparsebuild.tasks.pieces import Cutter, Pieces, copy_tokenizer, load_tokenizer
+from sparsebuild.tasks.pieces import Cut, Cutter, copy_tokenizer, load_tokenizer
 from sparsebuild.tasks.prepared import NO_LABEL, NO_TAG, PreparedSplit, SplitWriter
 from sparsebuild.tasks.repeats import Repeats
 from sparsebuild.tasks.sentences import Columns, Sentence, read_sentences
@@ -217,17 +220,17 @@ class _Count:
     tags: Counter[str] = field(default_factory=Counter)  # how many words have each
     repeated: str = ""  # where the first of the sentences in train stands; not in the report
 
-    def add(self, sentence: Sentence, pieces: Pieces) -> None:
-        self.sentences += 1
-        self.words += len(sentence.words)
-        self.tags.update(sentence.tags)
-        self.pieces += len(pieces.input_ids)
-        self.longest = max(self.longest, len(pieces.input_ids))
-        self.words_without_pieces += len(pieces.dropped)
-        self.sentences_cut_off += bool(pieces.cut_off)
-        self.words_cut_off += len(pieces.cut_off)
-        if any(tag != OUTSIDE for tag in sentence.tags):
-            self.entities += len(spans(sentence.tags))
+    def add(self, sentences: Sequence[Sentence], cut: Cut) -> None:
+        self.sentences += len(sentences)
+        self.words += len(cut.firsts)
+        self.pieces += len(cut.input_ids)
+        self.longest = max(self.longest, int(cut.sizes.max()))
+        self.words_without_pieces += int(cut.is_dropped.sum())
+        self.words_cut_off += int(cut.is_cut_off.sum())
+        first_words = np.cumsum(cut.word_counts) - cut.word_counts
+        self.sentences_cut_off += int(np.logical_or.reduceat(cut.is_cut_off, first_words).sum())
+        self.tags.update(chain.from_iterable(sentence.tags for sentence in sentences))
+        self.entities += sum(len(spans(sentence.tags)) for sentence in sentences if set(sentence.tags) - {OUTSIDE})
 
     def to_json(self, labels: Sequence[str]) -> dict[str, Any]:
         found = {field.name: getattr(self, field.name) for field in fields(self)}
@@ -251,12 +254,11 @@ class _Encoder:
     def write(self, split: str, folder: Path) -> _Count:
         count = _Count()
         with SplitWriter(folder) as writer:
-            for batch in _batches(_taken(split, self._request, self._complaints)):
-                words = [sentence.words for sentence in batch]
-                for sentence, pieces in zip(batch, self._cutter.cut(words), strict=True):
-                    self._complain_about_dropped(sentence, pieces)
-                    writer.add(pieces.input_ids, *self._numbered(sentence, pieces))
-                    count.add(sentence, pieces)
+            for batch in _ahead(_batches(_taken(split, self._request, self._complaints))):
+                cut = self._cutter.cut([sentence.words for sentence in batch])
+                self._complain_about_dropped(batch, cut)
+                writer.extend(cut.input_ids, *self._numbered(batch, cut), cut.sizes, cut.word_counts)
+                count.add(batch, cut)
                 self._compare(split, batch, count)
                 self._done += len(batch)
                 self._progress(self._done)
@@ -273,17 +275,25 @@ class _Encoder:
             if is_known and not count.repeated:
                 count.repeated = f"{sentence.file}:{sentence.line}"
 
-    def _numbered(self, sentence: Sentence, pieces: Pieces) -> tuple[list[int], list[int], list[int]]:
+    def _numbered(self, sentences: Sequence[Sentence], cut: Cut) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Labels and words, one a piece, and tags, one a word."""
-        if not sentence.tags:
-            return [NO_LABEL] * len(pieces.words), pieces.words, [NO_TAG] * len(sentence.words)
-        tags = [self._numbers[tag] for tag in sentence.tags]
-        return [tags[place] if place >= 0 else NO_LABEL for place in pieces.words], pieces.words, tags
+        labels = np.full(len(cut.input_ids), NO_LABEL, np.int32)
+        if not sentences[0].tags:
+            return labels, cut.places, np.full(len(cut.firsts), NO_TAG, np.int32)
+        numbers = map(self._numbers.__getitem__, chain.from_iterable(sentence.tags for sentence in sentences))
+        tags = np.fromiter(numbers, np.int32, len(cut.firsts))
+        is_seen = cut.firsts >= 0
+        labels[cut.firsts[is_seen]] = tags[is_seen]
+        return labels, cut.places, tags
 
-    def _complain_about_dropped(self, sentence: Sentence, pieces: Pieces) -> None:
+    def _complain_about_dropped(self, sentences: Sequence[Sentence], cut: Cut) -> None:
         """An entity in a word that the model never sees can be neither learnt nor found."""
-        for place in pieces.dropped if sentence.tags else ():
-            tag, word = sentence.tags[place], ascii(sentence.words[place])  # such words are often invisible
+        ends = np.cumsum(cut.word_counts)
+        for k in np.flatnonzero(cut.is_dropped):
+            i = int(np.searchsorted(ends, k, side="right"))
+            sentence, place = sentences[i], int(k - ends[i] + cut.word_counts[i])
+            tag = sentence.tags[place] if sentence.tags else OUTSIDE
+            word = ascii(sentence.words[place])  # such words are often invisible
             if tag != OUTSIDE:
                 message = (
                     f"word {place + 1}, {word}, has the tag `{tag}`, but the model's tokenizer makes no piece of it"
@@ -337,6 +347,16 @@ def _batches(sentences: Iterable[Sentence]) -> Iterator[list[Sentence]]:
 def _write_words(path: Path, sentences: Iterable[Sentence]) -> None:
     with path.open("w", encoding="utf-8") as stream:
         stream.writelines(json.dumps(sentence.words, ensure_ascii=False) + "\n" for sentence in sentences)
+
+
+def _ahead(batches: Iterable[list[Sentence]]) -> Iterator[list[Sentence]]:
+    """The same, the next one read while one is worked on: the tokenizer leaves Python's lock to others."""
+    remaining = iter(batches)
+    with ThreadPoolExecutor(1) as reader:
+        coming = reader.submit(next, remaining, None)
+        while (batch := coming.result()) is not None:
+            coming = reader.submit(next, remaining, None)
+            yield batch
 
 
 def _write_json(path: Path, value: object) -> None:

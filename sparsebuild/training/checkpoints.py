@@ -1,7 +1,9 @@
 """Where training can continue: one folder per checkpoint, complete or not there at all.
 
-A checkpoint is the model with its observers, Adam's moments, the masks, and where the schedule was. No random state:
-seeds and batches are functions of the step.
+    checkpoint-00000320/   the newest ones: the model with its observers, Adam's moments, the masks, and facts
+    best-00000214/         the model of the best epoch so far, as long as a checkpoint that is kept names it
+
+No random state: seeds and batches are functions of the step.
 """
 
 from __future__ import annotations
@@ -9,8 +11,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from torch import Tensor
 
 from sparsebuild.digest import file_digest
 
-__all__ = ["Checkpoint", "newest", "save"]
+__all__ = ["Checkpoint", "best", "newest", "save", "save_best"]
 
 _TENSORS = "state.safetensors"
 _FACTS = "state.json"
@@ -30,16 +32,46 @@ class Checkpoint:
 
     step: int
     model: Mapping[str, Tensor]
-    optimizer: Mapping[str, Tensor]
-    modifiers: Mapping[str, Tensor]  # "<index>.<name>"
-    facts: Mapping[str, Any]  # JSON: history of the epochs so far, thread count
+    optimizer: Mapping[str, Tensor] = field(default_factory=dict)
+    modifiers: Mapping[str, Tensor] = field(default_factory=dict)  # "<index>.<name>"; of a best one: masks by parameter
+    facts: Mapping[str, Any] = field(default_factory=dict)  # JSON; "best_step" names the best epoch's, or is null
 
 
 def save(folder: Path, checkpoint: Checkpoint, keep: int) -> None:
     """Write `checkpoint` and remove all but the newest `keep`; a kill at any moment leaves the earlier ones whole."""
+    _write(folder, folder / f"checkpoint-{checkpoint.step:08d}", checkpoint)
+    saved = _saved(folder)
+    for old in saved[keep:]:
+        shutil.rmtree(old)
+    named = {_best_step(path) for path in saved[:keep]}
+    for path in folder.glob("best-*"):
+        if int(path.name.removeprefix("best-")) not in named:
+            shutil.rmtree(path)
+
+
+def save_best(folder: Path, checkpoint: Checkpoint) -> None:
+    """Write the model of the best epoch; to be done before the checkpoint that names it, whose `save` tidies up."""
+    _write(folder, folder / f"best-{checkpoint.step:08d}", checkpoint)
+
+
+def newest(folder: Path, passed_over: Callable[[int], None] = lambda step: None) -> Checkpoint | None:
+    """The newest checkpoint that is whole, with the best model that it names; a damaged one is passed over."""
+    for path in _saved(folder):
+        checkpoint = _read(path)
+        if checkpoint and _has_best(folder, checkpoint.facts.get("best_step")):
+            return checkpoint
+        passed_over(int(path.name.removeprefix("checkpoint-")))
+    return None
+
+
+def best(folder: Path, step: int) -> Checkpoint | None:
+    """The model that `save_best` kept after `step`; None if it is damaged."""
+    return _read(folder / f"best-{step:08d}")
+
+
+def _write(folder: Path, final: Path, checkpoint: Checkpoint) -> None:
     from safetensors.torch import save_file
 
-    final = folder / f"checkpoint-{checkpoint.step:08d}"
     work = folder / f".{final.name}"
     for stale in (work, final):  # a damaged one may stand under this name
         shutil.rmtree(stale, ignore_errors=True)
@@ -53,17 +85,22 @@ def save(folder: Path, checkpoint: Checkpoint, keep: int) -> None:
         _flush(path)
     work.rename(final)
     _flush(folder)
-    for old in _saved(folder)[keep:]:
-        shutil.rmtree(old)
-
-
-def newest(folder: Path) -> Checkpoint | None:
-    """The newest checkpoint that is whole; a damaged one is passed over for the one before."""
-    return next((c for c in map(_read, _saved(folder)) if c), None)
 
 
 def _saved(folder: Path) -> list[Path]:
     return sorted(folder.glob("checkpoint-*"), reverse=True)
+
+
+def _best_step(folder: Path) -> int | None:
+    try:
+        step: int | None = json.loads((folder / _FACTS).read_text())["facts"].get("best_step")
+    except (OSError, ValueError, KeyError):
+        return None
+    return step
+
+
+def _has_best(folder: Path, step: int | None) -> bool:
+    return step is None or best(folder, step) is not None
 
 
 def _read(folder: Path) -> Checkpoint | None:

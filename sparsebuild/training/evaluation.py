@@ -6,15 +6,24 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sparsebuild.modifiers.base import Batch
 from sparsebuild.tasks.entities import Scores
-from sparsebuild.tasks.prepared import PreparedSplit
+from sparsebuild.tasks.prepared import NO_LABEL, PreparedSplit
 from sparsebuild.tasks.token_classification import predictions_to_tags, score
 from sparsebuild.training.batches import by_length, collate
 
-__all__ = ["LogitsOf", "evaluate", "first_piece_logits", "scores_of", "tags_of", "torch_logits"]
+__all__ = [
+    "LogitsOf",
+    "evaluate",
+    "figures_of",
+    "first_piece_logits",
+    "scores_of",
+    "tags_of",
+    "torch_logits",
+]
 
 LogitsOf = Callable[[Batch], Tensor]  # (b, s, labels) float32, for whatever computes it: torch or ONNX Runtime
 
@@ -22,6 +31,14 @@ LogitsOf = Callable[[Batch], Tensor]  # (b, s, labels) float32, for whatever com
 def evaluate(logits_of: LogitsOf, split: PreparedSplit, labels: Sequence[str], batch_size: int) -> Scores:
     """Entity scores over a whole split; words that were cut off or dropped count as `O`."""
     return scores_of(first_piece_logits(logits_of, split, batch_size), split, labels)
+
+
+def figures_of(logits_of: LogitsOf, split: PreparedSplit, labels: Sequence[str], batch_size: int) -> dict[str, float]:
+    """What training shows of an epoch; `eval_loss` is the mean cross-entropy over words with a piece, in nats."""
+    logits = first_piece_logits(logits_of, split, batch_size)
+    scores = scores_of(logits, split, labels)
+    overall = {name: getattr(scores.overall, name) for name in ("precision", "recall", "f1")}
+    return {**overall, "accuracy": scores.accuracy, "eval_loss": _cross_entropy(logits, split)}
 
 
 def scores_of(logits: Sequence[np.ndarray], split: PreparedSplit, labels: Sequence[str]) -> Scores:
@@ -56,6 +73,12 @@ def torch_logits(model: nn.Module) -> LogitsOf:
         return logits
 
     return logits_of
+
+
+def _cross_entropy(logits: Sequence[np.ndarray], split: PreparedSplit) -> float:
+    gold = [known[known != NO_LABEL] for known in (split.labels(i) for i in range(len(split)))]
+    said, wanted = torch.from_numpy(np.concatenate(logits)), torch.from_numpy(np.concatenate(gold)).long()
+    return float(F.cross_entropy(said.double(), wanted))
 
 
 def _answers(logits_of: LogitsOf, split: PreparedSplit, batch_size: int) -> Iterator[tuple[list[int], Tensor, Batch]]:

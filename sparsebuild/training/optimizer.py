@@ -44,4 +44,5 @@ def load_optimizer(model: nn.Module, optimizer: torch.optim.Optimizer, state: Ma
     """Take `named_state` back."""
     for name, parameter in model.named_parameters():
         if f"{name}.step" in state:
-            optimizer.state[parameter] = {key: state[f"{name}.{key}"].clone() for key in _STATE}
+            moments = {key: state[f"{name}.{key}"] for key in _STATE}
+            optimizer.state[parameter] = {k: v.to(parameter.device, copy=True) for k, v in moments.items()}

@@ -26,6 +26,7 @@ from sparsebuild.numerics.fake_quant import (
     widened,
 )
 from sparsebuild.numerics.quantization_scheme import ATTENTION, EMBEDDING, Grid, Scheme, linear_scheme
+from sparsebuild.training.processes import widest
 from sparsebuild.training.quantization_plan import is_attention, submodule_plan
 
 __all__ = [
@@ -76,7 +77,7 @@ class ActivationQuantizer(nn.Module):
         return parameters(self.lowest, self.highest, self.grid.steps)
 
     def _observe(self, x: Tensor) -> None:
-        low, high = torch.aminmax(x.float())  # under bf16 the range would itself be rounded
+        low, high = widest(*torch.aminmax(x.float()))  # under bf16 the range would itself be rounded
         if self.grid.momentum is None:
             widened(self.lowest, self.highest, low, high, self.count)
         else:

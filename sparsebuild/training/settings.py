@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
@@ -31,7 +31,17 @@ class Settings:
     threads: int | Literal["auto"] = "auto"
     float32_matmul_precision: Literal["highest", "high", "medium"] = "highest"
     bf16: bool = False
+    fp16: bool = False
+    torch_compile: bool = False
+    num_processes: int = 1
+    logging_steps: int = 50
+    report_to: Sequence[str] = ()
     save_total_limit: int = 2
+    load_best_model_at_end: bool = False
+    metric_for_best_model: Literal["f1", "precision", "recall", "accuracy", "loss"] = "f1"
+    greater_is_better: bool | None = None  # None: of everything but a loss
+    early_stopping_patience: int | None = None
+    early_stopping_threshold: float = 0.0
     unlabelled_ratio: float = 1.0
 
     @classmethod
@@ -40,8 +50,23 @@ class Settings:
         known = {field.name for field in fields(cls)}
         return cls(**{k: v for k, v in params.items() if k in known})
 
+    @property
+    def batch_size(self) -> int:
+        """Sentences of one batch over all processes."""
+        return self.per_device_train_batch_size * self.num_processes
+
+    @property
+    def mixed_precision(self) -> Literal["no", "bf16", "fp16"]:
+        """As accelerate names it."""
+        return "bf16" if self.bf16 else "fp16" if self.fp16 else "no"
+
+    @property
+    def prefers_greater(self) -> bool:
+        """Whether more of `metric_for_best_model` is better."""
+        return self.metric_for_best_model != "loss" if self.greater_is_better is None else self.greater_is_better
+
     def thread_count(self, recorded: int | None) -> int:
-        """The number of threads to compute with; `auto` is what an earlier try used, or all the cores there are."""
+        """The threads of one process; `auto` is what an earlier try used, or its share of the cores there are."""
         if self.threads != "auto":
             return self.threads
-        return recorded or len(os.sched_getaffinity(0))
+        return recorded or max(1, len(os.sched_getaffinity(0)) // self.num_processes)

@@ -43,10 +43,11 @@ _FORMAT = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Masked:
-    """How many of a parameter's weights are held at zero."""
+    """How many of a parameter's weights are held at zero, and what goes together."""
 
     zeros: int
     size: int
+    mask_type: str = "unstructured"  # as in a recipe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,14 +104,20 @@ class Structure:
         )
 
 
-def observed_structure(model: nn.Module, masks: Mapping[str, Tensor]) -> Structure:
-    """The structure that `model` has now, with the masks that are in force."""
+def observed_structure(
+    model: nn.Module, masks: Mapping[str, Tensor], mask_types: Mapping[str, str] | None = None
+) -> Structure:
+    """The structure that `model` has now, with the masks that are in force and their kinds."""
+    kinds = mask_types or {}
     modules = dict(quantized_modules(model))
     linears = {n: m for n, m in modules.items() if isinstance(m, QuantizedLinear)}
     embeddings = [n for n, m in modules.items() if isinstance(m, QuantizedEmbedding)]
     attentions = [n for n, m in modules.items() if is_attention(m)]
     found = Structure(
-        masked={n: Masked(zeros=int((m == 0).sum()), size=m.numel()) for n, m in sorted(masks.items())},
+        masked={
+            n: Masked(zeros=int((m == 0).sum()), size=m.numel(), mask_type=kinds.get(n, "unstructured"))
+            for n, m in sorted(masks.items())
+        },
         linears=tuple(linears),
         embeddings=tuple(embeddings),
         attentions=tuple(attentions),

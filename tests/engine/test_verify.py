@@ -244,6 +244,19 @@ def test_where_bytes_are_not_promised_numbers_are_compared(workshop, act, again,
     assert (found.by, found.unlike) == ("numbers", told)
 
 
+@pytest.mark.parametrize(("last", "told"), [(0.41, ()), (0.6, ("`f1` in `curve.jsonl` was 0.4, is 0.6",))])
+def test_of_a_curve_its_end_is_compared(workshop, act, again, last, told):
+    def curve(*values):
+        lines = "".join(json.dumps({"f1": value}) + "\n" for value in values)
+        return lambda job, report: (job.out / "curve.jsonl").write_text(lines)
+
+    actions = [replace(act("a", "measure"), exact=False)]
+    workshop.calls.steps["measure"] = curve(0.1, 0.4)
+    workshop.build(actions)
+    workshop.calls.steps["measure"] = curve(0.3, last)
+    assert again(actions, "a")["a"].unlike == told
+
+
 def test_on_another_kind_of_machine_numbers_are_compared(workshop, act, again):
     workshop.calls.steps["measure"] = measured(0.4, cpu="old")
     workshop.build([act("a", "measure")])

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sparsebuild.modifiers.held_masks import HeldMasks
-from sparsebuild.numerics.masks import capped_masks, global_masks, magnitude_mask
+from sparsebuild.numerics.masks import capped_masks, magnitude_mask, smallest_masks
 from sparsebuild.numerics.sparsity_schedule import promised_zeros
 
 SHARES = st.floats(0, 1).map(lambda x: round(x, 3))
@@ -46,7 +46,7 @@ def test_a_mask_has_exactly_its_zeros_and_they_are_the_smallest(size, seed, valu
 @given(SIZES, SEEDS, TIES, SHARES)
 def test_global_masks_are_exact_and_have_one_threshold(sizes, seed, values, sparsity) -> None:
     scores = scores_of(sizes, seed, values)
-    masks = global_masks(scores, sparsity)
+    masks = smallest_masks(scores, round(sparsity * sum(sizes)))
     together, kept = torch.cat(list(scores.values())), torch.cat(list(masks.values()))
     assert zeros(kept) == round(sparsity * sum(sizes))
     if 0 < zeros(kept) < sum(sizes):
@@ -73,7 +73,8 @@ def test_masks_only_grow_and_stay_exact(sizes, seed, values, levels) -> None:
     before = {n: torch.ones(w.shape) for n, w in held.weights.items()}
     for i, level in enumerate(levels):
         scores = scores_of(sizes, seed + i, values)
-        held.grow(global_masks({n: held.without_held(n, s) for n, s in scores.items()}, level))
+        left = {n: held.without_held(n, s) for n, s in scores.items()}
+        held.grow(smallest_masks(left, round(level * sum(sizes))))
         now = {n: held.masks.get(n, torch.ones(s.shape)) for n, s in scores.items()}
         assert all(bool((now[n] <= before[n]).all()) for n in now)
         assert held.zeros == round(level * sum(sizes)) == sum(zeros(w.detach()) for w in held.weights.values())

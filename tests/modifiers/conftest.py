@@ -72,6 +72,10 @@ def batch_at(step: int) -> Batch:
     )
 
 
+def task_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    return torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten())
+
+
 class Training:
     """The loop of modifiers/base.py, step by step. `log` keeps what modifiers say."""
 
@@ -97,6 +101,7 @@ class Training:
             has_teacher=has_teacher,
             file_grid=file_grid or FileGrid(),
             log=self.log.append,
+            gradients=self.gradients,
             teacher=self.teacher,
         )
         self.attached = [spec.attach(run) for spec in specs]
@@ -121,15 +126,24 @@ class Training:
             attached.before_step(moment)
         self.rates.append(self.optimizer.param_groups[0]["lr"])
         outputs = self.model(**batch.model_inputs, output_hidden_states=True)
-        loss = torch.nn.functional.cross_entropy(outputs.logits.flatten(0, 1), batch.labels.flatten())
+        loss = task_loss(outputs.logits, batch.labels)
         for attached in self.attached:
             loss = attached.on_loss(moment, batch, outputs, loss)
         self.losses.append(float(loss.detach()))
         loss.backward()
+        for attached in self.attached:
+            attached.before_optimizer(moment)
         self.optimizer.step()
         self.optimizer.zero_grad()
         for attached in self.attached:
             attached.after_optimizer(moment)
+
+    def gradients(self, weights: Any, *, key: int, count: int, size: int | None) -> Iterator[Any]:
+        self.model.eval()
+        for i in range(count):
+            batch = batch_at(1000 + 100 * key + i)
+            yield torch.autograd.grad(task_loss(self.model(**batch.model_inputs).logits, batch.labels), weights)
+        self.model.train()
 
     def saved(self) -> dict[str, Any]:
         """What a checkpoint holds, as copies."""

@@ -40,18 +40,27 @@ def test_only_tensors_with_zeros_are_held(training) -> None:
     )
 
 
-def test_a_dense_model_is_told_of(training) -> None:
+def test_a_dense_model_is_refused_at_the_start(training) -> None:
     begun = training(KEEP)
     with torch.no_grad():
         for parameter in begun.model.parameters():
             parameter.add_(0.001)
-    begun.run()
-    assert begun.log == [
-        "ConstantPruningModifier: the model has no zeros to keep; "
-        "start from a sparse model, or prune with GlobalFisherPruningModifier"
-    ]
-    assert begun.masks() == {}
-    assert begun.figures() == {}
+    with pytest.raises(TargetFailed) as caught:
+        begun.run(last=1)
+    assert str(caught.value) == (
+        "error: ConstantPruningModifier: the model has no zeros to keep at epoch 0\n\n"
+        "hint: start from a sparse model, prune with GlobalFisherPruningModifier, or take the modifier out"
+    )
+
+
+def test_a_model_with_a_few_zeros_is_doubted(training) -> None:
+    begun = training(KEEP)
+    with torch.no_grad():
+        for parameter in begun.model.parameters():
+            parameter.add_(0.001)
+        weight(begun, QUERY)[0, 0] = 0.0
+    begun.run(last=1)
+    assert begun.log[0].endswith("of 13 tensors; is it the sparse one?")
 
 
 def test_a_weight_that_becomes_zero_later_is_not_held(training) -> None:

@@ -11,7 +11,9 @@ import torch
 from sparsebuild import modifiers
 
 SETTINGS = {  # settings that act early and late in 3 epochs of 4 steps, by tag
-    "ConstantPruningModifier": "{start_epoch: 0.5, params: __ALL_PRUNABLE__}",
+    "ACDCPruningModifier": "{start_epoch: 0.25, end_epoch: 2.75, update_frequency: 0.5, compression_sparsity: 0.75,"
+    " params: ['re:.*encoder.*weight'], mask_type: block4, global_sparsity: false}",
+    "ConstantPruningModifier": "{start_epoch: 0.0, end_epoch: 2.5, params: __ALL_PRUNABLE__}",
     "DistillationModifier": "{start_epoch: 0.5, end_epoch: 2.5, hardness: 0.7, hidden_states: 0.3, positions: words}",
     "EpochRangeModifier": "{start_epoch: 0.0, end_epoch: 3.0}",
     "GMPruningModifier": "{start_epoch: 0.5, end_epoch: 2.5, init_sparsity: __FROM_PARAM__, final_sparsity: 0.8,"
@@ -19,6 +21,7 @@ SETTINGS = {  # settings that act early and late in 3 epochs of 4 steps, by tag
     "GlobalFisherPruningModifier": "{start_epoch: 0.25, end_epoch: 2.5, final_sparsity: 0.8, update_steps: 3}",
     "GlobalMagnitudePruningModifier": "{start_epoch: 0.5, end_epoch: 3.0, init_sparsity: 0.1, final_sparsity: 0.8,"
     " update_frequency: 0.5, params: __ALL_PRUNABLE__}",
+    "LayerPruningModifier": "{start_epoch: 0.5, end_epoch: 2.5, layers: [bert.encoder.layer.1]}",
     "GradualParamModifier": "{start_epoch: 0.5, end_epoch: 3.0, update_frequency: 0.5, params: ['re:.*LayerNorm.bias'],"
     " init_val: 0.0, final_val: 0.5, inter_func: cubic}",
     "LearningRateFunctionModifier": "{start_epoch: 0.5, end_epoch: 2.5, lr_func: cyclic_linear, init_lr: 1e-2,"
@@ -27,6 +30,10 @@ SETTINGS = {  # settings that act early and late in 3 epochs of 4 steps, by tag
     " lr_kwargs: {gamma: 0.5, milestones: [1.0, 2.0]}}",
     "MagnitudePruningModifier": "{start_epoch: 0.5, end_epoch: 2.0, init_sparsity: 0.1, update_frequency: -1,"
     " final_sparsity: {0.5: ['re:.*query.weight'], 0.9: ['re:.*intermediate.*weight']}, params: []}",
+    "MovementPruningModifier": "{start_epoch: 0.5, end_epoch: 2.5, init_sparsity: 0.1, final_sparsity: 0.5,"
+    " update_frequency: 0.5, params: ['re:.*dense.weight'], mask_type: '2:4'}",
+    "OBSPruningModifier": "{start_epoch: 0.5, end_epoch: 2.5, init_sparsity: 0.2, final_sparsity: 0.8,"
+    " update_frequency: 1.0, params: __ALL_PRUNABLE__, num_grads: 5, fisher_block_size: 6, num_recomputations: 2}",
     "PerLayerDistillationModifier": "{start_epoch: 0.5, end_epoch: 2.5, student_layer_names: [classifier,"
     " bert.encoder.layer.1.output.dense], teacher_layer_names: [classifier, bert.encoder.layer.2.output.dense]}",
     "QuantizationModifier": "{start_epoch: 0.5, disable_quantization_observer_epoch: 2.0,"
@@ -109,6 +116,7 @@ def _run(training, text):
         epochs=3,
         has_teacher=True,
         log=begun.log.append,
+        gradients=begun.gradients,
         teacher=begun.teacher,
     )
 

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from sparsebuild.numerics.masks import capped_masks, fisher_scores, global_masks, magnitude_mask
+from sparsebuild.numerics.masks import capped_masks, fisher_scores, magnitude_mask, smallest_masks
 
 
 def test_the_smallest_go() -> None:
@@ -20,20 +20,53 @@ def test_the_number_of_zeros_is_rounded_half_to_even(sparsity: float, zeros: int
     assert int((magnitude_mask(torch.rand(5), sparsity) == 0).sum()) == zeros
 
 
-def test_of_equal_scores_the_first_go() -> None:
-    assert magnitude_mask(torch.tensor([2.0, 1, 1, 1, 1, 3]), 0.5).tolist() == [1, 0, 0, 0, 1, 1]
-    assert magnitude_mask(torch.zeros(4), 0.5).tolist() == [0, 0, 1, 1]
+def test_of_equal_scores_the_first_stay() -> None:
+    assert magnitude_mask(torch.tensor([2.0, 1, 3, 3, 3, 4]), 0.5).int().tolist() == [0, 0, 1, 1, 0, 1]
+    masks = smallest_masks({"a": torch.tensor([0.0, 3, 3]), "b": torch.tensor([3.0, 3, 4])}, 3)
+    assert {n: m.int().tolist() for n, m in masks.items()} == {"a": [0, 1, 1], "b": [0, 0, 1]}
+
+
+def test_of_the_lowest_scores_some_are_drawn_the_same_each_time() -> None:
+    """Not the first ones: they would all lie in the first rows."""
+    zeros = torch.zeros(1000)
+    mask = magnitude_mask(zeros, 0.5)
+    assert int((~mask[:500]).sum()) == pytest.approx(250, abs=50)
+    assert int((~mask).sum()) == 500
+    assert torch.equal(mask, magnitude_mask(zeros, 0.5))
+
+
+def test_what_has_gone_does_not_count_as_the_lowest_score() -> None:
+    scores = torch.tensor([-math.inf, -math.inf, 5.0, 5, 5, 5])
+    assert int(smallest_masks({"": scores}, 4)[""][2:].sum()) == 2
+    assert smallest_masks({"": scores}, 2)[""].int().tolist() == [0, 0, 1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("values", [3, 50, 10**6])
+@pytest.mark.parametrize("share", [0.001, 0.3, 0.8, 0.999])
+def test_a_sample_finds_the_threshold_that_sorting_finds(values: int, share: float) -> None:
+    draw = torch.Generator().manual_seed(values)
+    parts = [torch.randint(0, values, (n,), generator=draw).float() for n in (20_000, 3, 70_000, 1)]
+    sizes = sum(p.numel() for p in parts)
+    masks = smallest_masks(dict(zip("abcd", parts, strict=True)), round(share * sizes))
+    gone, kept = (torch.cat([p[m == keep] for p, m in zip(parts, masks.values(), strict=True)]) for keep in (0, 1))
+    assert gone.numel() == round(share * sizes)
+    assert float(gone.max()) <= float(kept.min())
+
+
+def test_a_sample_that_misleads_costs_time_and_nothing_else() -> None:
+    """Every score that is looked at first is large."""
+    scores = torch.arange(1000.0)
+    step = round(1000 ** (1 / 3)) | 1
+    scores[::step] += 10_000
+    mask = smallest_masks({"": scores}, 300)[""]
+    assert int((~mask).sum()) == 300
+    assert float(scores[~mask].max()) < float(scores[mask].min())
 
 
 def test_one_threshold_for_all() -> None:
     scores = {"a": torch.tensor([1.0, 2, 3, 4]), "b": torch.tensor([[10.0, 20], [0.5, 30]])}
-    masks = global_masks(scores, 0.5)
+    masks = smallest_masks(scores, 4)
     assert {n: m.tolist() for n, m in masks.items()} == {"a": [0, 0, 0, 1], "b": [[1, 1], [0, 1]]}
-
-
-def test_ties_over_several_tensors_are_exact() -> None:
-    masks = global_masks({"a": torch.ones(3), "b": torch.ones(5)}, 0.5)
-    assert {n: m.tolist() for n, m in masks.items()} == {"a": [0, 0, 0], "b": [0, 1, 1, 1, 1]}
 
 
 def test_fisher_scores_are_squares_times_squares() -> None:
@@ -71,6 +104,6 @@ def test_the_ranking_is_the_one_of_the_paper_trail() -> None:
         if not over:
             break
         free = {n: s for n, s in free.items() if n not in over}
-    wanted = {n: (s > (s.kthvalue(quota[n]).values if quota[n] else -1.0)).float() for n, s in scores.items()}
+    wanted = {n: s > (s.kthvalue(quota[n]).values if quota[n] else -1.0) for n, s in scores.items()}
     found = capped_masks(scores, 0.6, 0.9)
     assert all(torch.equal(found[n], wanted[n]) for n in scores)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -24,6 +25,13 @@ def cutter(length: int) -> Cutter:
     return Cutter(load_tokenizer(TINY, length), length)
 
 
+def one(cutter: Cutter, words: Sequence[str]) -> tuple[list[int], list[int], list[int], list[int]]:
+    """Of a sentence: ids, places of words, words that were dropped, words that were cut off."""
+    cut = cutter.cut([words])
+    dropped, cut_off = (np.flatnonzero(which).tolist() for which in (cut.is_dropped, cut.is_cut_off))
+    return cut.input_ids.tolist(), cut.places.tolist(), dropped, cut_off
+
+
 def by_the_library(words: Sequence[str], length: int) -> tuple[list[int], list[int]]:
     """Its own truncation, of the whole sentence."""
     tokenizer = load_tokenizer(TINY, length)
@@ -37,33 +45,43 @@ def by_the_library(words: Sequence[str], length: int) -> tuple[list[int], list[i
 @settings(deadline=None, max_examples=60)
 @given(st.lists(WORDS, min_size=1, max_size=9), st.integers(3, 12))
 def test_as_the_library_does_it(words: list[str], length: int) -> None:
-    [cut] = cutter(length).cut([words])
-    assert (cut.input_ids, cut.words) == by_the_library(words, length)
+    assert one(cutter(length), words)[:2] == by_the_library(words, length)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.lists(WORDS, min_size=1, max_size=9), min_size=1, max_size=4), st.integers(3, 12))
+def test_sentences_together_are_cut_as_each_by_itself(sentences: list[list[str]], length: int) -> None:
+    cut = cutter(length).cut(sentences)
+    alone = [one(cutter(length), words) for words in sentences]
+    assert cut.input_ids.tolist() == [i for ids, *_ in alone for i in ids]
+    assert cut.places.tolist() == [place for _, places, *_ in alone for place in places]
+    assert cut.sizes.tolist() == [len(ids) for ids, *_ in alone]
+    assert cut.word_counts.tolist() == [len(words) for words in sentences]
+    seen = cut.firsts[cut.firsts >= 0]
+    assert cut.places[seen].tolist() == [place for _, places, *_ in alone for place in places if place >= 0]
 
 
 @given(st.lists(WORDS, min_size=1, max_size=9), st.integers(3, 12))
 def test_a_word_is_seen_or_dropped_or_cut_off(words: list[str], length: int) -> None:
-    [cut] = cutter(length).cut([words])
-    seen = [place for place in cut.words if place >= 0]
-    assert sorted([*seen, *cut.dropped, *cut.cut_off]) == list(range(len(words)))
-    assert len(cut.input_ids) == len(cut.words) <= length
+    ids, places, dropped, cut_off = one(cutter(length), words)
+    seen = [place for place in places if place >= 0]
+    assert sorted([*seen, *dropped, *cut_off]) == list(range(len(words)))
+    assert len(ids) == len(places) <= length
 
 
 def test_a_dropped_word_past_the_limit_is_dropped_and_not_cut_off() -> None:
-    [cut] = cutter(4).cut([["the", "\ufe0f", "the", "the", "\ufe0f"]])
-    assert (cut.words, cut.dropped, cut.cut_off) == ([-1, 0, 2, -1], (1, 4), (3,))
+    assert one(cutter(4), ["the", "\ufe0f", "the", "the", "\ufe0f"])[1:] == ([-1, 0, 2, -1], [1, 4], [3])
 
 
 def test_a_word_whose_end_is_cut_is_still_seen() -> None:
-    [cut] = cutter(4).cut([["the", "xyz", "a"]])
-    assert (cut.words, cut.cut_off) == ([-1, 0, 1, -1], (2,))
+    assert one(cutter(4), ["the", "xyz", "a"])[1:] == ([-1, 0, 1, -1], [], [2])
 
 
 def test_forgetting_words_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pieces, "_REMEMBERED", 1)
     forgetful = Cutter(load_tokenizer(TINY, 12), 12)
     sentences = [["the", "acme"], ["acme", "team"], ["the", "the"]]
-    assert [[*forgetful.cut([s])] for s in sentences] == [[*cutter(12).cut([s])] for s in sentences]
+    assert [one(forgetful, s) for s in sentences] == [one(cutter(12), s) for s in sentences]
 
 
 def test_padding_and_limits_of_the_tokenizer_file_do_not_count(tmp_path: Path) -> None:
@@ -73,7 +91,7 @@ def test_padding_and_limits_of_the_tokenizer_file_do_not_count(tmp_path: Path) -
     tokenizer.save(str(tmp_path / "tokenizer.json"))
     (tmp_path / "tokenizer_config.json").write_bytes((TINY / "tokenizer_config.json").read_bytes())
     loaded = Cutter(load_tokenizer(tmp_path, 12), 12)
-    assert [*loaded.cut([["the", "acme"]])] == [*cutter(12).cut([["the", "acme"]])]
+    assert one(loaded, ["the", "acme"]) == one(cutter(12), ["the", "acme"])
 
 
 def test_files_are_copied_as_they_are_and_tokenizer_json_is_made(

@@ -1,21 +1,23 @@
-"""Gradual pruning by magnitude: what `GMPruning`, `MagnitudePruning` and `GlobalMagnitudePruning` have in common.
+"""Gradual pruning: what the modifiers that remove more and more weights along a curve have in common.
 
 Masks change before a step: at the start to `init_sparsity`, then every `update_frequency` epochs along a curve, and at
 the end to `final_sparsity`. An end that training does not reach, such as the number of epochs itself, is at the last
-step (SparseML never gets there and falls short).
+step (SparseML never gets there and falls short). What has gone does not come back (in SparseML it may, where scores
+change so), and weights of layers that a LayerPruningModifier has taken out are not ranked.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from sparsebuild.errors import RecipeError
-from sparsebuild.modifiers.base import Attached, Moment, Phase, Run
+from sparsebuild.modifiers.base import Attached, Moment, Phase, Promise, Run
 from sparsebuild.modifiers.fields import REQUIRED, Fields
 from sparsebuild.modifiers.held_masks import HeldMasks
-from sparsebuild.modifiers.parameters import select
+from sparsebuild.modifiers.mask_type import MaskType
+from sparsebuild.modifiers.parameters import at_work, select
 from sparsebuild.modifiers.span import begin, number, percent, until, warn_if_never
 from sparsebuild.numerics.sparsity_schedule import CURVES, event_steps, sparsity_at
 from sparsebuild.recipe import Entry
@@ -23,7 +25,7 @@ from sparsebuild.recipe import Entry
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["GradualMagnitude", "Level"]
+__all__ = ["GradualPruning", "Level", "Pruning"]
 
 FROM_PARAM = "__FROM_PARAM__"
 
@@ -37,8 +39,8 @@ class Level:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GradualMagnitude:
-    """The smallest weights go, more and more of them."""
+class GradualPruning:
+    """What scores lowest goes, more and more of it; by itself, the smallest weights."""
 
     tag: ClassVar[str] = ""
     summary: ClassVar[str] = ""
@@ -51,6 +53,7 @@ class GradualMagnitude:
     is_global: bool  # one ranking over all parameters, or one for each
     inter_func: str = "cubic"
     leave_enabled: bool = True  # hold the masks after the end
+    mask_type: MaskType = field(default_factory=MaskType)
 
     @classmethod
     def read(cls, entry: Entry) -> Self:
@@ -60,24 +63,21 @@ class GradualMagnitude:
         return spec
 
     @classmethod
-    def _read(cls, fields: Fields, *, is_global: bool) -> Self:
+    def _read(cls, fields: Fields, *, is_global: bool, kinds: Sequence[str] | None = None, **more: Any) -> Self:
         start, end = fields.span(start=REQUIRED, end=REQUIRED, empty=False, forever=False)
-        initial = None
-        if fields.entry.fields.get("init_sparsity") == FROM_PARAM:
-            fields.ignored("init_sparsity")
-        else:
-            initial = fields.number("init_sparsity", least=0, most=1)
+        kind = MaskType.read(fields, known=kinds)
         spec = cls(
             start_epoch=start,
             end_epoch=end,
             update_frequency=_frequency(fields),
-            init_sparsity=initial,
-            levels=_levels(fields),
+            init_sparsity=_initial(fields, kind),
+            levels=_levels(fields, kind),
             is_global=is_global,
             inter_func=fields.choice("inter_func", tuple(CURVES), "cubic"),
             leave_enabled=fields.flag("leave_enabled", True),
+            mask_type=kind,
+            **more,
         )
-        fields.only("mask_type", ("unstructured",), "single weights are pruned, not blocks of them")
         _check_levels(fields, spec)
         return spec
 
@@ -93,7 +93,7 @@ class GradualMagnitude:
         last = ", ".join(percent(level.sparsity) for level in self.levels)
         often = "every step" if self.update_frequency < 0 else f"every {number(self.update_frequency)} epochs"
         how = "all together" if self.is_global else "each parameter"
-        told = f"{first} → {last} sparse, {self.inter_func.replace('_', ' ')}, {often}, {how}"
+        told = f"{first} → {last} sparse, {self.inter_func.replace('_', ' ')}, {often}, {how}{self.mask_type.told}"
         end = until(self, epochs)
         ramp = Phase(modifier=self.tag, start=begin(self), end=end, value=told)
         if not self.leave_enabled or end >= epochs:
@@ -102,26 +102,25 @@ class GradualMagnitude:
 
     def attach(self, run: Run) -> Attached:
         warn_if_never(self.tag, self, run)
-        return _Pruning(self, run)
+        return Pruning(self, run)
 
 
-class _Pruning(Attached):
-    def __init__(self, spec: GradualMagnitude, run: Run) -> None:
+class Pruning(Attached):
+    """Gradual pruning at work; what `score` says decides, unless a subclass prunes in another way."""
+
+    def __init__(self, spec: GradualPruning, run: Run) -> None:
         self.spec = spec
-        self.groups = _groups(spec, run)
-        self.held = HeldMasks(run.weights([name for _, names in self.groups for name in names]))
-        last_step = run.steps_per_epoch * run.epochs - 1
+        self.model = run.model
+        self.final = _final(spec, run)
+        self.held = HeldMasks(run.weights(list(self.final)))
+        spec.mask_type.check(spec.tag, self.held.weights)
+        self.last_step = run.steps_per_epoch * run.epochs - 1
         span = (spec.start_epoch, spec.end_epoch, spec.update_frequency)
-        self.events = event_steps(*span, run.steps_per_epoch, last_step)
+        self.events = event_steps(*span, run.steps_per_epoch, self.last_step)
         self.initial: dict[str, float] = {}  # of `__FROM_PARAM__`
 
     def before_step(self, moment: Moment) -> None:
-        if not self.events:
-            return
-        if moment.step in self.events:
-            self._prune(self.spec.end_epoch if moment.step == self.events[-1] else moment.epoch)
-        elif moment.step > self.events[-1] and not self.spec.leave_enabled:
-            self.held.release()
+        self.change(moment)
 
     def after_optimizer(self, moment: Moment) -> None:
         self.held.apply()
@@ -135,6 +134,13 @@ class _Pruning(Attached):
     def masks(self) -> Mapping[str, Tensor]:
         return self.held.masks
 
+    def mask_types(self) -> Mapping[str, str]:
+        return dict.fromkeys(self.held.masks, self.spec.mask_type.text)
+
+    def promises(self) -> Sequence[Promise]:
+        is_held = self.events and (self.spec.leave_enabled or self.events[-1] == self.last_step)
+        return self._promised() if is_held else ()
+
     def state(self) -> Mapping[str, Tensor]:
         import torch
 
@@ -145,42 +151,80 @@ class _Pruning(Attached):
         self.held.restore(state)
         self.initial = {k.removeprefix("initial."): float(v) for k, v in state.items() if k.startswith("initial.")}
 
-    def _prune(self, epoch: float) -> None:
-        from sparsebuild.numerics.masks import global_masks, magnitude_mask
+    # ---- an event
 
-        if self.spec.init_sparsity is None and not self.initial:
-            self.initial = self._found_sparsity()
-        scores = {n: self.held.without_held(n, w.detach().abs()) for n, w in self.held.weights.items()}
-        if self.spec.is_global:
-            self.held.grow(global_masks(scores, self.spec.sparsity(epoch, self.initial.get(""))))
+    def change(self, moment: Moment) -> None:
+        """Prune if this is an event; let everything go after the last one, where the recipe says so."""
+        if not self.events:
             return
-        wanted = {
-            name: self.spec.sparsity(epoch, self.initial.get(name), final)
-            for final, names in self.groups
-            for name in names
-        }
-        self.held.grow({name: magnitude_mask(s, wanted[name]) for name, s in scores.items()})
+        if moment.step in self.events:
+            if self.spec.init_sparsity is None and not self.initial:
+                self.initial = self._found_sparsity()
+            self.prune(moment, self.spec.end_epoch if moment.step == self.events[-1] else moment.epoch)
+        elif moment.step > self.events[-1] and not self.spec.leave_enabled:
+            self.held.release()
+
+    def prune(self, moment: Moment, epoch: float) -> None:
+        """Remove what scores lowest, to the sparsity of `epoch`."""
+        names = at_work(self.model, self.held.weights)
+        self.remove({name: self.score(name) for name in names}, self.wanted(epoch, names))
+
+    def score(self, name: str) -> Tensor:
+        """A score for each weight of a parameter; the lowest go."""
+        return self.held.weights[name].detach().abs()
+
+    def wanted(self, epoch: float, names: Sequence[str]) -> dict[str, float]:
+        """The sparsity of each parameter at `epoch`."""
+        initial = {name: self.initial.get("" if self.spec.is_global else name) for name in names}
+        return {name: self.spec.sparsity(epoch, initial[name], self.final[name]) for name in names}
+
+    def remove(self, scores: Mapping[str, Tensor], sparsity: Mapping[str, float]) -> None:
+        """Hold at zero what scores lowest, and what has gone already."""
+        left = {name: self.held.without_held(name, s) for name, s in scores.items()}
+        self.held.grow(self.spec.mask_type.masks(left, sparsity, together=self.spec.is_global))
+
+    # ---- inside
+
+    def _promised(self) -> list[Promise]:
+        """The zeros at the end of the ramp: of all parameters together, or of each."""
+        names = at_work(self.model, self.held.weights)
+        shapes = {name: tuple(self.held.weights[name].shape) for name in names}
+        wanted = self.wanted(self.spec.end_epoch, names)
+        return self.spec.mask_type.promises(self.spec.tag, shapes, wanted, together=self.spec.is_global)
 
     def _found_sparsity(self) -> dict[str, float]:
         """The share of zeros of each parameter, and of all together under ""."""
-        zeros = {n: int((w == 0).sum()) for n, w in self.held.weights.items()}
         sizes = {n: w.numel() for n, w in self.held.weights.items()}
+        zeros = {n: sizes[n] - int(w.count_nonzero()) for n, w in self.held.weights.items()}
         return {"": sum(zeros.values()) / sum(sizes.values()), **{n: zeros[n] / sizes[n] for n in zeros}}
 
 
-def _groups(spec: GradualMagnitude, run: Run) -> list[tuple[float, list[str]]]:
-    """The names of each level; a parameter has one level."""
-    groups = [(level.sparsity, select(run.model, level.params, spec.tag)) for level in spec.levels]
-    seen: set[str] = set()
-    for _, names in groups:
-        twice = next((name for name in names if name in seen), None)
+def _final(spec: GradualPruning, run: Run) -> dict[str, float]:
+    """The sparsity that each parameter ends with; a parameter has one level."""
+    final: dict[str, float] = {}
+    for level in spec.levels:
+        names = select(run.model, level.params, spec.tag)
+        twice = next((name for name in names if name in final), None)
         if twice:
             raise RecipeError(f"{spec.tag}: `final_sparsity` gives `{twice}` two levels")
-        seen |= set(names)
-    return groups
+        final |= dict.fromkeys(names, level.sparsity)
+    return final
 
 
-def _levels(fields: Fields) -> tuple[Level, ...]:
+def _initial(fields: Fields, kind: MaskType) -> float | None:
+    if fields.entry.fields.get("init_sparsity") == FROM_PARAM:
+        fields.ignored("init_sparsity")
+        return None
+    return kind.rounded(fields.number("init_sparsity", least=0, most=1))
+
+
+def _levels(fields: Fields, kind: MaskType) -> tuple[Level, ...]:
+    """What the parameters end with; a mask of N:M ends as exactly as its name says."""
+    levels = _asked_levels(fields)
+    return tuple(replace(x, sparsity=kind.complete(fields, "final_sparsity", x.sparsity)) for x in levels)
+
+
+def _asked_levels(fields: Fields) -> tuple[Level, ...]:
     """`final_sparsity` for all of `params`, or a table of level to parameters with `params: []`."""
     final = fields.entry.fields.get("final_sparsity")
     params = fields.params()
@@ -215,7 +259,7 @@ def _frequency(fields: Fields) -> float:
     return frequency
 
 
-def _check_levels(fields: Fields, spec: GradualMagnitude) -> None:
+def _check_levels(fields: Fields, spec: GradualPruning) -> None:
     lowest = min(level.sparsity for level in spec.levels)
     if spec.init_sparsity is not None and 0 <= lowest < spec.init_sparsity:
         message = f"`final_sparsity` ({lowest:g}) must not be less than `init_sparsity` ({spec.init_sparsity:g})"

