@@ -17,6 +17,7 @@ __all__ = [
     "asymmetric_weight_parameters",
     "fake_quantize_activation",
     "fake_quantize_weight",
+    "fixed_weight_parameters",
     "moving_average",
     "quantize_weight",
     "quantize_weight_asymmetric",
@@ -69,6 +70,11 @@ def asymmetric_weight_parameters(
     return scale, (lowest - (low / scale).round_()).clamp_(lowest, -lowest - 1)
 
 
+def fixed_weight_parameters(weight: Tensor, scale: float, zero_point: int) -> tuple[Tensor, Tensor]:
+    """A scale and a zero point that were given, both () on the weight's device."""
+    return weight.new_tensor(scale), weight.new_tensor(float(zero_point))
+
+
 def quantize_weight_asymmetric(weight: Tensor, scale: Tensor, zero_point: Tensor, bits: int) -> Tensor:
     """The int8 weights of an asymmetric grid, in -2^(bits-1) … 2^(bits-1) - 1."""
     lowest = -(2 ** (bits - 1))
@@ -82,7 +88,7 @@ def fake_quantize_weight(
     zero_point: Tensor | None = None,  # of an asymmetric grid
     bits: int = 8,  # of an asymmetric grid
 ) -> Tensor:
-    """`weight` on its grid. The gradient passes unchanged, since the range is the weight's own: nothing is cut off."""
+    """`weight` on its grid. The gradient passes unchanged: where the range is the weight's own nothing is cut off."""
     quantized: Tensor = _RoundWeight.apply(weight, scale, zero_point, bits)  # type: ignore[no-untyped-call]
     return quantized
 

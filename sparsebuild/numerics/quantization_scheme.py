@@ -37,6 +37,8 @@ class Grid:
     symmetric: bool = False
     per_channel: bool | None = False  # of weights: a scale for each row, not one for all; None: as is usual
     momentum: float | None = 0.01  # of activations: how fast the range follows; None: it only widens
+    scale: float | None = None  # of weights: one that was given once and for all; None: it follows the weights
+    zero_point: int = 0  # beside such a scale; then the lowest integer is -2^(bits-1), and what lies outside is clipped
 
     @property
     def steps(self) -> int:

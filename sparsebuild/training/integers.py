@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from sparsebuild.numerics.fake_quant import (
     asymmetric_weight_parameters,
+    fixed_weight_parameters,
     quantize_weight,
     quantize_weight_asymmetric,
     weight_scale,
@@ -140,6 +141,9 @@ class RoundedEmbedding(nn.Module):
 
 def _integers(weight: Tensor, grid: Grid) -> tuple[Tensor, Tensor, Tensor]:
     """Integers, scale and zero point of a weight, the last two as (rows, 1) or ()."""
+    if grid.scale is not None:
+        scale, zero = fixed_weight_parameters(weight, grid.scale, grid.zero_point)
+        return quantize_weight_asymmetric(weight, scale, zero, grid.bits), scale, zero.to(torch.int8)
     if grid.symmetric:
         scale = weight_scale(weight, grid.largest, bool(grid.per_channel))
         return quantize_weight(weight, scale, grid.largest), scale, torch.zeros_like(scale, dtype=torch.int8)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import inspect
+import shutil
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from sparsebuild.errors import TargetFailed, UserError
+from sparsebuild.training.sparseml import is_wrapped, plain_tensors, wrapped_structure
 from sparsebuild.training.structure import Structure, apply_structure, is_head
 
 __all__ = ["labels_of", "open_float_model", "open_model", "open_pretrained", "save_model"]
@@ -78,6 +81,18 @@ def labels_of(model: Any) -> list[str]:
 
 
 def _load(folder: Path, labels: Sequence[str] | None, dropout: float | None) -> tuple[Any, dict[str, Any]]:
+    wrapped = _wrapped(folder)
+    if wrapped is None:
+        return _load_plain(folder, labels, dropout)
+    from safetensors.torch import save_file
+
+    with tempfile.TemporaryDirectory(prefix="sparsebuild-") as unwrapped:
+        save_file(plain_tensors(wrapped), Path(unwrapped) / "model.safetensors", metadata={"format": "pt"})
+        shutil.copyfile(folder / "config.json", Path(unwrapped) / "config.json")
+        return _load_plain(Path(unwrapped), labels, dropout)
+
+
+def _load_plain(folder: Path, labels: Sequence[str] | None, dropout: float | None) -> tuple[Any, dict[str, Any]]:
     from transformers import AutoConfig, AutoModelForTokenClassification
     from transformers.utils import logging
 
@@ -120,6 +135,27 @@ def _check_labels(config: Any, labels: Sequence[str]) -> None:
 
 
 def _rebuild(model: Any, folder: Path) -> None:
-    """Quantize `model` as the structure beside its weights says, if there is one."""
-    if structure := Structure.read(folder):
+    """Quantize `model` as the structure beside its weights says, or SparseML's observers among them, if there are any.
+
+    What a checkpoint knows of itself is all that counts: no schedule is replayed, and a new recipe begins with this.
+    """
+    structure = Structure.read(folder)
+    if structure is None and (wrapped := _wrapped(folder)):
+        structure = wrapped_structure(wrapped)
+    if structure:
         apply_structure(model, structure)
+
+
+def _wrapped(folder: Path) -> dict[str, Tensor] | None:
+    """The tensors of a model that SparseML saved after its quantization began; None for any other model."""
+    from safetensors import safe_open
+    from safetensors.torch import load_file
+
+    files = sorted(folder.glob("*.safetensors"))
+    names: list[str] = []
+    for file in files:
+        with safe_open(file, framework="pt") as opened:
+            names += opened.keys()
+    if not is_wrapped(names):
+        return None
+    return {name: tensor for file in files for name, tensor in load_file(file).items()}

@@ -20,6 +20,7 @@ from sparsebuild.numerics.fake_quant import (
     asymmetric_weight_parameters,
     fake_quantize_activation,
     fake_quantize_weight,
+    fixed_weight_parameters,
     moving_average,
     symmetric_activation_parameters,
     weight_scale,
@@ -236,7 +237,9 @@ def _on_grid(values: Tensor, whole: Tensor, grid: Grid | None) -> Tensor:
     """`values` on the grid of the tensor `whole` that they are part of."""
     if grid is None:
         return values
-    if grid.symmetric:
+    if grid.scale is not None:
+        scale, zero_point = fixed_weight_parameters(whole, grid.scale, grid.zero_point)
+    elif grid.symmetric:
         scale, zero_point = weight_scale(whole, grid.largest, bool(grid.per_channel)), None
     else:
         scale, zero_point = asymmetric_weight_parameters(whole, grid.bits, bool(grid.per_channel))
