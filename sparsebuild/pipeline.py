@@ -84,6 +84,7 @@ class _Pipeline:
         self.manifest, self.lock, self.recipe, self.documents = manifest, lock, recipe, documents
         self._check_teacher()
         self._check_export()
+        self._check_processes()
 
     def actions(self) -> Iterator[Action]:
         for source in self.lock.sources:
@@ -131,6 +132,17 @@ class _Pipeline:
                 Problem(
                     message="the recipe distils, but sparse.toml names no teacher",
                     hint='write `teacher = "disable"` to train without one, or a [teacher] table with its source',
+                )
+            )
+
+    def _check_processes(self) -> None:
+        """Layers are watched by a process for its own rows, so a teacher that is asked at every step works in one."""
+        if self.distils and self.recipe and self.recipe.needs_live_teacher and self.manifest.train.num_processes > 1:
+            raise ManifestError(
+                Problem(
+                    message=f"`train.num_processes` is {self.manifest.train.num_processes}, but the recipe asks the "
+                    "teacher at every step, which one process does",
+                    hint="leave it out, or take PerLayerDistillationModifier or `distill_mask: false` out of it",
                 )
             )
 

@@ -81,6 +81,13 @@ def test_training_reads_the_teacher_itself_only_where_it_asks_it_at_every_step(e
     assert ("teacher" in inputs(SELF, entry, "train")) == is_live
 
 
+def test_a_teacher_that_is_asked_at_every_step_works_in_one_process():
+    live = facts("PerLayerDistillationModifier {gain: 1.0}")
+    with pytest.raises(ManifestError, match=r"`train\.num_processes` is 2, but the recipe asks the teacher"):
+        graph(parse(SELF + "[train]\nnum_processes = 2\n"), lock(has_test=False), live)
+    graph(parse(SELF + "[train]\nnum_processes = 2\n"), lock(has_test=False), facts(KD))
+
+
 def test_what_the_export_would_refuse_is_refused_before_training():
     eight = facts("QuantizationModifier {weight_levels: 127}")
     with pytest.raises(ManifestError) as caught:
