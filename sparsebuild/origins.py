@@ -54,6 +54,7 @@ class Origins(Mapping[str, str]):
         self._documents, self._target, self._under = documents, target, under
 
     def __getitem__(self, path: str) -> str:
+        path = path.removeprefix("facts.").removeprefix("settings.")  # told with a build as they stand in their tables
         if path.startswith("sources."):
             where = self._in_lock(path.removeprefix("sources."))
         elif path == "hidden_states" or path.partition(".")[0] == "recipe":
@@ -76,7 +77,7 @@ class Origins(Mapping[str, str]):
         if source := _SOURCE.fullmatch(path):
             return [source[1] + source[2]]
         leaf = path.partition(".")[2] if path.startswith("gates.") else path
-        return [f"{table}.{leaf}" for table in (self._under, *_TABLES)]
+        return [path, *(f"{table}.{leaf}" for table in (self._under, *_TABLES))]
 
     def _told(self, candidates: Sequence[str]) -> str:
         """Where the first of them that is written stands, and what was laid over it when the target was built."""

@@ -39,7 +39,7 @@ __all__ = ["RecipeFacts", "graph", "recipe_facts"]
 _TRAINED_TEACHER = "target:teacher"
 _DEFAULTS = {**defaults(Data), **defaults(Export), **defaults(Train)}  # no two of these tables share a key
 # Tables that say what is built. The others measure it, on a machine whose paths nobody else needs to know.
-_BUILDS = ("project", "model", "teacher", "data", "recipe", "train", "export", "gate")
+_BUILDS = ("project", "model", "teacher", "data", "recipe", "train", "export")  # of [gate], `gates` tells
 _COMPUTES = ("threads", "per_device_eval_batch_size")  # of [train], for other steps
 
 

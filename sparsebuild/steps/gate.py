@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sparsebuild import lock as locks
@@ -77,7 +78,7 @@ def _gate(name: str, limit: str, found: Mapping[str, float]) -> dict[str, Any]:
 def _promote(
     job: Job, evaluation: Mapping[str, Any], export: Mapping[str, Any], gates: Sequence[Mapping[str, Any]]
 ) -> None:
-    facts = Facts.from_json(job.params["facts"])
+    facts = _facts(job)
     onnx = folder.onnx_name(export["scheme"])
     measured = Measured(evaluation=evaluation, export=export, gates=gates, onnx=onnx)
     lock = _lock_text(ProjectLayout(job.root), facts.lock)
@@ -85,6 +86,12 @@ def _promote(
     (job.out / "gate.json").write_text(json.dumps({"schema_version": 1, "gates": gates}, indent=1) + "\n")
     folder.assemble(job.out / "hub", facts, measured, job.inputs["model"], job.inputs["export"], lock)
     provenance.write(job.out, facts)
+
+
+def _facts(job: Job) -> Facts:
+    """What was said, [gate] included."""
+    facts, limits = Facts.from_json(job.params["facts"]), job.params.get("gates")
+    return replace(facts, settings={**facts.settings, "gate": limits}) if limits else facts
 
 
 def _lock_text(layout: ProjectLayout, sha256: str) -> str:
