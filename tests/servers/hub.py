@@ -461,8 +461,9 @@ def _card(readme):
 
 def use(server, patch, folder):
     """Point the Hub's client, in this process and in children of it, at `server`, with a cache of its own."""
-    from huggingface_hub import constants
+    from huggingface_hub import close_session, constants
 
+    close_session()  # it trusts whom the environment of its first use named
     cache, token = folder / "hf" / "hub", folder / "hf" / "token"
     values = {"HF_ENDPOINT": server.endpoint, "HF_HOME": str(folder / "hf"), "HF_HUB_CACHE": str(cache)}
     for name, value in values.items():
