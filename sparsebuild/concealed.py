@@ -19,10 +19,9 @@ _NAMES = (
     r"|password|credentials?|auth|x-(?:amz|goog|oss)-(?:signature|credential|security-token)|awsaccesskeyid"
     r"|googleaccessid)"
 )
-_NAME = re.compile(_NAMES)
 _ADDRESS = re.compile(r"(?<=://)[^\s\"'`]+")
 _LOGIN = re.compile(r"^[^/@]+(?=@)")
-_PARAMETER = re.compile(rf"([?&]{_NAMES}=)([^&#]+)")
+_PARAMETER = rf"([?&]{_NAMES}=)([^&#]+)"  # compiled when an address is met, which most commands meet none of
 
 
 def without_tokens(environment: Mapping[str, str]) -> dict[str, str]:
@@ -32,7 +31,7 @@ def without_tokens(environment: Mapping[str, str]) -> dict[str, str]:
 
 def is_secret(parameter: str) -> bool:
     """Whether a parameter of this name, in an address, holds what only one person should have."""
-    return bool(_NAME.fullmatch(parameter))
+    return bool(re.fullmatch(_NAMES, parameter))
 
 
 def masked(text: str) -> str:
@@ -42,7 +41,7 @@ def masked(text: str) -> str:
 
 def _masked_address(address: str) -> str:
     address = _LOGIN.sub(lambda found: "*" * len(found[0]), address)
-    return _PARAMETER.sub(lambda found: found[1] + "*" * len(found[2]), address)
+    return re.sub(_PARAMETER, lambda found: found[1] + "*" * len(found[2]), address)
 
 
 def concealed(text: str, environment: Mapping[str, str] = os.environ) -> str:

@@ -25,7 +25,6 @@ from sparsebuild.exporters import GRIDS
 from sparsebuild.libraries import major_minor
 from sparsebuild.lock import Lock, LockedSource
 from sparsebuild.manifest import Bench, Data, Export, Manifest, Sensitivity, Train, defaults, settings
-from sparsebuild.numerics.quantization_scheme import PORTABLE_BITS
 from sparsebuild.origins import Documents, Origins
 from sparsebuild.shipping.facts import Facts, Origin
 from sparsebuild.steps import STEPS
@@ -148,6 +147,8 @@ class _Pipeline:
 
     def _check_export(self) -> None:
         """Tell before training what the export of its result would refuse."""
+        from sparsebuild.numerics.quantization_scheme import PORTABLE_BITS
+
         if self.recipe and self.recipe.weight_bits > PORTABLE_BITS and self.manifest.export.scheme == "portable":
             places = {path: place[""] for path, place in self.recipe.places.items() if "QuantizationModifier[" in path}
             said = next((place for path, place in places.items() if path.endswith(".weight_levels")), None)

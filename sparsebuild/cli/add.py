@@ -58,7 +58,7 @@ def add(
     from sparsebuild.cli.editing import write_manifest
     from sparsebuild.cli.lock import show_locked
     from sparsebuild.cli.project import decided, keep_lock, open_project, remember_documents
-    from sparsebuild.manifest import edited
+    from sparsebuild.manifest.edit import edited
 
     go_offline(offline)
     before = open_project(project)

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sparsebuild.cli.editing import write_manifest
-from sparsebuild.manifest import edited, read_text
+from sparsebuild.manifest import read_text
+from sparsebuild.manifest.edit import edited
 
 if TYPE_CHECKING:
     from sparsebuild.cli.project import Project

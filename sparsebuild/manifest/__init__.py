@@ -1,6 +1,5 @@
 """The manifest: `sparse.toml`, what the user wrote, as values. Importing it does not import pydantic."""
 
-from sparsebuild.manifest.edit import edited
 from sparsebuild.manifest.frame import problem_at
 from sparsebuild.manifest.jsonform import defaults, from_json, settings, to_json
 from sparsebuild.manifest.layers import Written, setting
@@ -42,7 +41,6 @@ __all__ = [
     "Train",
     "Written",
     "defaults",
-    "edited",
     "from_json",
     "locate",
     "parse",

@@ -4,7 +4,7 @@ import pytest
 import tomli
 
 from sparsebuild.errors import UserError
-from sparsebuild.manifest import edited
+from sparsebuild.manifest.edit import edited
 
 WHOLE = """\
 # A project.
