@@ -42,12 +42,13 @@ def read_json(path: Path, most: int = _LARGEST_JSON) -> Any:
     """
     try:
         data = read_small(path, most)
-        if data.count(b"{") + data.count(b"[") > _MOST_TABLES:
+        tables = data.count(b"{") + data.count(b"[")
+        if tables > _MOST_TABLES:
             raise ValueError("more than we write")
         value = json.loads(data)
     except (UserError, RecursionError) as error:
         raise ValueError(str(error)) from None
-    if is_deeper(value, _DEEPEST_JSON):
+    if tables > _DEEPEST_JSON and is_deeper(value, _DEEPEST_JSON):
         raise ValueError("nested too deeply")
     return value
 
@@ -57,5 +58,7 @@ def is_deeper(value: Any, deepest: int) -> bool:
     inside = [value]
     for _ in range(deepest + 1):
         tables = [item for item in inside if isinstance(item, dict | list)]
+        if not tables:
+            return False
         inside = [item for table in tables for item in (table.values() if isinstance(table, dict) else table)]
     return any(isinstance(item, dict | list) for item in inside)
