@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from sparsebuild import __version__
@@ -268,7 +269,7 @@ class _Pipeline:
             "start": base.request if base else self.manifest.model.source,
             "gates": settings(self.manifest.gate),
             "sources": [_told(source) for source in self.lock.sources],
-            "lock": text_digest(locks.text(self.lock)),
+            "lock": self._lock_digest,
             "versions": {
                 "sparsebuild": __version__,
                 **{name: major_minor(name) for name in ("torch", "transformers", "onnxruntime")},
@@ -291,7 +292,7 @@ class _Pipeline:
             project=manifest.project.name,
             task=manifest.project.task,
             version=__version__,
-            lock=text_digest(locks.text(self.lock)),
+            lock=self._lock_digest,
             base=self._base_model().removeprefix("fetch@"),
             settings={name: values for name, values in said.items() if values},
             recipe=self.recipe.modifiers if self.recipe else None,
@@ -303,6 +304,11 @@ class _Pipeline:
         )
 
     # ---- what they have in common
+
+    @cached_property
+    def _lock_digest(self) -> str:
+        """Of the lock's text, which more than one action tells."""
+        return text_digest(locks.text(self.lock))
 
     def _judged(self) -> list[str]:
         return ["validation", *(["test"] if "test" in self._data_sources() else [])]
