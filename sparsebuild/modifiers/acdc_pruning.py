@@ -19,6 +19,8 @@ from sparsebuild.recipe import Entry
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from sparsebuild.training.shapes import Kept
+
 __all__ = ["ACDCPruning"]
 
 
@@ -118,6 +120,9 @@ class _Alternating(Attached):
 
     def figures(self) -> Mapping[str, float]:
         return {"sparsity": self.held.sparsity}
+
+    def on_cut(self, kept: Kept) -> None:
+        self.held.cut(kept)
 
     def masks(self) -> Mapping[str, Tensor]:
         return self.held.masks

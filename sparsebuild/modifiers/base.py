@@ -7,7 +7,7 @@ What it needs while running lives in what `attach` returns. The loop calls it at
     for epoch in epochs:
         for batch in batches:
             moment = Moment(step, steps_per_epoch)
-            before_step(moment)                      # schedules; quantization on; observers frozen
+            before_step(moment)                      # cuts; schedules; quantization on; observers frozen
             outputs = model(batch)
             loss = task_loss
             loss = on_loss(moment, batch, outputs, loss)   # distillation
@@ -23,10 +23,11 @@ that must survive a stop (masks) are given by `state` and taken back by `restore
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
+from sparsebuild.numerics.layer_shape import LayerShape
 from sparsebuild.numerics.sparsity_schedule import clock
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
 
     from sparsebuild.recipe import Entry
+    from sparsebuild.training.shapes import Kept
 
 __all__ = ["Attached", "Batch", "FileGrid", "Gradients", "Modifier", "Moment", "Phase", "Promise", "Run"]
 
@@ -80,6 +82,7 @@ class Promise:
     parameters: tuple[str, ...] = ()  # which together hold at zero ...
     zeros: int = 0  # ... so many weights, exactly, unless another modifier holds more of them
     modules: tuple[str, ...] = ()  # which are quantized
+    shapes: Mapping[str, LayerShape] = field(default_factory=dict)  # layer → the heads and neurons it is left with
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,9 +116,11 @@ class Gradients(Protocol):
     """Gradients of the task's loss, taken aside: the model is in evaluation mode meanwhile and keeps none of them."""
 
     def __call__(
-        self, weights: Sequence[Tensor], *, key: int, count: int, size: int | None
+        self, weights: Sequence[Tensor], *, key: int, count: int | None, size: int | None
     ) -> Iterator[Sequence[Tensor]]:
         """Those of `count` batches of `size` labelled sentences (None: as in training), for each of `weights`.
+
+        Without `count` each sentence comes once.
 
         Which sentences, and in which order, is a function of `key`.
         """
@@ -142,6 +147,7 @@ class Run:
     file_grid: FileGrid = field(default_factory=FileGrid)
     log: Any  # Callable[[str], None]: a sentence for the user
     gradients: Gradients | None = None  # of labelled text, for who needs more of them than a step has
+    cut: Callable[[Kept], None] | None = None  # slices weights and Adam's state, and tells all who hold masks of them
     teacher: Any = None  # training.live_teacher.LiveTeacher, where `needs_live_teacher` says so
 
     def weights(self, names: Sequence[str]) -> dict[str, Tensor]:
@@ -168,6 +174,9 @@ class Attached:
 
     def on_end(self) -> None:
         """Act once more when training is over."""
+
+    def on_cut(self, kept: Kept) -> None:
+        """Follow weights that have been sliced: of each, the dimension that was cut and the places that stay."""
 
     def figures(self) -> Mapping[str, float]:
         """Figures worth showing now, such as the sparsity."""

@@ -17,6 +17,8 @@ from sparsebuild.recipe import Entry
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from sparsebuild.training.shapes import Kept
+
 __all__ = ["ConstantPruning"]
 
 _FEW = 0.01  # a dense model has some zeros too, by chance
@@ -77,6 +79,9 @@ class _Constant(Attached):
 
     def figures(self) -> Mapping[str, float]:
         return {"sparsity": self.held.sparsity} if self.held.masks else {}
+
+    def on_cut(self, kept: Kept) -> None:
+        self.held.cut(kept)
 
     def masks(self) -> Mapping[str, Tensor]:
         return self.held.masks

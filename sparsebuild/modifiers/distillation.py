@@ -78,11 +78,13 @@ class Distillation:
 class _Distilling(Attached):
     def __init__(self, spec: Distillation, run: Run) -> None:
         from sparsebuild.training.projections import Projections
+        from sparsebuild.training.skipped_layers import layers
 
         self.spec = spec
         self.teacher = run.teacher
         self.log = run.log
         self.projections = Projections(run.optimizer)
+        self.layers = [run.model.get_submodule(name) for name in layers(run.model)]
         self.is_told = False
         self.said: dict[str, Tensor] = {}  # parts of the last loss
 
@@ -138,12 +140,23 @@ class _Distilling(Attached):
             raise TargetFailed(f"{self.spec.tag} needs the hidden states of teacher and student")
         real, goal = batch.attention_mask.bool(), batch.teacher_hidden
         states = [state[real] for state in outputs.hidden_states[1:]]  # the first is the embeddings' output
-        chosen = matched_layers(len(states), len(goal))
+        chosen = list(matched_layers(len(states), len(goal)))
         self._tell(states, goal, chosen)
+        if out := self._left_out(len(states)):  # a layer that stays is matched to the one that it was
+            chosen = [k for i, k in enumerate(chosen) if i not in out]
+            states = [state for i, state in enumerate(states) if i not in out]
         width = goal.shape[-1]
         if states[0].shape[-1] != width:
-            states = [self.projections.project(f"hidden.{i}", state, width) for i, state in enumerate(states)]
-        return hidden_state_loss(states, goal if len(goal) == len(states) else goal[list(chosen)])
+            places = [i for i in range(len(outputs.hidden_states) - 1) if i not in out]
+            pairs = zip(places, states, strict=True)
+            states = [self.projections.project(f"hidden.{i}", state, width) for i, state in pairs]
+        return hidden_state_loss(states, goal if chosen == list(range(len(goal))) else goal[chosen])
+
+    def _left_out(self, count: int) -> set[int]:
+        """The places of layers that hidden states pass by."""
+        from sparsebuild.training.skipped_layers import is_skipped
+
+        return {i for i, layer in enumerate(self.layers) if is_skipped(layer)} if len(self.layers) == count else set()
 
     def _tell(self, states: Sequence[Tensor], goal: Tensor, chosen: Sequence[int]) -> None:
         """Say once how a teacher of another size is matched."""

@@ -22,6 +22,8 @@ from sparsebuild.recipe import Entry
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from sparsebuild.training.shapes import Kept
+
 __all__ = ["GlobalFisherPruning"]
 
 _ENCODER = (r"re:.*\.encoder\..*\.weight",)
@@ -111,6 +113,9 @@ class _FisherPruning(Attached):
 
     def figures(self) -> Mapping[str, float]:
         return {"sparsity": self.held.sparsity}
+
+    def on_cut(self, kept: Kept) -> None:
+        self.held.cut(kept)
 
     def masks(self) -> Mapping[str, Tensor]:
         return self.held.masks

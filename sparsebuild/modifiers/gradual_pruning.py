@@ -25,6 +25,8 @@ from sparsebuild.recipe import Entry
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from sparsebuild.training.shapes import Kept
+
 __all__ = ["GradualPruning", "Level", "Pruning"]
 
 FROM_PARAM = "__FROM_PARAM__"
@@ -130,6 +132,9 @@ class Pruning(Attached):
 
     def figures(self) -> Mapping[str, float]:
         return {"sparsity": self.held.sparsity}
+
+    def on_cut(self, kept: Kept) -> None:
+        self.held.cut(kept)
 
     def masks(self) -> Mapping[str, Tensor]:
         return self.held.masks

@@ -11,6 +11,8 @@ from sparsebuild.errors import TargetFailed
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from sparsebuild.training.shapes import Kept
+
 __all__ = ["HeldMasks"]
 
 _PREFIX = "mask."
@@ -52,6 +54,11 @@ class HeldMasks:
             self.masks = {n: m.to(self.weights[n].device) for n, m in self.masks.items()}
         with torch.no_grad():
             torch._foreach_mul_(weights, list(self.masks.values()))
+
+    def cut(self, kept: Kept) -> None:
+        """Follow weights that have been sliced."""
+        cut = {n: m.index_select(kept[n][0], kept[n][1].to(m.device)) for n, m in self.masks.items() if n in kept}
+        self._hold({n: m != 0 for n, m in {**self.masks, **cut}.items()})
 
     def release(self) -> None:
         """Hold nothing any more."""

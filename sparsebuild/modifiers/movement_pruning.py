@@ -13,6 +13,8 @@ from sparsebuild.modifiers.span import warn_if_never
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from sparsebuild.training.shapes import Kept
+
 __all__ = ["MovementPruning"]
 
 
@@ -50,13 +52,17 @@ class _Moving(Pruning):
     def score(self, name: str) -> Tensor:
         return self.scores[name]
 
+    def on_cut(self, kept: Kept) -> None:
+        super().on_cut(kept)
+        for name in self.scores.keys() & kept.keys():
+            self.scores[name] = self.scores[name].index_select(*kept[name])
+
     def state(self) -> Mapping[str, Tensor]:
         return {**super().state(), **{f"score.{name}": score for name, score in self.scores.items()}}
 
     def restore(self, moment: Moment, state: Mapping[str, Tensor]) -> None:
         super().restore(moment, state)
-        for name, score in self.scores.items():
-            score.copy_(state[f"score.{name}"])
+        self.scores = {name: state[f"score.{name}"].to(score.device, copy=True) for name, score in self.scores.items()}
 
     def _gather(self) -> None:
         from sparsebuild.numerics.movement import add_movement

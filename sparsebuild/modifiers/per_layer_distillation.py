@@ -16,6 +16,8 @@ from sparsebuild.registry import did_you_mean
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from sparsebuild.training.shapes import Kept
+
 __all__ = ["PerLayerDistillation"]
 
 
@@ -102,6 +104,9 @@ class _Following(Attached):
             loss = loss + self.spec.gain * self.said["layer_loss"]
         self.seen.clear()
         return loss
+
+    def on_cut(self, kept: Kept) -> None:
+        self.projections.cut(kept)
 
     def parts(self) -> Mapping[str, Tensor]:
         """What was added to the last loss, without its gain."""

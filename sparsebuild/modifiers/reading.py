@@ -36,13 +36,14 @@ MODIFIERS: Mapping[str, str] = {
     "SetParamModifier": "sparsebuild.modifiers.set_param:SetParam",
     "SetWeightDecayModifier": "sparsebuild.modifiers.set_weight_decay:SetWeightDecay",
     "SparsificationLoggingModifier": "sparsebuild.modifiers.sparsification_logging:SparsificationLogging",
+    "StructuredPruningModifier": "sparsebuild.modifiers.structured_pruning:StructuredPruning",
     "TrainableParamsModifier": "sparsebuild.modifiers.trainable_params:TrainableParams",
 }
 
 _FISHER = "GlobalFisherPruningModifier prunes by importance"
 _SECOND_ORDER = "OBSPruningModifier prunes by second order, in blocks"
 _REGROWS = "ACDCPruningModifier lets weights come back; GMPruningModifier is the plainest"
-_LAYERS = "LayerPruningModifier removes whole layers; blocks of weights go with `mask_type` of a GMPruningModifier"
+_LAYERS = "StructuredPruningModifier cuts heads and neurons out, LayerPruningModifier whole layers"
 _RANGES = "take it out: with a QuantizationModifier the model learns to live with its ranges"
 _ONE_SHOT = "models are pruned while they are trained: OBSPruningModifier is the nearest"
 UNSUPPORTED: Mapping[str, str] = {  # SparseML's other modifiers, and what to do instead
@@ -57,7 +58,6 @@ UNSUPPORTED: Mapping[str, str] = {  # SparseML's other modifiers, and what to do
     "RigLPruningModifier": _REGROWS,
     "SmoothQuantModifier": _RANGES,
     "SparseGPTModifier": _ONE_SHOT,
-    "StructuredPruningModifier": _LAYERS,
     "TopKASTPruningModifier": _REGROWS,
     "WandaPruningModifier": _ONE_SHOT,
 }
@@ -66,8 +66,8 @@ UNSUPPORTED: Mapping[str, str] = {  # SparseML's other modifiers, and what to do
 def specs(resolved: Resolved) -> tuple[Modifier, ...]:
     """The recipe's modifiers, in the order in which they act; raises RecipeError with everything that is wrong.
 
-    Those that end first come first (-1 ends last), then those that start first, then by name and settings: so the
-    order in the file means nothing.
+    What cuts comes first, so that all others see what is left. Then those that end first (-1 ends last), then those
+    that start first, then by name and settings: so the order in the file means nothing.
     """
     return tuple(spec for _, spec in entries_and_specs(resolved))
 
@@ -98,6 +98,7 @@ def _spec(entry: Entry) -> Modifier:
     return spec
 
 
-def _order(entry: Entry, spec: Modifier) -> tuple[float, float, str, str]:
+def _order(entry: Entry, spec: Modifier) -> tuple[bool, float, float, str, str]:
     end = spec.end_epoch if spec.end_epoch != -1 else math.inf
-    return (end, spec.start_epoch, entry.tag, canonical_json(plain(entry.fields)))
+    is_other = entry.tag != "StructuredPruningModifier"
+    return (is_other, end, spec.start_epoch, entry.tag, canonical_json(plain(entry.fields)))

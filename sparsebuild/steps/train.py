@@ -43,17 +43,21 @@ def run(job: Job, report: Report) -> None:
     from sparsebuild.training.claims import check_saved
     from sparsebuild.training.loop import train
     from sparsebuild.training.models import save_model
+    from sparsebuild.training.shapes import has_anatomy, settle_config
     from sparsebuild.training.skipped_layers import drop_skipped
-    from sparsebuild.training.structure import observed_structure
+    from sparsebuild.training.structure import dense_shape, observed_structure
 
     training = _training(job, report)
+    dense = dense_shape(training.model, job.inputs["model"])
     trained = train(training)
     if rank_here():  # the first process writes
         return
     model, folder = training.model.cpu(), job.out / "model"
     trained = trained.renamed(drop_skipped(model))
+    if has_anatomy(model):
+        settle_config(model)
     masks = {name: mask.cpu() for name, mask in trained.masks.items()}
-    save_model(model, observed_structure(model, masks, trained.mask_types), folder)
+    save_model(model, observed_structure(model, masks, trained.mask_types, dense), folder)
     shutil.copytree(job.inputs["tokenizer"], folder, dirs_exist_ok=True)
     _write_history(job.out / "metrics.jsonl", trained.history)
     check_saved(model, masks, trained.promises, folder)

@@ -13,8 +13,10 @@ from torch import Tensor
 from sparsebuild.errors import Problem, TargetFailed
 from sparsebuild.modifiers.base import Promise
 from sparsebuild.modifiers.mask_type import MaskType
+from sparsebuild.numerics.layer_shape import LayerShape
 from sparsebuild.training.models import open_model
 from sparsebuild.training.quantization import quantized_modules
+from sparsebuild.training.shapes import shapes
 from sparsebuild.training.structure import FILE_NAME, Structure
 
 __all__ = ["check_saved"]
@@ -33,7 +35,7 @@ def check_saved(model: Any, masks: Mapping[str, Tensor], promises: Sequence[Prom
         raise TargetFailed(f"{FILE_NAME} is missing beside the weights")
     wrong = [*_held(masks, weights, structure), *_promised(promises, masks, weights)]
     reopened = open_model(folder)
-    wrong += _modules(model, promises, reopened)
+    wrong += [*_modules(model, promises, reopened), *_shapes(promises, reopened)]
     if not wrong and not _computes_the_same(model, reopened):
         wrong.append("the saved model does not compute what the trained one does")
     if wrong:
@@ -83,6 +85,20 @@ def _modules(model: Any, promises: Sequence[Promise], reopened: Any) -> Iterator
             yield f"`{name}` {what} a quantized module, and is none in the saved model"
     for name in sorted(there - trained):
         yield f"`{name}` is quantized in the saved model, and was not in training"
+
+
+def _shapes(promises: Sequence[Promise], reopened: Any) -> Iterator[str]:
+    """Whether each layer has the heads and neurons that it was promised to be left with, and no other is there."""
+    for promise in promises:
+        there = shapes(reopened) if promise.shapes else {}
+        for name in sorted(promise.shapes.keys() | there.keys()):
+            wanted, found = promise.shapes.get(name), there.get(name)
+            if wanted != found:
+                yield f"{promise.modifier} promised `{name}` {_width(wanted)}; the saved model has {_width(found)}"
+
+
+def _width(shape: LayerShape | None) -> str:
+    return f"{shape.heads} heads and {shape.neurons} neurons" if shape else "no such layer"
 
 
 def _computes_the_same(model: Any, reopened: Any) -> bool:

@@ -32,11 +32,14 @@ def labelled_gradients(
         for order in (batch_order(lengths, size, seed, key * _APART + i) for i in itertools.count()):
             yield from (corpus.batch(rows).to(device) for rows in order)
 
-    def gradients(weights: Sequence[Tensor], *, key: int, count: int, size: int | None) -> Iterator[Sequence[Tensor]]:
+    def gradients(
+        weights: Sequence[Tensor], *, key: int, count: int | None, size: int | None
+    ) -> Iterator[Sequence[Tensor]]:
         was_training = model.training
         model.eval()
+        size = size or usual
         try:
-            for batch in itertools.islice(batches(key, size or usual), count):
+            for batch in itertools.islice(batches(key, size), -(-corpus.labelled // size) if count is None else count):
                 logits = model(**batch.model_inputs).logits
                 yield torch.autograd.grad(
                     loss(logits, batch.labels), list(weights), allow_unused=True, materialize_grads=True

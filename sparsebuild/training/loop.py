@@ -20,6 +20,7 @@ from torch import Tensor
 from sparsebuild import modifiers
 from sparsebuild.errors import TargetFailed
 from sparsebuild.modifiers.base import Attached, Batch, FileGrid, Modifier, Moment, Promise, Run
+from sparsebuild.modifiers.parameters import at_work
 from sparsebuild.training import checkpoints
 from sparsebuild.training.accelerators import Forward, accelerator_for
 from sparsebuild.training.batches import Corpus, batch_order, drawn, steps_per_epoch
@@ -32,6 +33,7 @@ from sparsebuild.training.processes import Processes
 from sparsebuild.training.quantization import quantized_modules
 from sparsebuild.training.selection import Standing, figure_of, is_enough, judged, settles_at, structure_of
 from sparsebuild.training.settings import Settings
+from sparsebuild.training.shapes import Kept, cut
 from sparsebuild.training.watch import Watch, is_out_of_memory, out_of_memory
 
 __all__ = ["Trained", "Training", "train"]
@@ -130,6 +132,7 @@ class _Loop:
                 self.settings.batch_size,
                 self.settings.seed,
             ),
+            cut=self._cut,
             teacher=training.teacher,
         )
         self.attached: list[Attached] = [spec.attach(run) for spec in training.specs]
@@ -240,6 +243,19 @@ class _Loop:
             scaler.step(self.optimizer)
             scaler.update()
 
+    def _cut(self, kept: Kept) -> None:
+        """Slice the model and all that has its shapes; a mask whose zeros lie in a pattern cannot follow."""
+        patterned = {n: kind for n, kind in self._mask_types().items() if n in kept and kind != "unstructured"}
+        if patterned:
+            name, kind = next(iter(patterned.items()))
+            raise TargetFailed(
+                f"heads or neurons of `{name}` are to be cut, whose zeros lie as `mask_type: {kind}` says",
+                hint="cut before weights are pruned in patterns",
+            )
+        cut(self.model, kept, self.optimizer)
+        for attached in self.attached:
+            attached.on_cut(kept)
+
     # ---- between updates and epochs
 
     def _between(self, after: Moment) -> None:
@@ -283,12 +299,17 @@ class _Loop:
             settings,
             step=after.step,
             value=figure_of(figures, settings),
-            structure=structure_of(zeros, (name for name, _ in quantized_modules(self.model))),
+            structure=structure_of(zeros, (name for name, _ in quantized_modules(self.model)), self._sizes()),
             is_settled=after.epoch >= self.settles_at,
         )
         if settings.load_best_model_at_end and self.standing.step == after.step:
             kept = checkpoints.Checkpoint(step=after.step, model=self.model.state_dict(), modifiers=masks)
             checkpoints.save_best(self.training.checkpoints, kept)
+
+    def _sizes(self) -> dict[str, int]:
+        """How many weights each parameter has, of layers that are not left out."""
+        sizes = {name: p.numel() for name, p in self.model.named_parameters()}
+        return {name: sizes[name] for name in at_work(self.model, sizes)}
 
     def _no_better(self) -> str:
         best, metric = self.standing, self.settings.metric_for_best_model
@@ -470,8 +491,12 @@ def _task_loss(
 
 
 def _renamed(promise: Promise, names: Mapping[str, str]) -> Promise:
-    parameters = tuple(names[name] for name in promise.parameters if name in names)
-    return replace(promise, parameters=parameters, modules=tuple(names[n] for n in promise.modules if n in names))
+    return replace(
+        promise,
+        parameters=tuple(names[name] for name in promise.parameters if name in names),
+        modules=tuple(names[name] for name in promise.modules if name in names),
+        shapes={names[name]: shape for name, shape in promise.shapes.items() if name in names},
+    )
 
 
 def _means(several: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from sparsebuild.errors import TargetFailed, UserError
+from sparsebuild.numerics.layer_shape import LayerShape
+from sparsebuild.training.shapes import fits_config, resize
 from sparsebuild.training.sparseml import is_wrapped, plain_tensors, wrapped_structure
 from sparsebuild.training.structure import Structure, apply_structure, is_head
 
@@ -107,6 +109,9 @@ def _load_plain(folder: Path, labels: Sequence[str] | None, dropout: float | Non
     if dropout is not None:
         config.hidden_dropout_prob = dropout
         config.attention_probs_dropout_prob = dropout
+    structure = Structure.read(folder)
+    if structure and structure.layers and not fits_config(config, structure.layers):
+        return _load_cut(folder, config, structure.layers)
     model, info = AutoModelForTokenClassification.from_pretrained(
         folder,
         config=config,
@@ -121,6 +126,18 @@ def _load_plain(folder: Path, labels: Sequence[str] | None, dropout: float | Non
             f"models of type `{config.model_type}` are not supported in this version",
             hint="take BERT or one of its like: MiniLM, ELECTRA",
         )
+    return model, info
+
+
+def _load_cut(folder: Path, config: Any, layers: Mapping[str, LayerShape]) -> tuple[Any, dict[str, Any]]:
+    """A model some of whose heads, or of some layers' neurons, are gone, which a config cannot say."""
+    from safetensors.torch import load_file
+    from transformers import AutoModelForTokenClassification
+
+    model: Any = AutoModelForTokenClassification.from_config(config, dtype=torch.float32)  # type: ignore[no-untyped-call]
+    resize(model, layers)
+    found = model.load_state_dict(load_file(folder / "model.safetensors"), strict=False)
+    info = {"missing_keys": found.missing_keys, "unexpected_keys": found.unexpected_keys, "mismatched_keys": []}
     return model, info
 
 

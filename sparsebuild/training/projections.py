@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sparsebuild.training.shapes import Kept
+
 __all__ = ["Projections"]
 
 _PREFIX = "projection/"
@@ -32,6 +34,15 @@ class Projections:
         if name not in self.weights:
             self._add(name, _fresh(name, x.shape[-1], width).to(x.device))
         return F.linear(x.float(), self.weights[name])
+
+    def cut(self, kept: Kept) -> None:
+        """Follow Linears that give less than before, whose names maps have."""
+        for name, weight in self.weights.items():
+            dimension, places = kept.get(f"{name}.weight", (1, None))
+            if dimension == 0 and places is not None:
+                weight.data = weight.data.index_select(1, places)
+                moments = self.optimizer.state.get(weight, {})
+                moments |= {k: v.index_select(1, places) for k, v in moments.items() if v.ndim}
 
     def state(self) -> dict[str, Tensor]:
         """The maps and Adam's moments of them, for a checkpoint."""

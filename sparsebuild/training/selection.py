@@ -66,6 +66,7 @@ def settles_at(specs: Sequence[Modifier], holds_masks: Sequence[bool], epochs: i
     return float(epochs) if late else max(marks, default=0.0)
 
 
-def structure_of(zeros: Mapping[str, int], quantized: Iterable[str]) -> str:
-    """What two models have in common if they have the same structure: zeros held by parameter, quantized modules."""
-    return canonical_json([sorted(zeros.items()), sorted(quantized)])
+def structure_of(zeros: Mapping[str, int], quantized: Iterable[str], sizes: Mapping[str, int]) -> str:
+    """What two models have in common if they have the same structure: zeros held by parameter, quantized modules, and
+    how large each parameter is that works."""
+    return canonical_json([sorted(zeros.items()), sorted(quantized), sorted(sizes.items())])

@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-__all__ = ["drop_skipped", "layers", "put_back", "skip", "skipped"]
+__all__ = ["drop_skipped", "is_skipped", "layers", "put_back", "skip", "skipped"]
 
 
 def layers(model: nn.Module) -> list[str]:
@@ -37,6 +37,11 @@ def put_back(model: nn.Module, names: Sequence[str]) -> None:
     for name in names:
         layer = model.get_submodule(name)
         layer.__class__ = _own_kind(layer)
+
+
+def is_skipped(layer: nn.Module) -> bool:
+    """Whether hidden states pass by this layer now."""
+    return isinstance(layer, _Skipped)
 
 
 def skipped(model: nn.Module) -> list[str]:

@@ -1,8 +1,9 @@
 """What training did to a model's structure, as data beside its weights: `structure.json`.
 
 The weights in `model.safetensors` are the float model's, under its own names, so that any reader of such files opens
-it. What those names cannot say stands here: which weights are held at zero, and which modules are quantized, with the
-ranges their observers learned. A quantized model is rebuilt from this file, never by replaying a schedule.
+it. What those names cannot say stands here: which weights are held at zero, which modules are quantized, with the
+ranges their observers learned, and how many heads and neurons each layer has where some were cut out. A model is
+rebuilt from this file, never by replaying a schedule.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from sparsebuild.errors import TargetFailed
+from sparsebuild.numerics.layer_shape import LayerShape
 from sparsebuild.numerics.quantization_scheme import (
     ATTENTION,
     EMBEDDING,
@@ -34,11 +36,23 @@ from sparsebuild.training.quantization import (
     scheme_of,
 )
 from sparsebuild.training.quantization_plan import is_attention
+from sparsebuild.training.shapes import has_anatomy, shapes
 
-__all__ = ["FILE_NAME", "Masked", "Structure", "apply_structure", "is_head", "observed_structure", "prunable_sparsity"]
+__all__ = [
+    "FILE_NAME",
+    "Dense",
+    "Masked",
+    "Structure",
+    "apply_structure",
+    "dense_shape",
+    "is_head",
+    "observed_structure",
+    "prunable_sparsity",
+]
 
 FILE_NAME = "structure.json"
 _FORMAT = 1
+_ONLY_IF_ANY = ("others", "schemes", "layers", "dense")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,10 +65,19 @@ class Masked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Dense:
+    """The network before anything was cut out of it; a layer as wide as its widest."""
+
+    layers: int
+    heads: int
+    neurons: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Structure:
     """Masks by parameter, and quantized modules with the observed ranges by observer name.
 
-    `schemes` has the modules whose grids are not the usual ones of their kind.
+    `schemes` has the modules whose grids are not the usual ones of their kind. `layers` is empty where nothing was cut.
     """
 
     masked: Mapping[str, Masked]
@@ -65,6 +88,8 @@ class Structure:
     weight_levels: int = 63  # largest integer of a Linear's weight
     schemes: Mapping[str, Scheme] = field(default_factory=dict)
     ranges: Mapping[str, tuple[float, float]]  # observer name → (lowest, highest), exact float32 values
+    layers: Mapping[str, LayerShape] = field(default_factory=dict)  # every layer of the encoder, by name
+    dense: Dense | None = None  # what it was cut out of
 
     @property
     def is_quantized(self) -> bool:
@@ -79,7 +104,7 @@ class Structure:
 
     def write(self, folder: Path) -> None:
         data = asdict(self) | {"schemes": {name: scheme_to_json(scheme) for name, scheme in self.schemes.items()}}
-        data = {key: value for key, value in data.items() if value or key not in ("others", "schemes")}
+        data = {key: value for key, value in data.items() if value or key not in _ONLY_IF_ANY}
         text = json.dumps({"format": _FORMAT, **data}, indent=1, sort_keys=True)
         (folder / FILE_NAME).write_text(text + "\n")
 
@@ -101,14 +126,33 @@ class Structure:
             weight_levels=data["weight_levels"],
             schemes={name: scheme_from_json(scheme) for name, scheme in data.get("schemes", {}).items()},
             ranges={name: (low, high) for name, (low, high) in data["ranges"].items()},
+            layers={name: LayerShape.from_json(shape) for name, shape in data.get("layers", {}).items()},
+            dense=Dense(**data["dense"]) if "dense" in data else None,
         )
 
 
+def dense_shape(model: Any, folder: Path) -> Dense | None:
+    """What the model opened from `folder` was cut out of, or is: None for a kind of model that cannot be cut."""
+    known = Structure.read(folder)
+    if known and known.dense:
+        return known.dense
+    if not has_anatomy(model):
+        return None
+    there = list(shapes(model).values())
+    return Dense(layers=len(there), heads=max(s.heads for s in there), neurons=max(s.neurons for s in there))
+
+
 def observed_structure(
-    model: nn.Module, masks: Mapping[str, Tensor], mask_types: Mapping[str, str] | None = None
+    model: nn.Module,
+    masks: Mapping[str, Tensor],
+    mask_types: Mapping[str, str] | None = None,
+    dense: Dense | None = None,
 ) -> Structure:
-    """The structure that `model` has now, with the masks that are in force and their kinds."""
+    """The structure that `model`, which began as `dense`, has now, with the masks in force and their kinds."""
     kinds = mask_types or {}
+    layers = shapes(model) if dense else {}
+    whole = LayerShape(heads=dense.heads, neurons=dense.neurons) if dense else None
+    is_cut = dense is not None and (len(layers) < dense.layers or any(s != whole for s in layers.values()))
     modules = dict(quantized_modules(model))
     linears = {n: m for n, m in modules.items() if isinstance(m, QuantizedLinear)}
     embeddings = [n for n, m in modules.items() if isinstance(m, QuantizedEmbedding)]
@@ -124,6 +168,8 @@ def observed_structure(
         others=tuple(n for n in modules if n not in {*linears, *embeddings, *attentions}),
         weight_levels=max((m.weight_levels for m in linears.values()), default=0) or 63,
         ranges={n: (float(o.lowest), float(o.highest)) for n, o in observers(model)},
+        layers=layers if is_cut else {},
+        dense=dense if is_cut else None,
     )
     usual = found.plan
     return replace(found, schemes={n: scheme_of(m) for n, m in modules.items() if scheme_of(m) != usual.get(n)})

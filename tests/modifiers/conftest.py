@@ -10,6 +10,7 @@ import torch
 
 from sparsebuild import modifiers, recipe
 from sparsebuild.modifiers.base import Batch, FileGrid, Modifier, Moment, Run
+from sparsebuild.training import shapes
 from sparsebuild.training.live_teacher import LiveTeacher
 
 
@@ -102,6 +103,7 @@ class Training:
             file_grid=file_grid or FileGrid(),
             log=self.log.append,
             gradients=self.gradients,
+            cut=self.cut,
             teacher=self.teacher,
         )
         self.attached = [spec.attach(run) for spec in specs]
@@ -138,9 +140,14 @@ class Training:
         for attached in self.attached:
             attached.after_optimizer(moment)
 
-    def gradients(self, weights: Any, *, key: int, count: int, size: int | None) -> Iterator[Any]:
+    def cut(self, kept: Any) -> None:
+        shapes.cut(self.model, kept, self.optimizer)
+        for attached in self.attached:
+            attached.on_cut(kept)
+
+    def gradients(self, weights: Any, *, key: int, count: int | None, size: int | None) -> Iterator[Any]:
         self.model.eval()
-        for i in range(count):
+        for i in range(5 if count is None else count):
             batch = batch_at(1000 + 100 * key + i)
             yield torch.autograd.grad(task_loss(self.model(**batch.model_inputs).logits, batch.labels), weights)
         self.model.train()

@@ -42,6 +42,8 @@ SETTINGS = {  # settings that act early and late in 3 epochs of 4 steps, by tag
     "SetParamModifier": "{start_epoch: 0.5, params: ['re:.*LayerNorm.bias'], val: 0.25}",
     "SetWeightDecayModifier": "{start_epoch: 0.5, weight_decay: 0.5, exclude: ['re:classifier']}",
     "SparsificationLoggingModifier": "{start_epoch: 0.5, update_frequency: 0.75}",
+    "StructuredPruningModifier": "{start_epoch: 0.5, end_epoch: 2.0, cuts: 3, targets: {ffn: 12, heads: 1, layers: 1},"
+    " uniform: false}",
     "TrainableParamsModifier": "{start_epoch: 0.5, end_epoch: 2.0, params: ['re:bert.embeddings'], trainable: false}",
 }
 TAGS = sorted(modifiers.MODIFIERS)

@@ -1,6 +1,7 @@
 """training/claims.py: what was promised and is not in the files fails the target."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from sparsebuild.modifiers.base import Promise
 from sparsebuild.training.claims import check_saved
 from sparsebuild.training.loop import train
 from sparsebuild.training.models import save_model
-from sparsebuild.training.structure import observed_structure
+from sparsebuild.training.structure import dense_shape, observed_structure
 
 NAME = "bert.encoder.layer.0.output.dense.weight"
 
@@ -150,3 +151,33 @@ def test_each_parameter_keeps_its_own_promise(tiny, tmp_path):
 
 
 WANTED = [("query", round(0.3 * 256)), ("key", round(0.71 * 256))]
+
+
+CUTS = """
+modifiers:
+  - !StructuredPruningModifier {start_epoch: 0.5, end_epoch: 1.5, cuts: 2, targets: {ffn: 12, heads: 1}}
+  - !QuantizationModifier {start_epoch: 2.0}
+"""
+
+
+@pytest.fixture(scope="module")
+def cut(tiny, tmp_path_factory):
+    run = tiny.training(tmp_path_factory.mktemp("cut"), text=CUTS)
+    dense = dense_shape(run.model, tmp_path_factory.mktemp("nothing"))
+    return run, train(run), dense
+
+
+def test_a_cut_model_opens_with_its_shapes_and_its_rounding(cut, tmp_path):
+    run, end, dense = cut
+    save_model(run.model, observed_structure(run.model, end.masks, end.mask_types, dense), tmp_path)
+    check_saved(run.model, end.masks, end.promises, tmp_path)
+    assert json.loads((tmp_path / "structure.json").read_text())["dense"] == {"layers": 2, "heads": 2, "neurons": 32}
+
+
+def test_a_layer_that_is_wider_than_promised(cut, tmp_path):
+    run, end, dense = cut
+    save_model(run.model, observed_structure(run.model, end.masks, end.mask_types, dense), tmp_path)
+    (promise,) = [p for p in end.promises if p.shapes]
+    wanted = {name: replace(shape, neurons=11) for name, shape in promise.shapes.items()}
+    with pytest.raises(TargetFailed, match=r"promised `bert.encoder.layer.0` 1 heads and 11 neurons; .* 12 neurons"):
+        check_saved(run.model, end.masks, [replace(promise, shapes=wanted)], tmp_path)

@@ -31,6 +31,9 @@ PRUNING = {  # one of each kind, at work early and late in 4 epochs
     "acdc": """
   - !ACDCPruningModifier {start_epoch: 0.2, end_epoch: 3.5, update_frequency: 0.75, compression_sparsity: 0.5,
       params: ["re:bert.*dense.weight"], mask_type: "2:4"}""",
+    "cuts": """
+  - !StructuredPruningModifier {start_epoch: 0.5, end_epoch: 2.5, cuts: 3, targets: {ffn: 12, heads: 1, layers: 1}}
+  - !GlobalFisherPruningModifier {start_epoch: 0.2, end_epoch: 3.5, final_sparsity: 0.5, update_steps: 3}""",
     "layers": """
   - !LayerPruningModifier {start_epoch: 0.5, end_epoch: 2.5, layers: [bert.encoder.layer.0]}
   - !GlobalFisherPruningModifier {start_epoch: 0.2, end_epoch: 3.5, final_sparsity: 0.5, update_steps: 3}""",

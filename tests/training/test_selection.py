@@ -63,10 +63,11 @@ def test_the_structure_is_final_when_the_last_of_its_changes_is_done(tiny, end, 
     assert settles_at(specs, [holds and "Pruning" in spec.tag for spec in specs], 6) == settled
 
 
-def test_structures_are_told_apart_by_zeros_and_by_quantized_modules():
-    assert structure_of({"a": 1, "b": 2}, ["x", "y"]) == structure_of({"b": 2, "a": 1}, ["y", "x"])
-    assert structure_of({"a": 1}, []) != structure_of({"a": 2}, [])
-    assert structure_of({}, ["x"]) != structure_of({}, [])
+def test_structures_are_told_apart_by_zeros_by_quantized_modules_and_by_size():
+    assert structure_of({"a": 1, "b": 2}, ["x", "y"], {"a": 9}) == structure_of({"b": 2, "a": 1}, ["y", "x"], {"a": 9})
+    assert structure_of({"a": 1}, [], {}) != structure_of({"a": 2}, [], {})
+    assert structure_of({}, ["x"], {}) != structure_of({}, [], {})
+    assert structure_of({}, [], {"a": 9}) != structure_of({}, [], {"a": 8})
 
 
 def test_training_ends_when_patience_does_but_not_before_the_structure_is_final(tiny, tmp_path):

@@ -1,0 +1,294 @@
+"""Cutting heads, neurons and layers out of the encoder: `StructuredPruningModifier`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from sparsebuild.errors import RecipeError
+from sparsebuild.modifiers.base import Attached, Moment, Phase, Promise, Run
+from sparsebuild.modifiers.fields import Fields
+from sparsebuild.modifiers.span import begin, warn_if_never
+from sparsebuild.numerics.layer_shape import LayerShape
+from sparsebuild.numerics.sparsity_schedule import first_step
+from sparsebuild.recipe import Entry
+from sparsebuild.registry import did_you_mean
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+__all__ = ["StructuredPruning", "Targets"]
+
+_LEAST = LayerShape(heads=1, neurons=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Targets:
+    """How much is to be left; None: as much as there is."""
+
+    heads: int | None = None  # of a layer
+    ffn: int | None = None  # neurons of a layer
+    layers: int | None = None
+
+    def of_layer(self, dense: LayerShape) -> LayerShape:
+        """What a layer is left with that had `dense`."""
+        heads = dense.heads if self.heads is None else min(self.heads, dense.heads)
+        return LayerShape(heads=heads, neurons=dense.neurons if self.ffn is None else min(self.ffn, dense.neurons))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StructuredPruning:
+    """The model gets narrower and shorter: what is cut is gone, not zero, and Adam's moments of it too.
+
+    The first cut is at `start_epoch`, the last at `end_epoch`, and they are evenly spaced; each goes the same part of
+    the way and scores anew. With `uniform` each layer keeps as many as `targets` says; else that is the mean over
+    layers, and the layers where they matter least lose most, down to `minimum`.
+
+    SparseML's modifier of this name sets rows to zero by their norms and leaves it to LayerThinningModifier to remove
+    them, which knew convolutional networks alone; ours has other settings.
+    """
+
+    tag: ClassVar[str] = "StructuredPruningModifier"
+    summary: ClassVar[str] = "cuts heads, neurons and layers out of the encoder"
+
+    start_epoch: float = 0.0
+    end_epoch: float = -1.0
+    cuts: int = 1
+    targets: Targets
+    uniform: bool = True
+    minimum: LayerShape = _LEAST  # of each layer
+    score: str = "fisher"
+
+    @classmethod
+    def read(cls, entry: Entry) -> Self:
+        fields = Fields(entry)
+        start, end = fields.span(start=0.0)
+        spec = cls(
+            start_epoch=start,
+            end_epoch=end,
+            cuts=fields.integer("cuts", 1, least=1),
+            targets=Targets(**_table(fields, "targets", ("ffn", "heads", "layers"))),
+            uniform=fields.flag("uniform", True),
+            minimum=_minimum(**_table(fields, "minimum", ("ffn", "heads"))),
+            score=fields.choice("score", ("fisher", "magnitude"), "fisher"),
+        )
+        if spec.targets == Targets() and not fields.problems:
+            fields.problem("targets", "`targets` must say how many are to be left, such as {ffn: 384, heads: 8}")
+        if spec.cuts > 1 and end == -1:
+            fields.problem("end_epoch", f"`end_epoch` must say when the last of {spec.cuts} cuts is")
+        for name in ("heads", "ffn"):
+            wanted, least = getattr(spec.targets, name), _count(spec.minimum, name)
+            if wanted is not None and wanted < least:
+                found = f"`targets.{name}` ({wanted}) must not be less than `minimum.{name}` ({least})"
+                fields.problem("targets", found)
+        fields.finish()
+        return spec
+
+    @property
+    def cut_epochs(self) -> tuple[float, ...]:
+        """When each cut is."""
+        start, pieces = begin(self), max(self.cuts - 1, 1)
+        return tuple(start + (self.end_epoch - start) * i / pieces if i else start for i in range(self.cuts))
+
+    def phases(self, epochs: float) -> Sequence[Phase]:
+        each = "a layer" if self.uniform else "a layer on average"
+        words = {"heads": f"heads {each}", "ffn": f"neurons {each}", "layers": "layers"}
+        told = ", ".join(f"{n} {word}" for what, word in words.items() if (n := getattr(self.targets, what)))
+        often = f" in {self.cuts} cuts" if self.cuts > 1 else ""
+        start, end = begin(self), self.cut_epochs[-1] if self.cuts > 1 else epochs
+        return (Phase(modifier=self.tag, start=start, end=end, value=f"{told} stay{often}, by {self.score}"),)
+
+    def attach(self, run: Run) -> Attached:
+        warn_if_never(self.tag, self, run)
+        return _Cutting(self, run)
+
+
+Scores = Mapping[
+    str, Mapping[str, "Tensor"]
+]  # layer → of its `heads` (heads,), of its neurons `ffn` (neurons,), its own
+
+
+class _Cutting(Attached):
+    def __init__(self, spec: StructuredPruning, run: Run) -> None:
+        self.spec, self.run = spec, run
+        self.dense = _at_work(run.model)
+        _check_targets(spec, self.dense)
+        last_step = run.steps_per_epoch * run.epochs - 1
+        self.steps = [min(first_step(epoch, run.steps_per_epoch), last_step) for epoch in spec.cut_epochs]
+        if begin(spec) >= run.epochs:
+            self.steps = []
+
+    def before_step(self, moment: Moment) -> None:
+        for number, step in enumerate(self.steps, 1):
+            if step == moment.step:
+                self._cut(moment, number)
+
+    def figures(self) -> Mapping[str, float]:
+        return {"encoder_parameters": float(_size(self.run.model))} if self.steps else {}
+
+    def promises(self) -> Sequence[Promise]:
+        """Each layer as narrow as `targets` says; where that is a mean, as narrow as it has become."""
+        if not self.steps:
+            return ()
+        left = _at_work(self.run.model)
+        if self.spec.uniform:
+            left = {name: self.spec.targets.of_layer(self.dense[name]) for name in left}
+        return [Promise(modifier=self.spec.tag, shapes=left)]
+
+    def state(self) -> Mapping[str, Tensor]:
+        import torch
+
+        from sparsebuild.training.shapes import shapes
+
+        there, left = shapes(self.run.model), _at_work(self.run.model)
+        rows = [[there[name].heads, there[name].neurons, int(name in left)] for name in self.dense]
+        return {"shapes": torch.tensor(rows)}
+
+    def restore(self, moment: Moment, state: Mapping[str, Tensor]) -> None:
+        from sparsebuild.training.shapes import resize
+        from sparsebuild.training.skipped_layers import skip
+
+        rows = dict(zip(self.dense, state["shapes"].tolist(), strict=True))
+        if self.spec.targets.layers:
+            skip(self.run.model, [name for name, (_, _, is_left) in rows.items() if not is_left])
+        resize(self.run.model, {name: LayerShape(heads=h, neurons=n) for name, (h, n, _) in rows.items()})
+
+    # ---- a cut
+
+    def _cut(self, moment: Moment, number: int) -> None:
+        from sparsebuild.training.shapes import Kept, kept
+        from sparsebuild.training.skipped_layers import skip
+
+        model, part = self.run.model, number / self.spec.cuts
+        scores = self._scores(moment, number)
+        out = self._worst_layers(scores, part)
+        skip(model, out)
+        scores = {name: found for name, found in scores.items() if name not in out}
+        targets = self.spec.targets
+        stay = {what: self._staying(what, scores, part) for what in ("heads", "ffn") if getattr(targets, what)}
+        keep: dict[str, Any] = {}
+        for name in scores:
+            places = {what: found[name] for what, found in stay.items()}
+            mine: Kept = kept(model, name, heads=places.get("heads"), neurons=places.get("ffn"))
+            keep |= mine
+        assert self.run.cut is not None
+        self.run.cut(keep)
+        self.run.log(f"{self.spec.tag}: {_told(_at_work(model))}")
+
+    def _worst_layers(self, scores: Scores, part: float) -> list[str]:
+        """Those that go at this cut."""
+        keep = _on_the_way(len(self.dense), self.spec.targets.layers or len(self.dense), part)
+        worst_first = sorted(scores, key=lambda name: float(scores[name]["layer"]))
+        return worst_first[: max(len(scores) - keep, 0)]
+
+    def _staying(self, what: str, scores: Scores, part: float) -> dict[str, Tensor]:
+        """The places of each layer's heads, or neurons, that stay after this cut."""
+        from sparsebuild.numerics.structures import best, best_of_all
+
+        found = {name: of_layer[what] for name, of_layer in scores.items()}
+        dense = {name: self.dense[name] for name in found}
+        goals = {
+            name: _on_the_way(_count(shape, what), _count(self.spec.targets.of_layer(shape), what), part)
+            for name, shape in dense.items()
+        }
+        if self.spec.uniform:
+            return {name: best(of_layer, goals[name]) for name, of_layer in found.items()}
+        return best_of_all(found, sum(goals.values()), _count(self.spec.minimum, what))
+
+    def _scores(self, moment: Moment, number: int) -> Scores:
+        from sparsebuild.numerics.structures import gate_gradients, magnitudes
+        from sparsebuild.training.shapes import projections
+
+        left = _at_work(self.run.model)
+        groups = [n for shape in left.values() for n in (shape.heads, shape.neurons)]
+        weights = [linear.weight for name in left for linear in projections(self.run.model, name)]
+        if self.spec.score == "magnitude":
+            sizes = [magnitudes(w.detach(), n) for w, n in zip(weights, groups, strict=True)]
+            return _by_layer(left, sizes, [size.sum() for size in sizes])
+        if self.run.gradients is None:
+            raise RecipeError(f"{self.spec.tag} needs labelled text to score with", hint="or `score: magnitude`")
+        self.run.log(f"{self.spec.tag}: scores are taken over all labelled text, at epoch {moment.epoch:g}")
+        places = [w.new_zeros(n) for w, n in zip(weights, groups, strict=True)]
+        wholes = [w.new_zeros(()) for w in weights]
+        for gradients in self.run.gradients(weights, key=number, count=None, size=None):
+            for i, (w, g, n) in enumerate(zip(weights, gradients, groups, strict=True)):
+                gates = gate_gradients(w.detach(), g, n)
+                places[i] += gates.square()
+                wholes[i] += gates.sum().square()
+        return _by_layer(left, places, wholes)
+
+
+def _by_layer(names: Sequence[str] | Mapping[str, Any], places: Sequence[Tensor], wholes: Sequence[Tensor]) -> Scores:
+    """From lists in which heads and neurons of one layer after the other stand."""
+    return {
+        name: {"heads": places[2 * i], "ffn": places[2 * i + 1], "layer": wholes[2 * i] + wholes[2 * i + 1]}
+        for i, name in enumerate(names)
+    }
+
+
+def _at_work(model: Any) -> dict[str, LayerShape]:
+    """The shapes of the layers that are not left out."""
+    from sparsebuild.training.shapes import shapes
+    from sparsebuild.training.skipped_layers import skipped
+
+    out = skipped(model)
+    return {name: shape for name, shape in shapes(model).items() if name not in out}
+
+
+def _size(model: nn.Module) -> int:
+    """The parameters of the layers that are not left out."""
+    return sum(p.numel() for name in _at_work(model) for p in model.get_submodule(name).parameters())
+
+
+def _on_the_way(start: int, end: int, part: float) -> int:
+    return start + round((end - start) * part)
+
+
+def _count(shape: LayerShape, what: str) -> int:
+    return shape.heads if what == "heads" else shape.neurons
+
+
+def _told(left: Mapping[str, LayerShape]) -> str:
+    """As people read it: "8 heads and 384 neurons are left in each of 6 layers"."""
+    there = list(left.values())
+    if len(set(there)) == 1:
+        return f"{there[0].heads} heads and {there[0].neurons} neurons are left in each of {len(there)} layers"
+    heads, neurons = (", ".join(str(_count(shape, what)) for shape in there) for what in ("heads", "ffn"))
+    return f"{len(there)} layers are left, with heads {heads} and neurons {neurons}"
+
+
+def _minimum(heads: int = 1, ffn: int = 1) -> LayerShape:
+    return LayerShape(heads=heads, neurons=ffn)
+
+
+def _table(fields: Fields, name: str, known: Sequence[str]) -> dict[str, int]:
+    """A table of whole numbers from 1."""
+    given = fields.entry.fields.get(name, {})
+    fields.ignored(name)
+    if not isinstance(given, Mapping):
+        fields.problem(name, f"`{name}` must be a table of {', '.join(known)}, such as {{{known[0]}: 384}}")
+        return {}
+    right = {}
+    for key, value in given.items():
+        if key not in known:
+            hint = did_you_mean(key, known) or f"there are: {', '.join(known)}"
+            fields.problem(f"{name}.{key}", f"`{name}` has no `{key}`", hint)
+        elif isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            fields.problem(f"{name}.{key}", f"`{name}.{key}` must be a whole number from 1, found {value}")
+        else:
+            right[key] = value
+    return right
+
+
+def _check_targets(spec: StructuredPruning, dense: Mapping[str, LayerShape]) -> None:
+    """Refuse to keep more than there is."""
+    most = {
+        "heads": max(shape.heads for shape in dense.values()),
+        "ffn": max(shape.neurons for shape in dense.values()),
+        "layers": len(dense),
+    }
+    for what in most:
+        wanted = getattr(spec.targets, what)
+        if wanted is not None and wanted > most[what]:
+            raise RecipeError(f"{spec.tag}: `targets.{what}` is {wanted}, and the model has {most[what]}")

@@ -1,0 +1,204 @@
+"""Heads and neurons that are cut out: where they live in each kind of encoder, and how a model gets narrower.
+
+Weights are sliced in place: parameters stay the same objects, so that an optimizer, masks and modifiers keep hold of
+them, and whoever keeps a tensor of a parameter's shape is told what of it stays (`Attached.on_cut`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sparsebuild.errors import UserError
+from sparsebuild.numerics.layer_shape import LayerShape
+
+__all__ = [
+    "ANATOMIES",
+    "Anatomy",
+    "Kept",
+    "anatomy",
+    "cut",
+    "fits_config",
+    "has_anatomy",
+    "kept",
+    "layer_names",
+    "projections",
+    "resize",
+    "settle_config",
+    "shapes",
+]
+
+Kept = Mapping[str, tuple[int, Tensor]]  # parameter → the dimension that is cut, and the places in it that stay
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Anatomy:
+    """Where one kind of encoder has its heads and neurons; paths below the encoder, or below a layer.
+
+    A matrix with several copies holds them one after the other: of its rows those of each copy go.
+    """
+
+    layers: str
+    attention: str
+    from_heads: str  # the Linear whose columns read the heads
+    to_heads: tuple[str, ...]  # the Linears whose rows make them
+    from_neurons: str
+    to_neurons: tuple[str, ...]
+    copies: int = 1  # of the heads in a matrix of `to_heads`
+    neuron_copies: int = 1
+    head_counts: tuple[str, ...] = ("num_attention_heads",)  # attributes of `attention` that say how many there are
+    widths: tuple[str, ...] = ("all_head_size",)  # that say how wide they are together
+    neurons_setting: str = "intermediate_size"  # of the config
+
+
+_BERT = Anatomy(
+    layers="encoder.layer",
+    attention="attention.self",
+    from_heads="attention.output.dense",
+    to_heads=("attention.self.query", "attention.self.key", "attention.self.value"),
+    from_neurons="output.dense",
+    to_neurons=("intermediate.dense",),
+)
+ANATOMIES: Mapping[str, Anatomy] = {"bert": _BERT, "electra": _BERT, "roberta": _BERT}  # by `model_type`
+
+
+def has_anatomy(model: Any) -> bool:
+    """Whether heads and neurons can be cut out of this kind of model."""
+    return model.config.model_type in ANATOMIES
+
+
+def anatomy(model: Any) -> Anatomy:
+    """Where this model has its heads and neurons; UserError for a kind of model that is not in the table."""
+    kind = model.config.model_type
+    if kind not in ANATOMIES:
+        raise UserError(
+            f"heads and neurons of models of type `{kind}` cannot be cut in this version",
+            hint=f"they can be of: {', '.join(ANATOMIES)}",
+        )
+    return ANATOMIES[kind]
+
+
+def layer_names(model: Any) -> list[str]:
+    """The full names of the encoder's layers."""
+    place = f"{model.base_model_prefix}.{anatomy(model).layers}"
+    return [f"{place}.{i}" for i in range(len(model.get_submodule(place)))]
+
+
+def shapes(model: Any) -> dict[str, LayerShape]:
+    """The shape of each layer, by name."""
+    place, width = anatomy(model), _head_width(model)
+    return {
+        name: LayerShape(
+            heads=_linear(model, name, place.from_heads).weight.shape[1] // width,
+            neurons=_linear(model, name, place.from_neurons).weight.shape[1],
+        )
+        for name in layer_names(model)
+    }
+
+
+def projections(model: Any, layer: str) -> tuple[nn.Linear, nn.Linear]:
+    """The two Linears of a layer whose columns read its heads, and its neurons."""
+    place = anatomy(model)
+    return _linear(model, layer, place.from_heads), _linear(model, layer, place.from_neurons)
+
+
+def kept(model: Any, layer: str, *, heads: Tensor | None = None, neurons: Tensor | None = None) -> Kept:
+    """What stays of a layer's parameters where only these heads and neurons (places, ascending) stay; None: all."""
+    place, width = anatomy(model), _head_width(model)
+    found: dict[str, tuple[int, Tensor]] = {}
+    if heads is not None:
+        columns = (heads[:, None] * width + torch.arange(width, device=heads.device)).flatten()
+        found |= _kept(model, layer, place.from_heads, place.to_heads, columns, place.copies)
+    if neurons is not None:
+        found |= _kept(model, layer, place.from_neurons, place.to_neurons, neurons, place.neuron_copies)
+    return found
+
+
+def cut(model: Any, keep: Kept, optimizer: torch.optim.Optimizer | None = None) -> None:
+    """Slice the parameters that `keep` names, and what the optimizer remembers of them; gradients must be gone."""
+    parameters = dict(model.named_parameters())
+    for name, (dimension, places) in keep.items():
+        parameter = parameters[name]
+        size = parameter.shape[dimension]
+        parameter.grad = None
+        parameter.data = _sliced(parameter.data, dimension, places)
+        for key, value in (optimizer.state.get(parameter, {}) if optimizer else {}).items():
+            if value.ndim == parameter.ndim and value.shape[dimension] == size:  # Adam's step has no dimension
+                optimizer.state[parameter][key] = _sliced(value, dimension, places)  # type: ignore[union-attr]
+    _settle(model)
+
+
+def resize(model: Any, wanted: Mapping[str, LayerShape]) -> None:
+    """Make each layer of `wanted` as narrow as it says; its values mean nothing until others are loaded."""
+    now = shapes(model)
+    for name, shape in wanted.items():
+        if name not in now:
+            raise UserError(f"the model has no layer `{name}`", hint=f"it has: {', '.join(now)}")
+        if shape.heads > now[name].heads or shape.neurons > now[name].neurons:
+            raise UserError(f"`{name}` has {now[name]}, which cannot become {shape}")
+        if shape != now[name]:
+            heads, neurons = torch.arange(shape.heads), torch.arange(shape.neurons)
+            cut(model, kept(model, name, heads=heads, neurons=neurons))
+
+
+def settle_config(model: Any) -> None:
+    """Let the config say how many neurons a layer has, where all have as many: plain `from_pretrained` needs it."""
+    neurons = {shape.neurons for shape in shapes(model).values()}
+    if len(neurons) == 1:
+        setattr(model.config, anatomy(model).neurons_setting, neurons.pop())
+
+
+def fits_config(config: Any, wanted: Mapping[str, LayerShape]) -> bool:
+    """Whether a model made from `config` alone has these shapes."""
+    place = ANATOMIES[config.model_type]
+    usual = LayerShape(heads=config.num_attention_heads, neurons=getattr(config, place.neurons_setting))
+    return all(shape == usual for shape in wanted.values())
+
+
+def _kept(
+    model: Any, layer: str, reads: str, makes: Sequence[str], places: Tensor, copies: int
+) -> dict[str, tuple[int, Tensor]]:
+    reader = _linear(model, layer, reads)
+    found = {f"{layer}.{reads}.weight": (1, places)}
+    size = reader.weight.shape[1]
+    rows = torch.cat([places + i * size for i in range(copies)])
+    for name in makes:
+        found[f"{layer}.{name}.weight"] = (0, rows)
+        if _linear(model, layer, name).bias is not None:
+            found[f"{layer}.{name}.bias"] = (0, rows)
+    return found
+
+
+def _sliced(values: Tensor, dimension: int, places: Tensor) -> Tensor:
+    return values.index_select(dimension, places.to(values.device)).contiguous()
+
+
+def _settle(model: Any) -> None:
+    """Let modules say what their parameters are."""
+    place, width = anatomy(model), _head_width(model)
+    for layer in layer_names(model):
+        for name in (place.from_heads, *place.to_heads, place.from_neurons, *place.to_neurons):
+            linear = _linear(model, layer, name)
+            linear.out_features, linear.in_features = linear.weight.shape
+        together = _linear(model, layer, place.from_heads).in_features
+        attention = model.get_submodule(f"{layer}.{place.attention}")
+        for attribute in place.head_counts:
+            setattr(attention, attribute, together // width)
+        for attribute in place.widths:
+            setattr(attention, attribute, together)
+
+
+def _head_width(model: Any) -> int:
+    """Of the config, which keeps the number of heads that the dense model has."""
+    width: int = model.config.hidden_size // model.config.num_attention_heads
+    return width
+
+
+def _linear(model: Any, layer: str, name: str) -> nn.Linear:
+    linear = model.get_submodule(f"{layer}.{name}")
+    assert isinstance(linear, nn.Linear)
+    return linear
