@@ -66,6 +66,7 @@ learning_rate = 1.5e-4
 lr_scheduler_type = "linear"
 per_device_train_batch_size = 32
 weight_decay = 0.01
+float32_matmul_precision = "medium"
 seed = {seed}
 threads = 1
 
@@ -88,6 +89,7 @@ source = {recipe}
 per_device_train_batch_size = 32
 weight_decay = 0.01
 dropout = 0.0
+float32_matmul_precision = "medium"
 seed = {seed}
 threads = 1
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from sparsebuild.errors import RecipeError
+from sparsebuild.errors import Problem, RecipeError
 from sparsebuild.modifiers.base import Attached, Moment, Phase, Promise, Run
 from sparsebuild.modifiers.fields import Fields
 from sparsebuild.modifiers.span import begin, warn_if_never
@@ -62,6 +62,10 @@ class StructuredPruning:
 
     @classmethod
     def read(cls, entry: Entry) -> Self:
+        if "params" in entry.fields:
+            message = f"`{cls.tag}` in SparseML's form, with `params`, is not supported"
+            hint = "write `targets`: how many heads, neurons or layers are to be left, such as {ffn: 384, heads: 8}"
+            raise RecipeError(Problem(message=message, position=entry.position, hint=hint))
         fields = Fields(entry)
         start, end = fields.span(start=0.0)
         spec = cls(

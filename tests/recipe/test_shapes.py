@@ -30,7 +30,6 @@ REFUSED = {
     "RigLPruningModifier",
     "SmoothQuantModifier",
     "SparseGPTModifier",
-    "StructuredPruningModifier",
     "TopKASTPruningModifier",
     "WandaPruningModifier",
 }
