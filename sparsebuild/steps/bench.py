@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["run"]
 
 EXPORT, FILLED, DYNAMIC = "export", "zeros filled", "dynamic int8"
-FLOAT, SPARSE = "dense fp32", "sparse fp32"
-PAIRS = {EXPORT: FILLED, SPARSE: FLOAT}  # with zeros, and the same without
+FLOAT, CUT, SPARSE = "dense fp32", "cut fp32", "sparse fp32"  # before anything went; narrower; with its zeros
+PAIRS = {EXPORT: (FILLED,), SPARSE: (CUT, FLOAT)}  # with zeros, and the same without: the first that there is
 SENTENCES = "sentences"
 _MOST_SENTENCES = 48
 _BUYS_SPEED = 1.15  # times as fast: less may be noise
@@ -77,22 +77,30 @@ def run(job: Job, report: Report) -> None:
 
 
 def _files(job: Job, report: Report) -> dict[str, Path]:
-    """The exported file, the float model, both also without their zeros where they have any, and dynamic int8."""
+    """The exported file, the float model, both also without their zeros where they have any, and dynamic int8.
+
+    What a model was cut out of is the dense one, of which dynamic int8 is made too.
+    """
     from sparsebuild.exporters.baselines import fill_zeros, write_dynamic_int8
     from sparsebuild.exporters.fp32 import export
-    from sparsebuild.training.models import open_float_model
+    from sparsebuild.training.models import open_dense, open_float_model
+    from sparsebuild.training.structure import Structure
 
     shutil.rmtree(job.scratch, ignore_errors=True)
     job.scratch.mkdir()
-    paths = {name: job.scratch / f"{name.replace(' ', '-')}.onnx" for name in (FILLED, FLOAT, SPARSE, DYNAMIC)}
+    paths = {name: job.scratch / f"{name.replace(' ', '-')}.onnx" for name in (FILLED, FLOAT, CUT, SPARSE, DYNAMIC)}
     exported = job.inputs["export"] / "deployment" / "model.onnx"
     report.log("writing the dense float model and its dynamic int8")
     opset = json.loads((job.inputs["export"] / "export.json").read_text()).get("opset", 20)
     export(open_float_model(job.inputs["model"]), paths[SPARSE], opset)
-    is_sparse = fill_zeros(paths[SPARSE], paths[FLOAT])
+    structure = Structure.read(job.inputs["model"])
+    is_cut = structure is not None and structure.dense is not None
+    is_sparse = fill_zeros(paths[SPARSE], paths[CUT if is_cut else FLOAT])
+    if is_cut:
+        export(open_dense(job.inputs["model"]), paths[FLOAT], opset)
     write_dynamic_int8(paths[FLOAT], paths[DYNAMIC])
     has_zeros = fill_zeros(exported, paths[FILLED])
-    absent = {name for name, there in ((FILLED, has_zeros), (SPARSE, is_sparse)) if not there}
+    absent = {name for name, there in ((FILLED, has_zeros), (SPARSE, is_sparse), (CUT, is_cut)) if not there}
     return {EXPORT: exported, **{name: path for name, path in paths.items() if name not in absent}}
 
 
@@ -197,8 +205,8 @@ def _what_zeros_buy(timings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]
     by_key = {(row["runtime"], row["model"], row["shape"]): row["median_ms"] for row in timings}
     found: dict[tuple[str, str], list[float]] = {}
     for (runtime, model, shape), time in by_key.items():
-        filled = by_key.get((runtime, PAIRS.get(model, ""), shape))
-        if filled:
+        times = (by_key.get((runtime, other, shape)) for other in PAIRS.get(model, ()))
+        if filled := next(filter(None, times), None):
             found.setdefault((runtime, model), []).append(filled / time)
     return [
         {"name": f"{runtime}.{model}", "runtime": runtime, "model": model, "speedup": median(ratios)}

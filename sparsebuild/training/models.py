@@ -14,11 +14,11 @@ from torch import Tensor, nn
 
 from sparsebuild.errors import TargetFailed, UserError
 from sparsebuild.numerics.layer_shape import LayerShape
-from sparsebuild.training.shapes import fits_config, resize
+from sparsebuild.training.shapes import fits_config, resize, set_neurons
 from sparsebuild.training.sparseml import is_wrapped, plain_tensors, wrapped_structure
 from sparsebuild.training.structure import Structure, apply_structure, is_head
 
-__all__ = ["labels_of", "open_float_model", "open_model", "open_pretrained", "save_model"]
+__all__ = ["labels_of", "open_dense", "open_float_model", "open_model", "open_pretrained", "save_model"]
 
 
 def open_pretrained(folder: Path, labels: Sequence[str], dropout: float | None, seed: int) -> Any:
@@ -57,6 +57,24 @@ def open_float_model(folder: Path) -> Any:
             if all(map(is_head, wrong))
             else "",
         )
+    return model.eval()
+
+
+def open_dense(folder: Path) -> Any:
+    """The network that a model was cut out of, with weights that mean nothing: as large and as fast as it was.
+
+    Of a model that nothing was cut out of, that model.
+    """
+    from transformers import AutoConfig, AutoModelForTokenClassification
+
+    structure = Structure.read(folder)
+    if structure is None or structure.dense is None:
+        return open_float_model(folder)
+    config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    config.num_hidden_layers = structure.dense.layers
+    set_neurons(config, structure.dense.neurons)
+    torch.manual_seed(0)
+    model: Any = AutoModelForTokenClassification.from_config(config, dtype=torch.float32)  # type: ignore[no-untyped-call]
     return model.eval()
 
 

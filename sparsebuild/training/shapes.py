@@ -28,6 +28,7 @@ __all__ = [
     "layer_names",
     "projections",
     "resize",
+    "set_neurons",
     "settle_config",
     "shapes",
 ]
@@ -149,7 +150,12 @@ def settle_config(model: Any) -> None:
     """Let the config say how many neurons a layer has, where all have as many: plain `from_pretrained` needs it."""
     neurons = {shape.neurons for shape in shapes(model).values()}
     if len(neurons) == 1:
-        setattr(model.config, anatomy(model).neurons_setting, neurons.pop())
+        set_neurons(model.config, neurons.pop())
+
+
+def set_neurons(config: Any, neurons: int) -> None:
+    """Let `config` speak of layers with so many neurons."""
+    setattr(config, ANATOMIES[config.model_type].neurons_setting, neurons)
 
 
 def fits_config(config: Any, wanted: Mapping[str, LayerShape]) -> bool:
