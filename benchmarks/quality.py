@@ -46,6 +46,10 @@ ROWS = {
     "80 % + int8": Row(recipe="builtin:pruned80-quant"),
     "80 % + int8, labelled only": Row(recipe="builtin:pruned80-quant", unlabelled=False, args={"num_epochs": 12}),
     "90 % + int8": Row(recipe="builtin:pruned90-quant"),
+    "fast-6x": Row(recipe="builtin:fast-6x"),
+    "fast-8x": Row(recipe="builtin:fast-8x"),
+    "fast-12x": Row(recipe="builtin:fast-12x"),
+    "stock-4x": Row(recipe="builtin:stock-4x"),
 }
 
 MANIFEST = """\
@@ -108,6 +112,8 @@ class Result:
     teacher: Mapping[str, float]  # split -> F1
     student: Mapping[str, float]  # as it is deployed: the exported file where it was measured, else in PyTorch
     sparsity: float
+    weights: int  # of the encoder's Linears
+    bytes: int  # of the exported file
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -125,7 +131,7 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _measured(name: str, seed: int, data: Path, folder: Path, quick: bool) -> Result:
-    """Build one project, note what came out, and remove it: a teacher's hidden states are gigabytes."""
+    """Build one project, note what came out, keep its ONNX file, and remove it: hidden states are gigabytes."""
     project = folder / "project"
     shutil.rmtree(project, ignore_errors=True)
     project.mkdir()
@@ -134,6 +140,8 @@ def _measured(name: str, seed: int, data: Path, folder: Path, quick: bool) -> Re
     command = [sys.executable, "-m", "sparsebuild", "run", "--show", "plain"]
     subprocess.run(command, cwd=project, env=environment, check=True)
     result = _result(name, seed, project / "build")
+    (folder / "files").mkdir(exist_ok=True)
+    shutil.copy(project / "build" / "export" / "deployment" / "model.onnx", folder / "files" / f"{name}-{seed}.onnx")
     with (folder / "results.jsonl").open("a") as file:
         file.write(json.dumps(asdict(result)) + "\n")
     shutil.rmtree(project)
@@ -179,6 +187,8 @@ def _result(name: str, seed: int, build: Path) -> Result:
         teacher={split: models["teacher"][split]["f1"] for split in splits},
         student={split: exported.get(split, models["student"][split])["f1"] for split in splits},
         sparsity=models["student"]["sparsity"],
+        weights=exported["weights"],
+        bytes=exported["bytes"],
     )
 
 
@@ -186,13 +196,26 @@ def _print(results: Iterable[Result]) -> None:
     by_row: dict[str, list[Result]] = {}
     for result in results:
         by_row.setdefault(result.row, []).append(result)
-    table("F1, mean ± standard deviation over seeds", ["", "zeros", "validation", "test", "of dense", "of dense, test"])
+    heads = ["", "zeros", "encoder", "MB", "validation", "test", "of dense", "of dense, test"]
+    table("F1, mean ± standard deviation over seeds", heads)
     teachers = list({r.seed: r for found in by_row.values() for r in found}.values())
-    row(["dense teacher", "", *(_spread([r.teacher[s] for r in teachers]) for s in ("validation", "test")), "", ""])
+    row(
+        [
+            "dense teacher",
+            *[""] * 3,
+            *(_spread([r.teacher[s] for r in teachers]) for s in ("validation", "test")),
+            "",
+            "",
+        ]
+    )
     for name, found in by_row.items():
         kept = [[r.student[s] / r.teacher[s] for r in found if r.teacher[s]] for s in ("validation", "test")]
         f1 = (_spread([r.student[s] for r in found]) for s in ("validation", "test"))
-        row([name, f"{statistics.mean(r.sparsity for r in found):.1%}", *f1, *(_share(shares) for shares in kept)])
+        zeros, weights, size = (
+            statistics.mean(getattr(r, of) for r in found) for of in ("sparsity", "weights", "bytes")
+        )
+        figures = [f"{zeros:.1%}", f"{weights / 1e6:.1f} M", f"{size / 1e6:.1f}"]
+        row([name, *figures, *f1, *(_share(shares) for shares in kept)])
 
 
 def _spread(values: Sequence[float]) -> str:
