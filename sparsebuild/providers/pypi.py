@@ -148,8 +148,14 @@ def _watched(pip: subprocess.Popen[str], work: Path, context: Context) -> str:
         try:
             return pip.communicate(timeout=_EVERY)[0]
         except subprocess.TimeoutExpired:
-            if size := sum(_size(path) for path in work.rglob("*.whl")):
+            if size := _arrived(work):
                 context.progress(size, 0, "bytes")
+
+
+def _arrived(work: Path) -> int:
+    """Bytes of wheels so far. pip moves files and removes folders meanwhile: `os.walk` passes over what has gone."""
+    wheels = (Path(folder) / name for folder, _, names in os.walk(work) for name in names if name.endswith(".whl"))
+    return sum(map(_size, wheels))
 
 
 def _size(path: Path) -> int:

