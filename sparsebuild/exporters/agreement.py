@@ -18,7 +18,7 @@ from sparsebuild.exporters.cpu import caution
 __all__ = ["Agreement", "check", "compare"]
 
 SMALLEST_AGREEMENT = 0.999
-LARGEST_F1_DIFFERENCE = 0.002
+LARGEST_F1_DIFFERENCE = 0.005  # five words of 15,700 that sat on a tie moved a small model's F1 by 0.0032
 FEWEST_ENTITIES = 2  # that may always fare otherwise: of few rows, one entity is more than the bound above
 LARGEST_DIFFERENCE = 1e-4  # of logits: the median for int8, the largest for fp32
 
