@@ -266,7 +266,7 @@ def test_a_file_that_is_another_model_fails_the_comparison():
         check(compare(model, off, -0.01), "portable", 2000)
     for broken in (
         "argmax agreement is 0.9",
-        "difference of F1 is 0.01, must be <= 0.002",
+        "difference of F1 is 0.01, must be <= 0.005",
         "median difference of logits",
     ):
         assert broken in str(caught.value)
