@@ -25,13 +25,21 @@ def base_model(manifest: Manifest, lock: Lock | None) -> LockedSource | None:
 
 
 def tensors(project: Project) -> Tensors | None:
-    """The parameters of the model that is trained; None where its header is not at hand, or says too little."""
+    """The parameters of the model that is trained; None where its header is not at hand, or says too little.
+
+    UserError for a model of a type that cannot be trained.
+    """
+    from sparsebuild.encoders import encoder_of
     from sparsebuild.modifiers.matching import of_training
     from sparsebuild.providers.tensors import model_type, shapes
 
     source = base_model(project.manifest, project.lock)
-    found = shapes(source, project.context) if source else None
-    return of_training(found, model_type(source, project.context)) if source and found else None
+    if source is None:
+        return None
+    if kind := model_type(source, project.context):
+        encoder_of(kind)
+    found = shapes(source, project.context)
+    return of_training(found, kind) if found else None
 
 
 def headers(project: Project) -> list[str]:

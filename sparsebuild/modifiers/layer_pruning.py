@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from sparsebuild.encoders import ENCODERS
 from sparsebuild.errors import RecipeError
 from sparsebuild.modifiers.base import Attached, Moment, Phase, Run
 from sparsebuild.modifiers.fields import Fields
@@ -84,6 +85,10 @@ def _layers(fields: Fields) -> tuple[str, ...]:
     return tuple(dict.fromkeys(layers))
 
 
+def _model_type(model: Any) -> str:
+    return str(getattr(getattr(model, "config", None), "model_type", ""))
+
+
 def _check(spec: LayerPruning, run: Run) -> None:
     """Refuse what is no layer, and to leave out all there are."""
     from sparsebuild.training.skipped_layers import layers
@@ -93,5 +98,13 @@ def _check(spec: LayerPruning, run: Run) -> None:
         if name not in known:
             hint = did_you_mean(name, known) or f"there are: {', '.join(known)}"
             raise RecipeError(f"{spec.tag}: `{name}` is no layer of the model's encoder", hint=hint)
+    if (encoder := ENCODERS.get(kind := _model_type(run.model))) and encoder.first_layer_stays:
+        first = f"{encoder.layers}.0"
+        if first in spec.layers:
+            raise RecipeError(
+                f"{spec.tag}: `{first}` cannot be left out: the first layer of `{kind}` is built otherwise than the "
+                "others, and none of them can take its place",
+                hint=f"there are: {', '.join(name for name in known if name != first)}",
+            )
     if set(known) <= set(spec.layers):
         raise RecipeError(f"{spec.tag}: `layers` names all {len(known)} layers of the encoder; one has to stay")
