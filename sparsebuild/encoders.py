@@ -65,11 +65,15 @@ ENCODERS: Mapping[str, Encoder] = {
 ATTENTIONS = frozenset(encoder.attention for encoder in ENCODERS.values())
 
 
-def encoder_of(model_type: str) -> Encoder:
-    """The row of a type; UserError, with the types that there are, for one that has none."""
+def encoder_of(model_type: str, where: str = "") -> Encoder:
+    """The row of a type; UserError, with the types that there are, for one that has none.
+
+    `where` is the setting that names the model, if one is known.
+    """
     if model_type not in ENCODERS:
+        told = f"`{where}`: " if where else ""
         raise UserError(
-            f"models of type `{model_type}` cannot be trained here",
+            f"{told}models of type `{model_type}` cannot be trained here",
             hint=f"there are: {', '.join(sorted(ENCODERS))}",
         )
     return ENCODERS[model_type]

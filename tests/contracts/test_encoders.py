@@ -4,6 +4,10 @@ A new one is a row of `sparsebuild/encoders.py` and one of `tiny.py` here.
 """
 
 import json
+import os
+import re
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,6 +29,7 @@ from sparsebuild.exporters.runtime import open_session, session_logits
 from sparsebuild.modifiers.base import Batch
 from sparsebuild.modifiers.matching import of_training
 from sparsebuild.modifiers.parameters import select
+from sparsebuild.shipping.snippets import INPUTS
 from sparsebuild.tasks.pieces import Cutter, copy_tokenizer, load_tokenizer
 from sparsebuild.training.inputs import given, input_names
 from sparsebuild.training.models import open_model, open_pretrained, save_model
@@ -178,7 +183,7 @@ def vars_of(batch):
 # ---- files
 
 
-@pytest.mark.parametrize("exporter", ["torchscript", "dynamo"])
+@pytest.mark.parametrize("exporter", ["torchscript", pytest.param("dynamo", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("scheme", ["fp32", "portable"])
 def test_a_file_has_the_inputs_of_the_model_and_says_what_it_says(encoder, exporter, scheme, tmp_path):
     model, seen = opened(encoder, 0.0), batch_of(encoder, 12, 9, 3)
@@ -234,6 +239,118 @@ def test_a_first_layer_that_is_unlike_the_others_cannot_be_left_out(encoder):
         "otherwise than the others, and none of them can take its place\n\n"
         "hint: there are: model.layers.1, model.layers.2"
     )
+
+
+# ---- the whole path
+
+MANIFEST = """
+[project]
+name = "tiny"
+
+[model]
+source = "model"
+
+[teacher]
+source = "target:teacher"
+
+[teacher.train]
+from = "model"
+num_train_epochs = 2
+per_device_train_batch_size = 8
+learning_rate = 3e-3
+
+[data]
+train = "data/train.jsonl"
+validation = "data/validation.jsonl"
+unlabelled = "data/unlabelled.jsonl"
+max_length = {longest}
+
+[recipe]
+source = "recipe.yaml"
+
+[train]
+per_device_train_batch_size = 8
+threads = 1
+
+[bench]
+shapes = ["1x8", "2x16"]
+seconds = 0.001
+
+[gate]
+f1 = ">= 0.3"
+sparsity = ">= 0.5"
+agreement = ">= 0.999"
+speedup = ">= 0.0001"
+"""
+RECIPE = """
+training_modifiers:
+  - !EpochRangeModifier {{start_epoch: 0.0, end_epoch: 4.0}}
+  - !LearningRateFunctionModifier
+      {{start_epoch: 0.0, end_epoch: 4.0, lr_func: linear, init_lr: 3.0e-3, final_lr: 1.0e-3}}
+  - !LayerPruningModifier {{start_epoch: 0.0, layers: [{layers}.1]}}
+pruning_modifiers:
+  - !GlobalFisherPruningModifier {{start_epoch: 0.2, end_epoch: 2.0, final_sparsity: 0.5, update_steps: 2}}
+quantization_modifiers:
+  - !QuantizationModifier {{start_epoch: 2.0, disable_quantization_observer_epoch: 3.5, quantize_linear_activations: 0}}
+distillation_modifiers:
+  - !DistillationModifier {{hardness: 0.7, positions: words, hidden_states: 0.3}}
+"""
+
+
+def sparsebuild(project, *words):
+    return subprocess.run(
+        [sys.executable, "-m", "sparsebuild", "-C", str(project), *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+
+
+@pytest.fixture(scope="module")
+def built(encoder, tmp_path_factory):
+    """A project of the encoder, built: its teacher too, without a layer, pruned, quantized, exported, measured."""
+    folder = tmp_path_factory.mktemp(f"built-{encoder.kind}")
+    shutil.copytree(encoder.folder, folder / "model")
+    tiny.write_rows(folder / "data", train=96, validation=32, unlabelled=32)
+    (folder / "sparse.toml").write_text(MANIFEST.format(longest=tiny.LONGEST))
+    (folder / "recipe.yaml").write_text(RECIPE.format(layers=encoder.row.layers))
+    ran = sparsebuild(folder, "run", "--json")
+    assert ran.returncode == 0, ran.stderr
+    assert set(json.loads(ran.stdout)["outcomes"].values()) == {"built"}
+    return folder
+
+
+@pytest.mark.slow
+def test_the_whole_path_is_walked(built, encoder):
+    told = json.loads((built / "build/export/export.json").read_text())
+    assert [value["name"] for value in told["inputs"]] == [
+        name for name in INPUTS if name != "token_type_ids" or encoder.kind not in TYPELESS
+    ]
+    assert told["agreement"] == 1.0
+    assert told["validation"]["f1"] >= 0.3
+    assert len(told["quantized"]["attentions"]) == 2
+    assert json.loads((built / "build/train/model/config.json").read_text())["id2label"]["1"] == "B-person"
+    timed = json.loads((built / "build/bench/bench.json").read_text())
+    assert {t["runtime"] for t in timed["timings"]} == set(timed["runtimes"]) - {
+        name for name, one in timed["runtimes"].items() if "missing" in one
+    }
+
+
+@pytest.mark.slow
+def test_what_is_published_runs_as_the_card_says(built, encoder):
+    hub = built / "build/export/hub"
+    card = (hub / "README.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
+    for needs in ("onnxruntime", "transformers"):
+        block = next(block for block in blocks if block.startswith(f"# pip install {needs}"))
+        assert ("token_type_ids" in block) == (needs == "onnxruntime" and encoder.kind not in TYPELESS)
+        done = subprocess.run([sys.executable, "-c", block], cwd=hub, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    tried = sparsebuild(built, "try", "--json", "ada alan went to london")
+    assert tried.returncode == 0, tried.stderr
+    assert json.loads(tried.stdout)["texts"][0]["text"] == "ada alan went to london"
+    assert sparsebuild(built, "verify").returncode == 0
 
 
 # ---- what is not there
