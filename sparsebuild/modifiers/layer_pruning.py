@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
-from sparsebuild.encoders import ENCODERS
 from sparsebuild.errors import RecipeError
 from sparsebuild.modifiers.base import Attached, Moment, Phase, Run
 from sparsebuild.modifiers.fields import Fields
@@ -85,26 +84,20 @@ def _layers(fields: Fields) -> tuple[str, ...]:
     return tuple(dict.fromkeys(layers))
 
 
-def _model_type(model: Any) -> str:
-    return str(getattr(getattr(model, "config", None), "model_type", ""))
-
-
 def _check(spec: LayerPruning, run: Run) -> None:
     """Refuse what is no layer, and to leave out all there are."""
-    from sparsebuild.training.skipped_layers import layers
+    from sparsebuild.training.skipped_layers import layers, staying
 
     known = layers(run.model)
     for name in spec.layers:
         if name not in known:
             hint = did_you_mean(name, known) or f"there are: {', '.join(known)}"
             raise RecipeError(f"{spec.tag}: `{name}` is no layer of the model's encoder", hint=hint)
-    if (encoder := ENCODERS.get(kind := _model_type(run.model))) and encoder.first_layer_stays:
-        first = f"{encoder.layers}.0"
-        if first in spec.layers:
-            raise RecipeError(
-                f"{spec.tag}: `{first}` cannot be left out: the first layer of `{kind}` is built otherwise than the "
-                "others, and none of them can take its place",
-                hint=f"there are: {', '.join(name for name in known if name != first)}",
-            )
+    for name in set(staying(run.model)) & set(spec.layers):
+        raise RecipeError(
+            f"{spec.tag}: `{name}` cannot be left out: it is built otherwise than the other layers, and none of them "
+            "can take its place",
+            hint=f"there are: {', '.join(other for other in known if other != name)}",
+        )
     if set(known) <= set(spec.layers):
         raise RecipeError(f"{spec.tag}: `layers` names all {len(known)} layers of the encoder; one has to stay")

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from sparsebuild.encoders import encoder_of
 from sparsebuild.errors import TargetFailed, UserError
 from sparsebuild.numerics.layer_shape import LayerShape
-from sparsebuild.training.shapes import fits_config, resize, set_neurons
+from sparsebuild.training.shapes import fits_config, resize, set_layers, set_neurons
 from sparsebuild.training.sparseml import is_wrapped, plain_tensors, wrapped_structure
 from sparsebuild.training.structure import Structure, apply_structure, is_head
 
@@ -71,7 +71,7 @@ def open_dense(folder: Path) -> Any:
     if structure is None or structure.dense is None:
         return open_float_model(folder)
     config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    config.num_hidden_layers = structure.dense.layers
+    set_layers(config, structure.dense.layers)
     set_neurons(config, structure.dense.neurons)
     torch.manual_seed(0)
     model: Any = AutoModelForTokenClassification.from_config(config, dtype=torch.float32)  # type: ignore[no-untyped-call]

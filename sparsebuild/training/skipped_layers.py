@@ -12,7 +12,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
-__all__ = ["drop_skipped", "is_skipped", "layers", "put_back", "skip", "skipped"]
+from sparsebuild.encoders import ENCODERS
+
+__all__ = ["drop_skipped", "is_skipped", "layers", "put_back", "skip", "skipped", "staying"]
 
 
 def layers(model: nn.Module) -> list[str]:
@@ -24,6 +26,12 @@ def layers(model: nn.Module) -> list[str]:
         if len({_own_kind(m) for m in modules}) == 1
         for i in range(len(modules))
     ]
+
+
+def staying(model: nn.Module) -> list[str]:
+    """The names of the layers that cannot be left out: a first one that is built otherwise than the rest."""
+    encoder = ENCODERS.get(str(getattr(getattr(model, "config", None), "model_type", "")))
+    return [f"{encoder.layers}.0"] if encoder and encoder.first_layer_stays else []
 
 
 def skip(model: nn.Module, names: Sequence[str]) -> None:

@@ -29,16 +29,19 @@ from sparsebuild.exporters.runtime import open_session, session_logits
 from sparsebuild.modifiers.base import Batch
 from sparsebuild.modifiers.matching import of_training
 from sparsebuild.modifiers.parameters import select
+from sparsebuild.numerics.layer_shape import LayerShape
 from sparsebuild.shipping.snippets import INPUTS
 from sparsebuild.tasks.pieces import Cutter, copy_tokenizer, load_tokenizer
+from sparsebuild.training import shapes
 from sparsebuild.training.inputs import given, input_names
-from sparsebuild.training.models import open_model, open_pretrained, save_model
+from sparsebuild.training.models import open_dense, open_model, open_pretrained, save_model
 from sparsebuild.training.quantization import freeze_observers, quantize, quantized_modules
 from sparsebuild.training.quantization_plan import is_attention
 from sparsebuild.training.skipped_layers import drop_skipped, layers, skip
-from sparsebuild.training.structure import is_embeddings, is_head, observed_structure
+from sparsebuild.training.structure import dense_shape, is_embeddings, is_head, observed_structure
 
 KINDS = sorted(tiny.ROWS)
+RECIPES = Path(modifiers.__file__).parents[1] / "providers" / "builtin_recipes"
 TYPELESS = {"camembert", "distilbert", "modernbert", "roberta", "xlm-roberta"}  # pieces have no types to be told
 
 
@@ -126,9 +129,9 @@ def test_where_a_recipe_is_silent_all_layers_are_pruned(encoder):
     assert len(names) == 3 * (4 if encoder.kind == "modernbert" else 6)
 
 
-@pytest.mark.parametrize("name", ["quant", "transfer-quant", "pruned50-quant", "pruned80-quant", "pruned90-quant"])
+@pytest.mark.parametrize("name", [path.stem for path in sorted(RECIPES.glob("*.yaml"))])
 def test_a_recipe_of_ours_quantizes_all_of_it(encoder, name):
-    text = (Path(modifiers.__file__).parents[1] / "providers" / "builtin_recipes" / f"{name}.yaml").read_text()
+    text = (RECIPES / f"{name}.yaml").read_text()
     specs = modifiers.specs(recipe.resolve(recipe.read(text, "recipe.yaml"), {}))
     (quantization,) = [one for one in specs if one.tag == "QuantizationModifier"]
     model = opened(encoder)
@@ -235,10 +238,56 @@ def test_a_first_layer_that_is_unlike_the_others_cannot_be_left_out(encoder):
     with pytest.raises(RecipeError) as caught:
         _check(pruning, run)
     assert str(caught.value) == (
-        "error: LayerPruningModifier: `model.layers.0` cannot be left out: the first layer of `modernbert` is built "
-        "otherwise than the others, and none of them can take its place\n\n"
+        "error: LayerPruningModifier: `model.layers.0` cannot be left out: it is built otherwise than the other "
+        "layers, and none of them can take its place\n\n"
         "hint: there are: model.layers.1, model.layers.2"
     )
+
+
+# ---- heads and neurons
+
+
+@pytest.mark.parametrize("what", ["heads", "neurons"])
+def test_what_nothing_reads_can_be_cut_out_without_a_change(encoder, what, tmp_path):
+    """Where the columns that read a head or a neuron are zero; and the narrow model is saved, opened and exported."""
+    model, batch = opened(encoder), batch_of(encoder, 12, 5)
+    dense = dense_shape(model, encoder.folder)
+    stays = {name: places_that_stay(what, seed) for seed, name in enumerate(layers(model))}
+    for name, places in stays.items():
+        from_heads, from_neurons = shapes.projections(model, name)
+        reader = from_heads if what == "heads" else from_neurons
+        with torch.no_grad():
+            groups = reader.weight.view(16, 4 if what == "heads" else 24, -1)
+            groups[:, [i for i in range(groups.shape[1]) if i not in places]] = 0.0
+    before = logits(model, batch)
+    for name, places in stays.items():
+        shapes.cut(model, shapes.kept(model, name, **{what: torch.tensor(places)}))
+    torch.testing.assert_close(logits(model, batch), before, atol=1e-5, rtol=1e-5)
+    left = LayerShape(heads=3, neurons=24) if what == "heads" else LayerShape(heads=4, neurons=15)
+    assert shapes.shapes(model) == dict.fromkeys(layers(model), left)
+
+    shapes.settle_config(model)
+    save_model(model, observed_structure(model, {}, None, dense), tmp_path)
+    reopened = open_model(tmp_path)
+    assert shapes.shapes(reopened) == shapes.shapes(model)
+    assert torch.equal(logits(reopened, batch), logits(model, batch))
+    export_fp32(reopened, tmp_path / "model.onnx", base.DEFAULT_OPSET)
+    theirs = session_logits(open_session(tmp_path / "model.onnx", 1))(batch)
+    torch.testing.assert_close(real(theirs, batch), real(before, batch), atol=1e-4, rtol=1e-4)
+    assert shapes.shapes(open_dense(tmp_path)) == dict.fromkeys(layers(model), LayerShape(heads=4, neurons=24))
+
+
+def places_that_stay(what, seed):
+    count, keep = (4, 3) if what == "heads" else (24, 15)
+    return sorted(torch.randperm(count, generator=torch.Generator().manual_seed(seed))[:keep].tolist())
+
+
+def test_what_is_read_cannot_be_cut_out_without_a_change(encoder):
+    model, batch = opened(encoder), batch_of(encoder, 12, 5)
+    before = logits(model, batch)
+    for name in layers(model):
+        shapes.cut(model, shapes.kept(model, name, heads=torch.tensor([0, 1, 2])))
+    assert not torch.allclose(logits(model, batch), before, atol=1e-3)
 
 
 # ---- the whole path
@@ -288,6 +337,7 @@ training_modifiers:
   - !LearningRateFunctionModifier
       {{start_epoch: 0.0, end_epoch: 4.0, lr_func: linear, init_lr: 3.0e-3, final_lr: 1.0e-3}}
   - !LayerPruningModifier {{start_epoch: 0.0, layers: [{layers}.1]}}
+  - !StructuredPruningModifier {{start_epoch: 0.5, end_epoch: 1.0, cuts: 2, targets: {{ffn: 16}}}}
 pruning_modifiers:
   - !GlobalFisherPruningModifier {{start_epoch: 0.2, end_epoch: 2.0, final_sparsity: 0.5, update_steps: 2}}
 quantization_modifiers:
