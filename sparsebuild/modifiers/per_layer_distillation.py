@@ -107,6 +107,7 @@ class _Following(Attached):
         return loss
 
     def on_cut(self, kept: Kept) -> None:
+        self.seen.clear()  # what scoring ran the model for
         self.projections.cut(kept)
 
     def parts(self) -> Mapping[str, Tensor]:
