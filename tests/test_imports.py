@@ -20,6 +20,7 @@ FLOORS = [
         "errors",
         "events",
         "digest",
+        "encoders",
         "frame",
         "layout",
         "libraries",

@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from sparsebuild.lock import Lock, LockedFile, LockedSource
     from sparsebuild.modifiers.matching import Tensors
 
-__all__ = ["base_model", "headers", "make_sure", "tensors"]
+__all__ = ["base_model", "headers", "make_sure", "refuse_unknown", "tensors"]
 
 _TRAIN = ("teacher", "train")
+_MODELS = {"model": "model.source", "teacher": "teacher.source", "teacher.train": "teacher.train.from"}
 
 
 def base_model(manifest: Manifest, lock: Lock | None) -> LockedSource | None:
@@ -32,6 +33,17 @@ def tensors(project: Project) -> Tensors | None:
     source = base_model(project.manifest, project.lock)
     found = shapes(source, project.context) if source else None
     return of_training(found, model_type(source, project.context)) if source and found else None
+
+
+def refuse_unknown(project: Project) -> None:
+    """Raise UserError for a model or a teacher of a type that cannot be trained, if its config is at hand."""
+    from sparsebuild.encoders import encoder_of
+    from sparsebuild.providers.tensors import model_type
+
+    for name, where in _MODELS.items():
+        source = project.lock.source(name) if project.lock else None
+        if source and (kind := model_type(source, project.context)):
+            encoder_of(kind, where)
 
 
 def headers(project: Project) -> list[str]:

@@ -259,7 +259,7 @@ def _facts(project: Project, asked: Recipe) -> RecipeFacts:
 
 def _read_facts(project: Project, asked: Recipe) -> RecipeFacts:
     from sparsebuild import recipe as recipes
-    from sparsebuild.cli.matching import tensors
+    from sparsebuild.cli.matching import refuse_unknown, tensors
     from sparsebuild.modifiers import matching
     from sparsebuild.pipeline import recipe_facts
     from sparsebuild.resolve import recipe_text
@@ -268,6 +268,7 @@ def _read_facts(project: Project, asked: Recipe) -> RecipeFacts:
     document = recipes.read(recipe_text(project.lock, project.context) or "", _recipe_file(project.lock))
     resolved = recipes.resolve(document, asked.args)
     facts = recipe_facts(resolved, recipes.places(document, resolved, asked.args))
+    refuse_unknown(project)
     if found := tensors(project):
         matching.check(resolved, found)
     return facts

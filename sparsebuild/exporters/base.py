@@ -1,4 +1,5 @@
-"""Writing a token classifier as ONNX: inputs `input_ids`, `attention_mask`, `token_type_ids`; output `logits`.
+"""Writing a token classifier as ONNX: inputs `input_ids`, `attention_mask`, and `token_type_ids` where the model
+tells types of pieces apart; output `logits`.
 
 The TorchScript route of `torch.onnx.export` is the default: it takes half a second. It is torch's older route, so the
 newer one, `dynamo`, is held to the same tests. What either writes is cleaned of what it knows of this machine (the
@@ -14,13 +15,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
+from sparsebuild.encoders import longest
 from sparsebuild.errors import UserError
 
 __all__ = ["DEFAULT_OPSET", "FILE_NAME", "SCHEME_KEY", "Exporter", "write_onnx"]
 
 FILE_NAME = "model.onnx"
 DEFAULT_OPSET = 18  # the newest that DeepSparse 1.8 reads, and the oldest that torch's newer exporter writes
-INPUTS = ("input_ids", "attention_mask", "token_type_ids")  # each (batch, sequence) int64
 OUTPUT = "logits"  # (batch, sequence, labels) float32
 SCHEME_KEY = "sparsebuild.scheme"  # of the file's metadata, so that whoever opens it knows for which CPUs it is
 
@@ -34,10 +35,7 @@ class Exporter(Protocol):
 def write_onnx(model: Any, path: Path, opset: int, exporter: str, scheme: str) -> None:
     """Export `model` with dynamic batch and sequence. `model` is not changed by it."""
     with _quiet():
-        if exporter == "dynamo":
-            written = _by_dynamo(_logits_only(model), opset)
-        else:
-            written = _by_torchscript(_logits_only(model), opset)
+        written = (_by_dynamo if exporter == "dynamo" else _by_torchscript)(_logits_only(model), opset)
     _clean(written, scheme)
     path.write_bytes(written.SerializeToString(deterministic=True))
 
@@ -50,12 +48,12 @@ def _by_torchscript(model: Any, opset: int) -> Any:
     file: Any = io.BytesIO()
     torch.onnx.export(
         model,
-        _example(),
+        _example(len(model.inputs)),
         file,
         dynamo=False,
-        input_names=list(INPUTS),
+        input_names=list(model.inputs),
         output_names=[OUTPUT],
-        dynamic_axes=dict.fromkeys((*INPUTS, OUTPUT), axes),
+        dynamic_axes=dict.fromkeys((*model.inputs, OUTPUT), axes),
         opset_version=opset,
         do_constant_folding=False,  # folding would turn int8 weights back into float
     )
@@ -75,11 +73,11 @@ def _by_dynamo(model: Any, opset: int) -> Any:
     dimensions = {0: torch.export.Dim("batch"), 1: torch.export.Dim("sequence", max=_longest(model))}
     program = torch.onnx.export(
         model,
-        _example(),
+        _example(len(model.inputs)),
         dynamo=True,
-        input_names=list(INPUTS),
+        input_names=list(model.inputs),
         output_names=[OUTPUT],
-        dynamic_shapes=(dimensions,) * len(INPUTS),
+        dynamic_shapes=((dimensions,) * len(model.inputs),),
         opset_version=opset,
         optimize=False,  # its folding would turn int8 weights back into float
         verbose=False,
@@ -88,15 +86,15 @@ def _by_dynamo(model: Any, opset: int) -> Any:
     return program.model_proto
 
 
-def _example() -> tuple[Any, ...]:
+def _example(count: int) -> tuple[Any, ...]:
     import torch
 
     ids = torch.ones(2, 7, dtype=torch.long)  # sizes that differ from each other and from 1, which tracing may bake in
-    return ids, torch.ones_like(ids), torch.zeros_like(ids)
+    return (ids, torch.ones_like(ids), torch.zeros_like(ids))[:count]
 
 
 def _longest(model: Any) -> int:
-    return int(getattr(model.model.config, "max_position_embeddings", 512))
+    return longest(model.model.config.to_dict()) or 512
 
 
 def _clean(model: Any, scheme: str) -> None:
@@ -125,7 +123,12 @@ def _quiet() -> Iterator[None]:
 
 
 def _logits_only(model: Any) -> Any:
+    import torch
     from torch import Tensor, nn
+
+    from sparsebuild.training.inputs import input_names, takes_types
+
+    is_typeless = takes_types(model) and "token_type_ids" not in input_names(model)
 
     class LogitsOnly(nn.Module):
         """The traced function. A fresh module is in training mode, and the exporter would put `model` into it too."""
@@ -133,10 +136,13 @@ def _logits_only(model: Any) -> Any:
         def __init__(self) -> None:
             super().__init__()
             self.model = model
+            self.inputs = input_names(model)
 
-        def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor) -> Tensor:
-            out = self.model(input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids)
-            logits: Tensor = out.logits
+        def forward(self, *values: Tensor) -> Tensor:
+            given = dict(zip(self.inputs, values, strict=True))
+            if is_typeless:  # said, since a model that is told nothing gathers them from a table of positions
+                given["token_type_ids"] = torch.zeros_like(given["input_ids"])
+            logits: Tensor = self.model(**given).logits
             return logits.float()  # nothing in float32, and what `fp16` answers all the same
 
     return LogitsOnly().eval()

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from sparsebuild.encoders import longest
 from sparsebuild.errors import UserError
 
 __all__ = ["Predictor", "load", "load_trained"]
@@ -62,14 +63,15 @@ class Predictor:
         from tokenizers import Tokenizer
 
         from sparsebuild.exporters.cpu import caution
-        from sparsebuild.exporters.runtime import open_session, scheme_of
+        from sparsebuild.exporters.runtime import input_names, open_session, scheme_of
 
         config = json.loads((folder / "config.json").read_text())
         self.labels: Sequence[str] = [config["id2label"][str(i)] for i in range(len(config["id2label"]))]
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(int(config.get("max_position_embeddings", 512)))
+        self._tokenizer.enable_truncation(longest(config) or 512)
         self._session = open_session(folder / "model.onnx", threads=1)
+        self._inputs = input_names(self._session)
         self.caution = caution(scheme_of(self._session))  # what to know of this file on this CPU, or nothing
 
     def tag(self, words: Sequence[str]) -> list[str]:
@@ -90,8 +92,8 @@ class Predictor:
         import numpy as np
 
         row = np.array([ids], dtype=np.int64)
-        feeds = {"input_ids": row, "attention_mask": np.ones_like(row), "token_type_ids": np.zeros_like(row)}
-        return self._session.run(["logits"], feeds)[0]
+        values = {"input_ids": row, "attention_mask": np.ones_like(row), "token_type_ids": np.zeros_like(row)}
+        return self._session.run(["logits"], {name: values[name] for name in self._inputs})[0]
 
 
 class _Trained(Predictor):

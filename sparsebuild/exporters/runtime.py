@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sparsebuild.training.evaluation import LogitsOf
 
-__all__ = ["open_session", "scheme_of", "session_logits"]
+__all__ = ["input_names", "open_session", "scheme_of", "session_logits"]
 
 
 def open_session(path: Path, threads: int) -> Any:
@@ -28,12 +28,19 @@ def scheme_of(session: Any) -> str:
     return str(session.get_modelmeta().custom_metadata_map.get(SCHEME_KEY, ""))
 
 
+def input_names(session: Any) -> list[str]:
+    """What the file wants to be given, in its order: the names of a batch's tensors."""
+    return [value.name for value in session.get_inputs()]
+
+
 def session_logits(session: Any) -> LogitsOf:
     """The session as a function from a batch to logits."""
     import torch
 
+    names = input_names(session)
+
     def logits_of(batch: Any) -> Any:
-        feeds = {name: tensor.numpy() for name, tensor in batch.model_inputs.items()}
+        feeds = {name: getattr(batch, name).numpy() for name in names}
         return torch.from_numpy(session.run(["logits"], feeds)[0])
 
     return logits_of

@@ -86,7 +86,7 @@ class _Distilling(Attached):
         self.projections = Projections(run.optimizer)
         self.layers = [run.model.get_submodule(name) for name in layers(run.model)]
         self.is_told = False
-        self.said: dict[str, Tensor] = {}  # parts of the last loss
+        self.said: dict[str, Tensor] = {}  # parts of the last loss; detached, for a graph would outlive a cut
 
     def on_loss(self, moment: Moment, batch: Batch, outputs: Any, loss: Tensor) -> Tensor:
         spec = self.spec
@@ -95,13 +95,15 @@ class _Distilling(Attached):
             return loss
         total = loss.new_zeros(())
         if spec.hardness:
-            self.said["distillation_loss"] = self._from_logits(batch, outputs)
-            total = spec.hardness * self.said["distillation_loss"]
+            from_logits = self._from_logits(batch, outputs)
+            self.said["distillation_loss"] = from_logits.detach()
+            total = spec.hardness * from_logits
         if spec.hardness < 1:
             total = total + (1 - spec.hardness) * loss
         if spec.hidden_states:
-            self.said["hidden_state_loss"] = self._from_hidden_states(batch, outputs)
-            total = total + spec.hidden_states * self.said["hidden_state_loss"]
+            from_states = self._from_hidden_states(batch, outputs)
+            self.said["hidden_state_loss"] = from_states.detach()
+            total = total + spec.hidden_states * from_states
         return total
 
     def parts(self) -> Mapping[str, Tensor]:

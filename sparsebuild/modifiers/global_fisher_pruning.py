@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["GlobalFisherPruning"]
 
-_ENCODER = (r"re:.*\.encoder\..*\.weight",)
+_ENCODER = (r"re:.*\.(encoder|transformer|layers)\..*\.weight",)  # as the kinds of encoders call their layers' home
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -86,12 +86,18 @@ def _layers(fields: Fields) -> tuple[str, ...]:
 
 def _check(spec: LayerPruning, run: Run) -> None:
     """Refuse what is no layer, and to leave out all there are."""
-    from sparsebuild.training.skipped_layers import layers
+    from sparsebuild.training.skipped_layers import layers, staying
 
     known = layers(run.model)
     for name in spec.layers:
         if name not in known:
             hint = did_you_mean(name, known) or f"there are: {', '.join(known)}"
             raise RecipeError(f"{spec.tag}: `{name}` is no layer of the model's encoder", hint=hint)
+    for name in set(staying(run.model)) & set(spec.layers):
+        raise RecipeError(
+            f"{spec.tag}: `{name}` cannot be left out: it is built otherwise than the other layers, and none of them "
+            "can take its place",
+            hint=f"there are: {', '.join(other for other in known if other != name)}",
+        )
     if set(known) <= set(spec.layers):
         raise RecipeError(f"{spec.tag}: `layers` names all {len(known)} layers of the encoder; one has to stay")

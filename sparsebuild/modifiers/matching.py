@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sparsebuild.encoders import ENCODERS
 from sparsebuild.errors import Position, Problem, RecipeError
 from sparsebuild.modifiers.parameters import meant
 from sparsebuild.modifiers.reading import entries_and_specs
@@ -15,21 +16,8 @@ from sparsebuild.registry import did_you_mean
 
 __all__ = ["Matched", "Tensors", "check", "matches", "of_training"]
 
-# How a model of a type calls its encoder once it has a classifier; other types are not looked at.
-_BASES = {
-    "bert": "bert",
-    "camembert": "roberta",
-    "deberta": "deberta",
-    "deberta-v2": "deberta",
-    "distilbert": "distilbert",
-    "electra": "electra",
-    "mobilebert": "mobilebert",
-    "roberta": "roberta",
-    "xlm-roberta": "roberta",
-}
 _ONLY_LINEARS = ("GlobalFisherPruningModifier",)  # passes over what `params` means besides
 _MODULES = ("submodules", "layers", "student_layer_names")  # settings that name modules, not parameters
-_HEAD = ("classifier.weight", "classifier.bias")  # fresh where the checkpoint has none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,21 +46,22 @@ def of_training(shapes: Mapping[str, Sequence[int]], model_type: str) -> Tensors
     A bare encoder's names get the encoder's before them, a pooler and heads for other tasks are left behind, and what
     SparseML adds to names is taken out. None for what is not known well enough to say.
     """
-    base = _BASES.get(model_type)
-    if base is None:
+    encoder = ENCODERS.get(model_type)
+    if encoder is None:
         return None
     plain = {_plain(name): tuple(shape) for name, shape in shapes.items() if _is_parameter(name)}
-    if not any(name.startswith(f"{base}.") for name in plain):
-        plain = {name if name.startswith("classifier.") else f"{base}.{name}": s for name, s in plain.items()}
+    if not any(name.startswith(f"{encoder.base}.") for name in plain):
+        plain = {name if name in encoder.head else f"{encoder.base}.{name}": s for name, s in plain.items()}
+    inside = (f"{encoder.layers}.", encoder.embeddings, f"{encoder.base}.final_norm.")
     kept = {
         name: shape
         for name, shape in plain.items()
-        if name.startswith((f"{base}.encoder.", f"{base}.embeddings", f"{base}.transformer.", "classifier."))
-        and not name.endswith("position_ids")
+        if (name.startswith(inside) or name in encoder.head) and not name.endswith("position_ids")
     }
-    if not any(".encoder." in name or ".transformer." in name for name in kept):
+    if not any(name.startswith(inside[0]) for name in kept):
         return None
-    kept = {**kept, **{name: (0, 0) if name.endswith("weight") else (0,) for name in _HEAD if name not in kept}}
+    fresh = {name: (0, 0) if _is_linear(name) else (0,) for name in encoder.head if name not in kept}
+    kept = {**kept, **fresh}
     prunable = tuple(n for n, shape in kept.items() if n.endswith(".weight") and len(shape) >= 2 and not _is_table(n))
     return Tensors(names=tuple(kept), prunable=prunable)
 
@@ -129,7 +118,7 @@ def _nothing(found: Matched, tensors: Tensors) -> Problem:
     if found.setting.startswith(_MODULES):
         known = tuple(dict.fromkeys(name.rpartition(".")[0] for name in tensors.names))
     near = did_you_mean(found.text.removeprefix("re:"), known)
-    example = next((name for name in tensors.prunable if ".encoder." in name), tensors.names[0])
+    example = next(iter(tensors.prunable), tensors.names[0])
     what = "no module" if found.setting.startswith(_MODULES) else "no parameter"
     return Problem(
         message=f"{found.modifier}: `{found.text}` means {what} of the model",
@@ -150,6 +139,10 @@ def _plain(name: str) -> str:
 
 def _beta(name: str) -> str:
     return name.removesuffix(".beta") + ".bias" if name.endswith(".beta") else name
+
+
+def _is_linear(name: str) -> bool:
+    return name.endswith((".dense.weight", "classifier.weight"))
 
 
 def _is_table(name: str) -> bool:

@@ -100,12 +100,14 @@ class _Following(Attached):
         if is_active(self.spec, moment):
             goals = self.teacher.layers(batch)
             differences = [self._difference(student, teacher, goals, batch) for student, teacher in self.pairs]
-            self.said["layer_loss"] = sum(differences[1:], start=differences[0])
-            loss = loss + self.spec.gain * self.said["layer_loss"]
+            total = sum(differences[1:], start=differences[0])
+            self.said["layer_loss"] = total.detach()  # its graph would outlive a cut of the weights
+            loss = loss + self.spec.gain * total
         self.seen.clear()
         return loss
 
     def on_cut(self, kept: Kept) -> None:
+        self.seen.clear()  # what scoring ran the model for
         self.projections.cut(kept)
 
     def parts(self) -> Mapping[str, Tensor]:

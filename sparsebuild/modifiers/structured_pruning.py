@@ -182,8 +182,11 @@ class _Cutting(Attached):
 
     def _worst_layers(self, scores: Scores, part: float) -> list[str]:
         """Those that go at this cut."""
+        from sparsebuild.training.skipped_layers import staying
+
         keep = _on_the_way(len(self.dense), self.spec.targets.layers or len(self.dense), part)
-        worst_first = sorted(scores, key=lambda name: float(scores[name]["layer"]))
+        free = [name for name in scores if name not in staying(self.run.model)]
+        worst_first = sorted(free, key=lambda name: float(scores[name]["layer"]))
         return worst_first[: max(len(scores) - keep, 0)]
 
     def _staying(self, what: str, scores: Scores, part: float) -> dict[str, Tensor]:

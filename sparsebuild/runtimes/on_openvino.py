@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 NAME = "openvino"
-INPUTS = ("input_ids", "attention_mask", "token_type_ids")
+INPUTS = ("input_ids", "attention_mask", "token_type_ids")  # of a batch; a file may want fewer
 
 
 def version() -> str:
@@ -23,8 +23,10 @@ def open_model(path: str, threads: int) -> Any:
 
 
 def feed(model: Any, batches: list[Any]) -> list[Callable[[], Any]]:
+    wanted = {value.any_name for value in model.model_inputs}
+
     def run(batch: Any) -> Callable[[], Any]:
-        feeds = dict(zip(INPUTS, batch))
+        feeds = {name: values for name, values in zip(INPUTS, batch) if name in wanted}
         return lambda: model.infer(feeds)
 
     return [run(batch) for batch in batches]

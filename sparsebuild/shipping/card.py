@@ -41,6 +41,10 @@ class Measured:
         return self.export["scheme"] in INTEGER
 
     @property
+    def inputs(self) -> Sequence[str]:
+        return [value["name"] for value in self.export["inputs"]]
+
+    @property
     def sparsity(self) -> float:
         return float(self.evaluation["student"]["sparsity"])
 
@@ -53,7 +57,7 @@ def card(facts: Facts, measured: Measured) -> str:
         f"## Figures\n\n{_table(_figures(measured))}\n\n{_agreement(measured)}",
         f"Of the ONNX file, by type, on the validation rows:\n\n{_table(_types(measured))}",
         *([f"What had to hold, and did:\n\n{_table(_gates(measured))}"] if measured.gates else []),
-        f"## How to run it\n\n{snippets(measured.onnx, measured.export['scheme'])}",
+        f"## How to run it\n\n{snippets(measured.onnx, measured.export['scheme'], measured.inputs)}",
         f"## Limits\n\n{_limits(measured)}",
         f"## Where it comes from\n\n{_table(_sources(facts))}\n\n{_lock(facts)}",
     ]

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 __all__ = ["snippets"]
+
+INPUTS = ("input_ids", "attention_mask", "token_type_ids")
+_TYPES = ', "token_type_ids": np.zeros_like(ids)'
 
 _ONNXRUNTIME = """```python
 # pip install onnxruntime tokenizers
@@ -72,8 +77,8 @@ print(tagger("Ada Lovelace wrote to Charles Babbage in London"))
 _DTYPES = {"model_quantized.onnx": "q8", "model.onnx": "fp32", "model_fp16.onnx": "fp16"}
 
 
-def snippets(onnx: str, scheme: str) -> str:
-    """The section of a card; `onnx` is the file, relative to it."""
+def snippets(onnx: str, scheme: str, inputs: Sequence[str] = INPUTS) -> str:
+    """The section of a card; `onnx` is the file, relative to it, and `inputs` what it wants to be given."""
     name = onnx.rpartition("/")[2]
     parts = {
         "ONNX Runtime": _ONNXRUNTIME,
@@ -86,4 +91,5 @@ def snippets(onnx: str, scheme: str) -> str:
     if scheme in ("tensorrt", "fp16"):
         del parts["DeepSparse"]
     told = "\n\n".join(f"### {title}\n\n{text}" for title, text in parts.items())
+    told = told if INPUTS[-1] in inputs else told.replace(_TYPES, "")
     return told.replace("ONNX_FILE", onnx).replace("ONNX_NAME", name).replace("DTYPE", _DTYPES[name])

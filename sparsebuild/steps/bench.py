@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sparsebuild.encoders import longest
 from sparsebuild.engine.job import Job, Report
 from sparsebuild.errors import TargetFailed, UserError
 from sparsebuild.manifest import Bench, defaults
@@ -118,7 +119,7 @@ def _feeds(job: Job, shapes: Sequence[str]) -> list[Feed]:
 
     split = PreparedSplit.open(job.inputs["validation"])
     config = json.loads((job.inputs["export"] / "deployment" / "config.json").read_text())
-    most = int(config.get("max_position_embeddings", 512))
+    most = longest(config) or 512
     feeds = []
     for shape in shapes:
         rows, length = (int(number) for number in shape.split("x"))

@@ -47,6 +47,7 @@ def _ask(teacher: Any, split: PreparedSplit, order: Sequence[int], folder: Path,
     import torch
 
     from sparsebuild.training.batches import by_length, collate
+    from sparsebuild.training.inputs import given
 
     folder.mkdir(parents=True)
     config, pieces = teacher.config, int(split.offsets[-1])
@@ -56,7 +57,7 @@ def _ask(teacher: Any, split: PreparedSplit, order: Sequence[int], folder: Path,
     for chosen in by_length(split, _BATCH):
         batch = collate([(split, i) for i in chosen])
         with torch.no_grad():
-            out = teacher(**batch.model_inputs, output_hidden_states=hidden)
+            out = teacher(**given(teacher, batch), output_hidden_states=hidden)
         for row, i in enumerate(chosen):
             span = slice(int(split.offsets[i]), int(split.offsets[i + 1]))
             length = span.stop - span.start

@@ -12,10 +12,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sparsebuild.encoders import longest
 from sparsebuild.errors import UserError
 
 if TYPE_CHECKING:
@@ -134,10 +135,7 @@ def load_tokenizer(folder: Path, max_length: int) -> Tokenizer:
     if not loaded.is_fast:
         raise UserError("the model has only a slow tokenizer, which cannot tell which piece belongs to which word")
     tokenizer: Tokenizer = loaded.backend_tokenizer
-    if getattr(tokenizer.pre_tokenizer, "add_prefix_space", True) is False:
-        raise UserError(
-            "the model's tokenizer joins words by their spaces, which is not supported yet (GPT-2, RoBERTa)"
-        )
+    _put_spaces_before_words(tokenizer)
     _check_length(folder, tokenizer, max_length)
     tokenizer.no_padding()  # a tokenizer.json may ask for both
     tokenizer.no_truncation()
@@ -145,16 +143,43 @@ def load_tokenizer(folder: Path, max_length: int) -> Tokenizer:
 
 
 def copy_tokenizer(folder: Path, destination: Path) -> None:
-    """Put the model's tokenizer files, as they are, into `destination`; `tokenizer.json` is made if there is none."""
+    """Put the model's tokenizer files, as they are, into `destination`; `tokenizer.json` is made if there is none.
+
+    Where it has to put spaces before words that it is given, both of its files say so: who opens them cuts as we do.
+    """
+    from transformers import AutoTokenizer
+
     destination.mkdir(parents=True, exist_ok=True)
     for name in _FILES:
         if (folder / name).is_file():
             shutil.copyfile(folder / name, destination / name)
-    if not (destination / "tokenizer.json").exists():
-        from transformers import AutoTokenizer
+    loaded = AutoTokenizer.from_pretrained(folder, use_fast=True, local_files_only=True, trust_remote_code=False)
+    tokenizer = loaded.backend_tokenizer
+    is_changed = _put_spaces_before_words(tokenizer)
+    if is_changed or not (destination / "tokenizer.json").exists():
+        tokenizer.save(str(destination / "tokenizer.json"))
+    if is_changed:
+        path = destination / "tokenizer_config.json"
+        config = json.loads(path.read_bytes()) if path.exists() else {}
+        path.write_text(json.dumps({**config, "add_prefix_space": True}, indent=2, ensure_ascii=False) + "\n")
 
-        loaded = AutoTokenizer.from_pretrained(folder, use_fast=True, local_files_only=True, trust_remote_code=False)
-        loaded.backend_tokenizer.save(str(destination / "tokenizer.json"))
+
+def _put_spaces_before_words(tokenizer: Tokenizer) -> bool:
+    """Let a tokenizer that knows words by the spaces before them (RoBERTa, ModernBERT) see one before each.
+
+    A word that is given by itself has none, and would be cut as if it were the middle of another. False if nothing had
+    to be changed.
+    """
+    from tokenizers.pre_tokenizers import Sequence as Several
+
+    changed = False
+    before: Any = tokenizer.pre_tokenizer
+    parts: Any = before if isinstance(before, Several) else [before]
+    for part in parts:
+        if getattr(part, "add_prefix_space", True) is False:
+            part.add_prefix_space = True
+            changed = True
+    return changed
 
 
 def _special_pieces(tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
@@ -171,6 +196,6 @@ def _check_length(folder: Path, tokenizer: Tokenizer, max_length: int) -> None:
     if max_length <= special:
         raise UserError(f"`data.max_length` is {max_length}: {special} pieces are special ones, none is left for words")
     config = folder / "config.json"
-    longest = json.loads(config.read_bytes()).get("max_position_embeddings") if config.is_file() else None
-    if isinstance(longest, int) and max_length > longest:
-        raise UserError(f"`data.max_length` is {max_length}, but the model reads at most {longest} pieces")
+    most = longest(json.loads(config.read_bytes())) if config.is_file() else None
+    if most is not None and max_length > most:
+        raise UserError(f"`data.max_length` is {max_length}, but the model reads at most {most} pieces")

@@ -14,6 +14,7 @@ from sparsebuild.tasks.entities import Scores
 from sparsebuild.tasks.prepared import NO_LABEL, PreparedSplit
 from sparsebuild.tasks.token_classification import predictions_to_tags, score
 from sparsebuild.training.batches import by_length, collate
+from sparsebuild.training.inputs import given
 
 __all__ = [
     "LogitsOf",
@@ -69,7 +70,7 @@ def torch_logits(model: nn.Module) -> LogitsOf:
 
     def logits_of(batch: Batch) -> Tensor:
         with torch.no_grad():
-            logits: Tensor = model(**batch.to(device).model_inputs).logits.float().cpu()
+            logits: Tensor = model(**given(model, batch.to(device))).logits.float().cpu()
         return logits
 
     return logits_of

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from sparsebuild.modifiers.base import Batch, Gradients
 from sparsebuild.training.batches import Corpus, batch_order
+from sparsebuild.training.inputs import given
 
 __all__ = ["labelled_gradients"]
 
@@ -40,7 +41,7 @@ def labelled_gradients(
         size = size or usual
         try:
             for batch in itertools.islice(batches(key, size), -(-corpus.labelled // size) if count is None else count):
-                logits = model(**batch.model_inputs).logits
+                logits = model(**given(model, batch)).logits
                 yield torch.autograd.grad(
                     loss(logits, batch.labels), list(weights), allow_unused=True, materialize_grads=True
                 )

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from sparsebuild.modifiers.base import Batch
+from sparsebuild.training.inputs import given
 
 __all__ = ["LiveTeacher", "outputs_of", "watch"]
 
@@ -33,16 +34,14 @@ class LiveTeacher:
             device = batch.input_ids.device
             self.model.to(device)
             with torch.no_grad(), torch.autocast(device.type, enabled=False):  # as `teach` asks it
-                out: Any = self.model(**batch.model_inputs)
+                out: Any = self.model(**given(self.model, batch))
             self.answered = (batch, out.logits[..., self.order])
         return self.answered[1]
 
     def layers(self, batch: Batch) -> Mapping[str, Tensor]:
         """What the watched modules give for `batch`; a classifier's labels in the student's order."""
-        from sparsebuild.training.structure import is_head
-
         self.logits(batch)
-        return {name: out[..., self.order] if is_head(f"{name}.") else out for name, out in self.seen.items()}
+        return {name: out[..., self.order] if name == "classifier" else out for name, out in self.seen.items()}
 
 
 def watch(model: nn.Module, names: Sequence[str], seen: dict[str, Tensor]) -> None:

@@ -27,6 +27,7 @@ from sparsebuild.training.batches import Corpus, batch_order, drawn, steps_per_e
 from sparsebuild.training.curve import Means
 from sparsebuild.training.determinism import seed_for_step
 from sparsebuild.training.gradients import labelled_gradients
+from sparsebuild.training.inputs import given
 from sparsebuild.training.live_teacher import LiveTeacher
 from sparsebuild.training.optimizer import adamw, load_optimizer, named_state
 from sparsebuild.training.processes import Processes
@@ -213,7 +214,7 @@ class _Loop:
         """Add up gradients; the loss and its parts."""
         with self.accelerator.autocast():
             part = self.processes.part(batch)
-            outputs = self.forward(**part.model_inputs, output_hidden_states=self.wants_hidden)
+            outputs = self.forward(**given(self.model, part), output_hidden_states=self.wants_hidden)
             outputs = self.processes.whole(outputs, batch)
             loss = task_loss = _task_loss(outputs.logits, batch.labels)
             parts: dict[str, Tensor] = {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -12,9 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from sparsebuild.encoders import encoder_of
 from sparsebuild.errors import TargetFailed, UserError
 from sparsebuild.numerics.layer_shape import LayerShape
-from sparsebuild.training.shapes import fits_config, resize, set_neurons
+from sparsebuild.training.shapes import fits_config, resize, set_layers, set_neurons
 from sparsebuild.training.sparseml import is_wrapped, plain_tensors, wrapped_structure
 from sparsebuild.training.structure import Structure, apply_structure, is_head
 
@@ -71,7 +71,7 @@ def open_dense(folder: Path) -> Any:
     if structure is None or structure.dense is None:
         return open_float_model(folder)
     config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    config.num_hidden_layers = structure.dense.layers
+    set_layers(config, structure.dense.layers)
     set_neurons(config, structure.dense.neurons)
     torch.manual_seed(0)
     model: Any = AutoModelForTokenClassification.from_config(config, dtype=torch.float32)  # type: ignore[no-untyped-call]
@@ -119,14 +119,15 @@ def _load_plain(folder: Path, labels: Sequence[str] | None, dropout: float | Non
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    encoder = encoder_of(config.model_type)
     if labels is not None:
         _check_labels(config, labels)
         config.num_labels = len(labels)
         config.id2label = dict(enumerate(labels))
         config.label2id = {name: i for i, name in enumerate(labels)}
     if dropout is not None:
-        config.hidden_dropout_prob = dropout
-        config.attention_probs_dropout_prob = dropout
+        for name in encoder.dropouts:
+            setattr(config, name, dropout)
     structure = Structure.read(folder)
     if structure and structure.layers and not fits_config(config, structure.layers):
         return _load_cut(folder, config, structure.layers)
@@ -139,11 +140,6 @@ def _load_plain(folder: Path, labels: Sequence[str] | None, dropout: float | Non
         use_safetensors=True,
         output_loading_info=True,
     )
-    if "token_type_ids" not in inspect.signature(model.forward).parameters:
-        raise UserError(
-            f"models of type `{config.model_type}` are not supported in this version",
-            hint="take BERT or one of its like: MiniLM, ELECTRA",
-        )
     return model, info
 
 

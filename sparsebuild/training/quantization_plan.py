@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from torch import nn
 
+from sparsebuild.encoders import ATTENTIONS
 from sparsebuild.errors import RecipeError, UserError
 from sparsebuild.numerics.quantization_scheme import Scheme, of_embedding, of_linear
 from sparsebuild.registry import did_you_mean
@@ -91,7 +92,7 @@ def scheme_plan(
 
 def is_attention(module: nn.Module) -> bool:
     """Whether a module multiplies queries, keys and values in a way that can be given another function."""
-    return type(module).__name__.endswith("SelfAttention") and hasattr(module, "scaling")
+    return type(module).__name__ in ATTENTIONS
 
 
 def _kind(module: nn.Module) -> str:

@@ -28,6 +28,7 @@ __all__ = [
     "layer_names",
     "projections",
     "resize",
+    "set_layers",
     "set_neurons",
     "settle_config",
     "shapes",
@@ -64,7 +65,38 @@ _BERT = Anatomy(
     from_neurons="output.dense",
     to_neurons=("intermediate.dense",),
 )
-ANATOMIES: Mapping[str, Anatomy] = {"bert": _BERT, "electra": _BERT, "roberta": _BERT}  # by `model_type`
+_DISTILBERT = Anatomy(
+    layers="transformer.layer",
+    attention="attention",
+    from_heads="attention.out_lin",
+    to_heads=("attention.q_lin", "attention.k_lin", "attention.v_lin"),
+    from_neurons="ffn.lin2",
+    to_neurons=("ffn.lin1",),
+    head_counts=("n_heads",),
+    widths=(),
+    neurons_setting="hidden_dim",
+)
+_MODERNBERT = Anatomy(
+    layers="layers",
+    attention="attn",
+    from_heads="attn.Wo",
+    to_heads=("attn.Wqkv",),
+    from_neurons="mlp.Wo",
+    to_neurons=("mlp.Wi",),
+    copies=3,  # queries, keys, values
+    neuron_copies=2,  # what goes through the activation, and what it is multiplied by
+    head_counts=(),  # it counts them by the width of the matrix
+    widths=(),
+)
+ANATOMIES: Mapping[str, Anatomy] = {  # by `model_type`
+    "bert": _BERT,
+    "camembert": _BERT,
+    "distilbert": _DISTILBERT,
+    "electra": _BERT,
+    "modernbert": _MODERNBERT,
+    "roberta": _BERT,
+    "xlm-roberta": _BERT,
+}
 
 
 def has_anatomy(model: Any) -> bool:
@@ -156,6 +188,13 @@ def settle_config(model: Any) -> None:
 def set_neurons(config: Any, neurons: int) -> None:
     """Let `config` speak of layers with so many neurons."""
     setattr(config, ANATOMIES[config.model_type].neurons_setting, neurons)
+
+
+def set_layers(config: Any, layers: int) -> None:
+    """Let `config` speak of so many layers; those that it did not know are like its last."""
+    config.num_hidden_layers = layers
+    if kinds := getattr(config, "layer_types", None):  # which attend to all pieces, and which nearby
+        config.layer_types = [*kinds, *kinds[-1:] * layers][:layers]
 
 
 def fits_config(config: Any, wanted: Mapping[str, LayerShape]) -> bool:

@@ -7,11 +7,14 @@ same names, without gradients, so that checkpoints keep their keys and a layer c
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import compress
 from typing import Any
 
 from torch import Tensor, nn
 
-__all__ = ["drop_skipped", "is_skipped", "layers", "put_back", "skip", "skipped"]
+from sparsebuild.encoders import ENCODERS
+
+__all__ = ["drop_skipped", "is_skipped", "layers", "put_back", "skip", "skipped", "staying"]
 
 
 def layers(model: nn.Module) -> list[str]:
@@ -23,6 +26,12 @@ def layers(model: nn.Module) -> list[str]:
         if len({_own_kind(m) for m in modules}) == 1
         for i in range(len(modules))
     ]
+
+
+def staying(model: nn.Module) -> list[str]:
+    """The names of the layers that cannot be left out: a first one that is built otherwise than the rest."""
+    encoder = ENCODERS.get(str(getattr(getattr(model, "config", None), "model_type", "")))
+    return [f"{encoder.layers}.0"] if encoder and encoder.first_layer_stays else []
 
 
 def skip(model: nn.Module, names: Sequence[str]) -> None:
@@ -57,9 +66,13 @@ def drop_skipped(model: Any) -> Mapping[str, str]:
     before = _names(model)
     for name in {layer.rpartition(".")[0] for layer in skipped(model)}:
         parent, _, last = name.rpartition(".")
-        left = [m for m in model.get_submodule(name) if not isinstance(m, _Skipped)]
+        layers = model.get_submodule(name)
+        stays = [not isinstance(layer, _Skipped) for layer in layers]
+        left = list(compress(layers, stays))
         setattr(model.get_submodule(parent), last, nn.ModuleList(left))
         model.config.num_hidden_layers = len(left)
+        if kinds := getattr(model.config, "layer_types", None):  # which attend to all pieces, and which nearby
+            model.config.layer_types = list(compress(kinds, stays))
     after = {thing: name for name, thing in _names(model).items()}
     return {name: after[thing] for name, thing in before.items() if thing in after}
 

@@ -45,6 +45,7 @@ __all__ = [
     "Structure",
     "apply_structure",
     "dense_shape",
+    "is_embeddings",
     "is_head",
     "observed_structure",
     "prunable_sparsity",
@@ -195,13 +196,21 @@ def apply_structure(model: Any, structure: Structure) -> None:
 
 
 def is_head(parameter: str) -> bool:
-    """Whether a parameter belongs to the classifier, which is fresh for each task and never pruned."""
-    return parameter.startswith("classifier.")
+    """Whether a parameter belongs to what follows the encoder, which is fresh for each task and never pruned."""
+    return parameter.startswith(("classifier.", "head."))
+
+
+def is_embeddings(parameter: str) -> bool:
+    """Whether a parameter belongs to what comes before the encoder's layers: tables, and what makes them wider."""
+    return ".embeddings" in parameter
 
 
 def prunable_sparsity(model: nn.Module) -> float:
-    """The share of exact zeros in the weights of all Linears but the classifier, from 0 to 1."""
+    """The share of exact zeros in the weights of all Linears of the encoder, from 0 to 1.
+
+    What makes embeddings as wide as the encoder (ELECTRA) belongs to them.
+    """
     linears = {f"{name}.weight": m.weight for name, m in model.named_modules() if isinstance(m, nn.Linear)}
-    weights = [weight for name, weight in linears.items() if not is_head(name)]
+    weights = [weight for name, weight in linears.items() if not (is_head(name) or is_embeddings(name))]
     size = sum(w.numel() for w in weights)
     return sum(int((w == 0).sum()) for w in weights) / size if size else 0.0

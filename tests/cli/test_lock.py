@@ -184,3 +184,16 @@ def test_a_recipe_that_distils_needs_a_word_about_the_teacher(project, sparsebui
         "error: the recipe distils, but sparse.toml names no teacher\n\n"
         'hint: write `teacher = "disable"` to train without one, or a [teacher] table with its source\n',
     )
+
+
+@pytest.mark.parametrize("command", ["lock", "status", "run"])
+def test_a_model_of_a_type_that_cannot_be_trained_is_refused_before_anything_is_done(command, project, sparsebuild):
+    config = project / "model" / "config.json"
+    config.write_text(config.read_text().replace('"bert"', '"fnet"'))
+    ran = sparsebuild(command, cwd=project)
+    assert (ran.code, ran.err.replace("there is no sparse.lock: locking\n", "")) == (
+        2,
+        "error: `model.source`: models of type `fnet` cannot be trained here\n\n"
+        "hint: there are: bert, camembert, distilbert, electra, modernbert, roberta, xlm-roberta\n",
+    )
+    assert not (project / ".sparsebuild" / "prepare").exists()

@@ -22,12 +22,15 @@ FILES = ["worker.py", *RUNTIMES.values()]
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
+@pytest.fixture(scope="module", params=[3, 2], ids=["types", "typeless"])
+def model(request, tmp_path_factory):
     """A table of embeddings and a product, with the inputs and the output of a token classifier."""
     table = np.random.default_rng(0).normal(size=(20, 8)).astype(np.float32)
+    inputs = INPUTS[: request.param]
     nodes = [
-        helper.make_node("Add", ["input_ids", "token_type_ids"], ["ids"]),
+        helper.make_node("Add", ["input_ids", "token_type_ids"], ["ids"])
+        if "token_type_ids" in inputs
+        else helper.make_node("Identity", ["input_ids"], ["ids"]),
         helper.make_node("Gather", ["table", "ids"], ["rows"]),
         helper.make_node("Cast", ["attention_mask"], ["mask"], to=TensorProto.FLOAT),
         helper.make_node("Unsqueeze", ["mask", "last"], ["column"]),
@@ -39,7 +42,7 @@ def model(tmp_path_factory):
         numpy_helper.from_array(table[:8, :3].copy(), "weight"),
         numpy_helper.from_array(np.array([-1]), "last"),
     ]
-    given = [helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "sequence"]) for name in INPUTS]
+    given = [helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "sequence"]) for name in inputs]
     made = [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", "sequence", 3])]
     graph = helper.make_graph(nodes, "g", given, made, tensors)
     path = tmp_path_factory.mktemp("model") / "model.onnx"

@@ -139,3 +139,17 @@ def test_more_than_there_is_cannot_stay(training) -> None:
 def test_a_copy_of_a_cut_model_computes_the_same(training, model) -> None:
     training(entry()).run()
     assert torch.equal(logits(copy.deepcopy(model)), logits(model))
+
+
+@pytest.mark.parametrize(
+    "learning",
+    [
+        "DistillationModifier {hidden_states: 0.3}",
+        "PerLayerDistillationModifier {student_layer_names: [bert.encoder.layer.1.output.dense], "
+        "teacher_layer_names: [bert.encoder.layer.2.output.dense]}",
+    ],
+)
+def test_a_cut_in_the_middle_leaves_nothing_of_the_step_before_it(training, model, learning) -> None:
+    """A loss that is kept for people must not keep the graph that it was computed by: its weights had other shapes."""
+    training(entry(start_epoch=0.5, end_epoch=1.5, cuts=2) + f"  - !{learning}\n").run(last=8)
+    assert widths(model) == [(1, 12), (1, 12)]

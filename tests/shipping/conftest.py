@@ -44,6 +44,7 @@ def measured_of(scheme="portable", **changes):
         "agreement": 0.9995,
         "compared": {"sentences": 270, "words": 3958},
         "labels": ["O", "B-person", "I-person"],
+        "inputs": [{"name": name} for name in ("input_ids", "attention_mask", "token_type_ids")],
         **changes,
     }
     gates = [{"name": "f1", "value": 0.6, "limit": ">= 0.4", "holds": True}]

@@ -26,6 +26,7 @@ def built(tmp_path):
     export = {
         "scheme": "portable",
         "agreement": 0.9995,
+        "inputs": [{"name": name} for name in ("input_ids", "attention_mask", "token_type_ids")],
         "compared": {"sentences": 2, "words": 9},
         "validation": SCORES,
         "labels": ["O", "B-person", "I-person"],

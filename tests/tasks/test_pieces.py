@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sparsebuild.errors import UserError
 from sparsebuild.tasks import pieces
 from sparsebuild.tasks.pieces import Cutter, copy_tokenizer, load_tokenizer
 
@@ -110,12 +109,15 @@ def test_files_are_copied_as_they_are_and_tokenizer_json_is_made(
     ]
 
 
-def test_a_tokenizer_that_needs_spaces_is_refused(tmp_path: Path) -> None:
+def test_a_tokenizer_that_knows_words_by_spaces_is_given_them(tmp_path: Path) -> None:
     from tokenizers import Tokenizer, models, pre_tokenizers
 
-    tokenizer = Tokenizer(models.BPE(vocab={"a": 0}, merges=[]))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer = Tokenizer(models.BPE(vocab={"a": 0, "Ġ": 1, "Ġa": 2}, merges=[("Ġ", "a")]))
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.ByteLevel(add_prefix_space=False)])
     tokenizer.save(str(tmp_path / "tokenizer.json"))
     (tmp_path / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "PreTrainedTokenizerFast"}))
-    with pytest.raises(UserError, match="joins words by their spaces"):
-        load_tokenizer(tmp_path, 12)
+    assert Cutter(load_tokenizer(tmp_path, 12), 12).cut([["a", "aa"]]).input_ids.tolist() == [2, 2, 0]
+    copy_tokenizer(tmp_path, tmp_path / "copy")
+    copied = Tokenizer.from_file(str(tmp_path / "copy" / "tokenizer.json"))
+    assert copied.encode(["a", "aa"], is_pretokenized=True).ids == [2, 2, 0]
+    assert json.loads((tmp_path / "copy" / "tokenizer_config.json").read_text())["add_prefix_space"] is True

@@ -105,16 +105,6 @@ def test_weights_for_other_labels_are_refused_with_both_lists(quantized, tmp_pat
     assert "  model: O, B-person, I-person\n  data:  O, B-place, I-place" in str(caught.value)
 
 
-def test_a_model_of_a_kind_that_cannot_be_exported_is_refused_by_name(tmp_path, labels):
-    from transformers import DistilBertConfig, DistilBertModel
-
-    DistilBertModel(DistilBertConfig(vocab_size=20, dim=8, n_layers=1, n_heads=2, hidden_dim=8)).save_pretrained(
-        tmp_path
-    )
-    with pytest.raises(UserError, match="models of type `distilbert` are not supported in this version"):
-        open_pretrained(tmp_path, labels, None, 1)
-
-
 def test_a_model_in_shards_is_opened_like_one_in_a_piece(model_folder, tmp_path, labels):
     from transformers import AutoModel
 

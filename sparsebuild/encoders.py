@@ -1,0 +1,88 @@
+"""The encoders that can be trained, and how each calls its parts: a row for every `model_type` of a `config.json`.
+
+A model of another type is refused by its name before anything is trained: names would mean nothing in it, and nobody
+has seen one through. `tests/contracts/test_encoders.py` takes a model of each type along the whole path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sparsebuild.errors import UserError
+
+__all__ = ["ATTENTIONS", "ENCODERS", "Encoder", "encoder_of", "longest"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encoder:
+    """What a token classifier of one type is made of, by the names in it."""
+
+    base: str  # stands before the names of the encoder's tensors once there is a classifier
+    layers: str  # the list of its layers
+    embeddings: str
+    attention: str  # the class that multiplies queries, keys and values by a function that can be given
+    head: tuple[str, ...] = ("classifier.weight", "classifier.bias")  # fresh where the checkpoint has none
+    dropouts: tuple[str, ...] = ("hidden_dropout_prob", "attention_probs_dropout_prob")  # in its config
+    counts_from_padding: bool = False  # positions begin after the padding's number
+    first_layer_stays: bool = False  # it is built otherwise than the others
+
+
+def _like_bert(base: str, attention: str, *, counts_from_padding: bool = False) -> Encoder:
+    return Encoder(
+        base=base,
+        layers=f"{base}.encoder.layer",
+        embeddings=f"{base}.embeddings",
+        attention=attention,
+        counts_from_padding=counts_from_padding,
+    )
+
+
+ENCODERS: Mapping[str, Encoder] = {
+    "bert": _like_bert("bert", "BertSelfAttention"),
+    "electra": _like_bert("electra", "ElectraSelfAttention"),
+    "roberta": _like_bert("roberta", "RobertaSelfAttention", counts_from_padding=True),
+    "xlm-roberta": _like_bert("roberta", "XLMRobertaSelfAttention", counts_from_padding=True),
+    "camembert": _like_bert("roberta", "CamembertSelfAttention", counts_from_padding=True),
+    "distilbert": Encoder(
+        base="distilbert",
+        layers="distilbert.transformer.layer",
+        embeddings="distilbert.embeddings",
+        attention="DistilBertSelfAttention",
+        dropouts=("dropout", "attention_dropout"),
+    ),
+    "modernbert": Encoder(
+        base="model",
+        layers="model.layers",
+        embeddings="model.embeddings",
+        attention="ModernBertAttention",
+        head=("head.dense.weight", "head.norm.weight", "classifier.weight", "classifier.bias"),
+        dropouts=("embedding_dropout", "attention_dropout", "mlp_dropout", "classifier_dropout"),
+        first_layer_stays=True,  # it has no norm before its attention: the embeddings have just been through one
+    ),
+}
+ATTENTIONS = frozenset(encoder.attention for encoder in ENCODERS.values())
+
+
+def encoder_of(model_type: str, where: str = "") -> Encoder:
+    """The row of a type; UserError, with the types that there are, for one that has none.
+
+    `where` is the setting that names the model, if one is known.
+    """
+    if model_type not in ENCODERS:
+        told = f"`{where}`: " if where else ""
+        raise UserError(
+            f"{told}models of type `{model_type}` cannot be trained here",
+            hint=f"there are: {', '.join(sorted(ENCODERS))}",
+        )
+    return ENCODERS[model_type]
+
+
+def longest(config: Mapping[str, Any]) -> int | None:
+    """How many pieces a model reads at most by its `config.json`; None where that does not say."""
+    most = config.get("max_position_embeddings")
+    if not isinstance(most, int):
+        return None
+    encoder = ENCODERS.get(str(config.get("model_type")))
+    return most - int(config.get("pad_token_id") or 0) - 1 if encoder and encoder.counts_from_padding else most
