@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sparsebuild.errors import Position, Problem, RecipeError
+from sparsebuild.modifiers.elsewhere import instead
 from sparsebuild.modifiers.parameters import meant
 from sparsebuild.modifiers.reading import entries_and_specs
 from sparsebuild.recipe import Entry, Resolved
@@ -128,7 +129,7 @@ def _nothing(found: Matched, tensors: Tensors) -> Problem:
     known = tensors.names
     if found.setting.startswith(_MODULES):
         known = tuple(dict.fromkeys(name.rpartition(".")[0] for name in tensors.names))
-    near = did_you_mean(found.text.removeprefix("re:"), known)
+    near = instead(found.text) or did_you_mean(found.text.removeprefix("re:"), known)
     example = next((name for name in tensors.prunable if ".encoder." in name), tensors.names[0])
     what = "no module" if found.setting.startswith(_MODULES) else "no parameter"
     return Problem(
