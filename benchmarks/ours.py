@@ -20,9 +20,8 @@ from sparsebuild.engine.store import Store
 from sparsebuild.layout import ProjectLayout
 
 BLOCK = 1 << 20
-SECONDS = float(
-    os.environ.get("BENCH_SECONDS", 0)
-)  # that each step takes besides; then it writes down how long it took
+# That each step takes besides; then it writes down how long it took.
+SECONDS = float(os.environ.get("BENCH_SECONDS", 0))
 
 
 def main() -> None:

@@ -2,8 +2,9 @@
 
     python benchmarks/training.py [--only ROW]... [--quick] [--threads N] [--folder DIR] [--data DIR] [--model DIR]
 
-Rows: masks, qat, distillation, schedule, schedule-bf16, mask-update, memory, prepare. Ratios are of CPU seconds, both
-sides measured in turn in one process, so that they can be compared between machines; wall time is beside them.
+Rows: attention, masks, qat, distillation, schedule, schedule-bf16, mask-update, memory, prepare. Ratios are of CPU
+seconds, both sides measured in turn in one process, so that they can be compared between machines; wall time is beside
+them.
 `--data` is a folder with train.jsonl and validation.jsonl (default: WNUT-17 beside the checkout, or the quick start's
 sentences); `--model` a MiniLM as `fetch` leaves it (default: fetched as the quick start does).
 """
@@ -66,6 +67,16 @@ def main(arguments: Sequence[str]) -> None:
             ROWS[name](bench)
 
 
+def attention(bench: Bench) -> None:
+    """A step with attention as transformers writes it out, over one with torch's fused, which is what we train with."""
+    from sparsebuild.training.determinism import configure
+
+    for precision in ("highest", "medium"):
+        configure(_threads(), precision)
+        title = f"a step with eager attention / fused, `{precision}`"
+        _step_row(title, "below 1 it would be worth it", bench, [], [], attention="eager")
+
+
 def masks(bench: Bench) -> None:
     """A step that holds four fifths of the encoder at zero, over a plain step."""
     _step_row("a step with masks / plain", "≤ 1.02", bench, [], [CONSTANT])
@@ -122,13 +133,14 @@ def prepare(bench: Bench) -> None:
     rows = bench.folder / "rows.jsonl"
     _write_rows(rows, bench.rows)
     spent = cost([sys.executable, __file__, "--prepare", str(rows), str(bench.model), str(bench.folder / "many")])
-    speed = f"{bench.rows / spent.wall_s:,.0f} rows/s"
+    speed = f"{bench.rows / spent.wall_s:,.0f} rows/s, {bench.rows / spent.cpu_s:,.0f} rows per CPU second"
     row([f"preparing {bench.rows:,} rows", "", "", "≥ 20,000 rows/s, ≤ 500 MB", f"{speed}, {spent.peak_mib:.0f} MiB"])
     read = cost([sys.executable, __file__, "--read", str(bench.folder / "many" / "train")])
     row(["reading 100 batches of them", "", "", "", f"{read.wall_s:.1f} s, {read.peak_mib:.0f} MiB"])
 
 
 ROWS: dict[str, Callable[[Bench], None]] = {
+    "attention": attention,
     "masks": masks,
     "qat": qat,
     "distillation": distillation,
@@ -158,9 +170,13 @@ class Spent:
         self.wall += time.perf_counter() - wall
 
 
-def _step_row(title: str, target: str, bench: Bench, plain: Sequence[str], other: Sequence[str]) -> None:
+def _step_row(
+    title: str, target: str, bench: Bench, plain: Sequence[str], other: Sequence[str], attention: str = "sdpa"
+) -> None:
     """Both sides take each step in turn; the ratio is of the medians, which one disturbed step does not move."""
     loops = [_loop(bench, recipe) for recipe in (plain, other)]
+    if attention != "sdpa":
+        loops[1].model.set_attn_implementation(attention)
     turns = [_turns(loop, bench.steps + 2) for loop in loops]
     spent: tuple[list[Spent], list[Spent]] = ([], [])
     for k in range(bench.steps + 2):

@@ -11,8 +11,7 @@ import typer
 
 from sparsebuild.cli.locking import Frozen, Locked
 from sparsebuild.cli.offline import Offline, bring, go_offline
-from sparsebuild.cli.options import Json, Profile, ProjectFolder, Settings
-from sparsebuild.cli.telling import progress_to
+from sparsebuild.cli.options import Json, Profile, ProjectFolder, Quiet, Settings
 
 if TYPE_CHECKING:
     from sparsebuild.cli.project import Project
@@ -33,26 +32,18 @@ def fetch(
     locked: Locked = None,
     frozen: Frozen = False,
     offline: Offline = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say only what goes wrong.")] = False,
+    quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Bring every source into the cache and the project, so that `run --offline` needs no network."""
     from sparsebuild.cli.output import write_document
-    from sparsebuild.cli.project import graph, open_project
-    from sparsebuild.cli.run import build_targets, fold_of, settle
-    from sparsebuild.events import Log
+    from sparsebuild.cli.project import graph
+    from sparsebuild.cli.run import build_targets, fold_of, open_told, settle
 
     go_offline(offline)
     with contextlib.ExitStack() as stack:
         fold = stack.enter_context(contextlib.closing(fold_of("quiet" if quiet else "auto", "", stack)))
-        opened = open_project(
-            project,
-            lambda sentence: fold(Log(message=sentence)),
-            progress_to(fold),
-            profile=profile,
-            settings=settings or (),
-        )
-        opened = settle(opened, locked, frozen, fold)
+        opened = settle(open_told(project, profile, settings, fold), locked, frozen, fold)
         if opened.context.offline and opened.lock:
             bring(opened.lock.sources, opened.context)  # tells all that is missing at once
         chosen = [name for name in graph(opened).select(targets or ()) if name.startswith("fetch@")]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["Json", "Profile", "ProjectBefore", "ProjectFolder", "Settings"]
+__all__ = ["Json", "Profile", "ProjectBefore", "ProjectFolder", "Quiet", "Settings"]
 
 _HELP = "The folder that holds sparse.toml."
 
@@ -26,3 +26,4 @@ Settings = Annotated[
         "--set", metavar="KEY=VALUE", help="Lay one value over sparse.toml, as in `train.seed=3`; repeatable."
     ),
 ]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say only what goes wrong.")]

@@ -13,7 +13,7 @@ import typer
 
 from sparsebuild.cli.locking import Frozen, Locked, settled
 from sparsebuild.cli.offline import Offline, go_offline, refuse_what_is_missing
-from sparsebuild.cli.options import Json, Profile, ProjectFolder, Settings
+from sparsebuild.cli.options import Json, Profile, ProjectFolder, Quiet, Settings
 from sparsebuild.cli.telling import progress_to
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sparsebuild.events import Event, Outcome
     from sparsebuild.ui import Fold, Mode
 
-__all__ = ["Show", "build_targets", "fold_of", "run", "settle"]
+__all__ = ["Show", "build_targets", "fold_of", "open_told", "run", "settle"]
 
 _STDOUT = "jsonl"  # as a place for events; a file of that name is `./jsonl`
 
@@ -36,69 +36,67 @@ class Show(StrEnum):
     quiet = "quiet"
 
 
+Targets = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="TARGET", help="What to build, with all it needs; `train+` also what needs it."),
+]
+NoWait = Annotated[
+    bool, typer.Option("--no-wait", envvar="SPARSEBUILD_NO_WAIT", help="Exit with 6 if another run is at work.")
+]
+Force = Annotated[
+    list[str] | None, typer.Option("--force", "-f", metavar="TARGET", help="Build it in any case; repeatable.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Say what would be built and why; build nothing.")]
+KeepGoing = Annotated[
+    bool, typer.Option("--keep-going", "-k", help="After a failure, build what does not need what failed.")
+]
+Jobs = Annotated[
+    int,
+    typer.Option(
+        "--jobs",
+        "-j",
+        metavar="N",
+        envvar="SPARSEBUILD_JOBS",
+        help="Build up to N targets at once; of those that compute, one at a time.",
+    ),
+]
+Shown = Annotated[Show, typer.Option("--show", envvar="SPARSEBUILD_SHOW", help="How to tell the run on stderr.")]
+Events = Annotated[
+    str,
+    typer.Option(
+        "--events",
+        metavar="jsonl|FILE",
+        help="Also write the events as JSON lines: to stdout, in place of results, or to a file.",
+    ),
+]
+
+
 def run(
-    targets: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="TARGET", help="What to build, with all it needs; `train+` also what needs it."),
-    ] = None,
+    targets: Targets = None,
     project: ProjectFolder = Path(),
     profile: Profile = "",
     settings: Settings = None,
     locked: Locked = None,
     frozen: Frozen = False,
     offline: Offline = False,
-    no_wait: Annotated[
-        bool, typer.Option("--no-wait", envvar="SPARSEBUILD_NO_WAIT", help="Exit with 6 if another run is at work.")
-    ] = False,
-    force: Annotated[
-        list[str] | None, typer.Option("--force", "-f", metavar="TARGET", help="Build it in any case; repeatable.")
-    ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", "-n", help="Say what would be built and why; build nothing.")
-    ] = False,
-    keep_going: Annotated[
-        bool, typer.Option("--keep-going", "-k", help="After a failure, build what does not need what failed.")
-    ] = False,
-    jobs: Annotated[
-        int,
-        typer.Option(
-            "--jobs",
-            "-j",
-            metavar="N",
-            envvar="SPARSEBUILD_JOBS",
-            help="Build up to N targets at once; of those that compute, one at a time.",
-        ),
-    ] = 1,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say only what goes wrong.")] = False,
-    show: Annotated[
-        Show, typer.Option("--show", envvar="SPARSEBUILD_SHOW", help="How to tell the run on stderr.")
-    ] = Show.auto,
-    events: Annotated[
-        str,
-        typer.Option(
-            "--events",
-            metavar="jsonl|FILE",
-            help="Also write the events as JSON lines: to stdout, in place of results, or to a file.",
-        ),
-    ] = "",
+    no_wait: NoWait = False,
+    force: Force = None,
+    dry_run: DryRun = False,
+    keep_going: KeepGoing = False,
+    jobs: Jobs = 1,
+    quiet: Quiet = False,
+    show: Shown = Show.auto,
+    events: Events = "",
     as_json: Json = False,
 ) -> None:
     """Build what is out of date: fetch, prepare, train, evaluate, export, and promote what passes the gates."""
     from sparsebuild.cli.matching import make_sure
-    from sparsebuild.cli.project import open_project
-    from sparsebuild.events import Log
 
     _check(jobs, events, dry_run, as_json)
     go_offline(offline)
     with contextlib.ExitStack() as stack:
         fold = stack.enter_context(contextlib.closing(fold_of("quiet" if quiet else show.value, events, stack)))
-        opened = open_project(
-            project,
-            lambda sentence: fold(Log(message=sentence)),
-            progress_to(fold),
-            profile=profile,
-            settings=settings or (),
-        )
+        opened = open_told(project, profile, settings, fold)
         if dry_run:
             opened = _looked_at(opened, locked, frozen, fold)
             _only_tell(opened, targets or (), force or (), as_json)
@@ -153,6 +151,20 @@ def _file(path: str, stack: contextlib.ExitStack) -> TextIO:
         return stack.enter_context(Path(path).open("w", encoding="utf-8"))
     except OSError as error:
         raise UserError(f"the events cannot be written to `{path}`: {error.strerror}") from None
+
+
+def open_told(folder: Path, profile: str, settings: Sequence[str] | None, fold: Fold) -> Project:
+    """The project in `folder`; `fold` is told what is seen and brought on the way."""
+    from sparsebuild.cli.project import open_project
+    from sparsebuild.events import Log
+
+    return open_project(
+        folder,
+        lambda sentence: fold(Log(message=sentence)),
+        progress_to(fold),
+        profile=profile,
+        settings=settings or (),
+    )
 
 
 def settle(project: Project, locked: bool | None, frozen: bool, fold: Fold) -> Project:

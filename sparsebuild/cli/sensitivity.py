@@ -6,11 +6,8 @@ import contextlib
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
 
-import typer
-
-from sparsebuild.cli.options import Json, Profile, ProjectFolder, Settings
+from sparsebuild.cli.options import Json, Profile, ProjectFolder, Quiet, Settings
 
 __all__ = ["sensitivity"]
 
@@ -19,7 +16,7 @@ def sensitivity(
     project: ProjectFolder = Path(),
     profile: Profile = "",
     settings: Settings = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say only what goes wrong.")] = False,
+    quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Prune and quantize each layer of the trained model alone, and rank them by what it does to the answers."""

@@ -103,6 +103,12 @@ class Train:
     max_grad_norm: float = field(
         default=1.0, metadata=_about("Gradients are scaled down to this norm; 0 leaves them alone.", ge=0)
     )
+    explosion_patience: int = field(
+        default=20,
+        metadata=_about(
+            "Training stops after so many updates in a row with a loss or a gradient norm far off; 0: never.", ge=0
+        ),
+    )
     seed: int = field(
         default=42, metadata=_about("Of everything random: new weights, order of rows, dropout.", ge=0, le=2**32 - 1)
     )

@@ -12,7 +12,16 @@ from sparsebuild.modifiers.fields import REQUIRED, Fields
 from sparsebuild.modifiers.held_masks import HeldMasks
 from sparsebuild.modifiers.mask_type import MaskType
 from sparsebuild.modifiers.parameters import at_work, select
-from sparsebuild.modifiers.span import begin, has_ended, has_started, number, percent, until, warn_if_never
+from sparsebuild.modifiers.span import (
+    begin,
+    has_ended,
+    has_started,
+    number,
+    percent,
+    ramp_and_after,
+    until,
+    warn_if_never,
+)
 from sparsebuild.numerics.sparsity_schedule import reached
 from sparsebuild.recipe import Entry
 
@@ -81,11 +90,7 @@ class ACDCPruning:
         last = percent(self.compression_sparsity)
         how = "all together" if self.global_sparsity else "each parameter"
         told = f"dense and {last} sparse by turns of {number(self.update_frequency)} epochs, {how}{self.mask_type.told}"
-        end = until(self, epochs)
-        turns = Phase(modifier=self.tag, start=begin(self), end=end, value=told)
-        if not self.leave_enabled or end >= epochs:
-            return (turns,)
-        return (turns, Phase(modifier=self.tag, start=end, end=epochs, value=f"held at {last}"))
+        return ramp_and_after(self.tag, self, epochs, told, last, is_held=self.leave_enabled)
 
     def attach(self, run: Run) -> Attached:
         warn_if_never(self.tag, self, run)

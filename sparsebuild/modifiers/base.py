@@ -146,6 +146,7 @@ class Run:
     has_teacher: bool  # False under `teacher = "disable"`: distillation leaves the loss alone
     file_grid: FileGrid = field(default_factory=FileGrid)
     log: Any  # Callable[[str], None]: a sentence for the user
+    progress: Callable[[int, int, str], None] = lambda done, total, unit: None  # of what takes long between two steps
     gradients: Gradients | None = None  # of labelled text, for who needs more of them than a step has
     cut: Callable[[Kept], None] | None = None  # slices weights and Adam's state, and tells all who hold masks of them
     teacher: Any = None  # training.live_teacher.LiveTeacher, where `needs_live_teacher` says so

@@ -15,7 +15,7 @@ from sparsebuild.modifiers.base import Attached, Moment, Phase, Promise, Run
 from sparsebuild.modifiers.fields import REQUIRED, Fields
 from sparsebuild.modifiers.held_masks import HeldMasks
 from sparsebuild.modifiers.parameters import at_work, select
-from sparsebuild.modifiers.span import begin, percent, until, warn_if_never
+from sparsebuild.modifiers.span import begin, percent, ramp_and_after, warn_if_never
 from sparsebuild.numerics.sparsity_schedule import promised_zeros, ramp_steps, sparsity_at
 from sparsebuild.recipe import Entry
 
@@ -81,11 +81,7 @@ class GlobalFisherPruning:
         told = (
             f"{first} → {last} sparse, cubic, every {self.update_steps} steps, at most {percent(self.cap)} of a tensor"
         )
-        end = until(self, epochs)
-        ramp = Phase(modifier=self.tag, start=begin(self), end=end, value=told)
-        if end >= epochs:
-            return (ramp,)
-        return (ramp, Phase(modifier=self.tag, start=end, end=epochs, value=f"held at {last}"))
+        return ramp_and_after(self.tag, self, epochs, told, last)
 
     def attach(self, run: Run) -> Attached:
         warn_if_never(self.tag, self, run)

@@ -18,7 +18,7 @@ from sparsebuild.modifiers.fields import REQUIRED, Fields
 from sparsebuild.modifiers.held_masks import HeldMasks
 from sparsebuild.modifiers.mask_type import MaskType
 from sparsebuild.modifiers.parameters import at_work, select
-from sparsebuild.modifiers.span import begin, number, percent, until, warn_if_never
+from sparsebuild.modifiers.span import begin, number, percent, ramp_and_after, warn_if_never
 from sparsebuild.numerics.sparsity_schedule import CURVES, event_steps, sparsity_at
 from sparsebuild.recipe import Entry
 
@@ -96,11 +96,7 @@ class GradualPruning:
         often = "every step" if self.update_frequency < 0 else f"every {number(self.update_frequency)} epochs"
         how = "all together" if self.is_global else "each parameter"
         told = f"{first} → {last} sparse, {self.inter_func.replace('_', ' ')}, {often}, {how}{self.mask_type.told}"
-        end = until(self, epochs)
-        ramp = Phase(modifier=self.tag, start=begin(self), end=end, value=told)
-        if not self.leave_enabled or end >= epochs:
-            return (ramp,)
-        return (ramp, Phase(modifier=self.tag, start=end, end=epochs, value=f"held at {last}"))
+        return ramp_and_after(self.tag, self, epochs, told, last, is_held=self.leave_enabled)
 
     def attach(self, run: Run) -> Attached:
         warn_if_never(self.tag, self, run)

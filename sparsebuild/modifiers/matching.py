@@ -8,6 +8,7 @@ from typing import Any
 
 from sparsebuild.encoders import ENCODERS
 from sparsebuild.errors import Position, Problem, RecipeError
+from sparsebuild.modifiers.elsewhere import instead
 from sparsebuild.modifiers.parameters import meant
 from sparsebuild.modifiers.reading import entries_and_specs
 from sparsebuild.recipe import Entry, Resolved
@@ -117,7 +118,7 @@ def _nothing(found: Matched, tensors: Tensors) -> Problem:
     known = tensors.names
     if found.setting.startswith(_MODULES):
         known = tuple(dict.fromkeys(name.rpartition(".")[0] for name in tensors.names))
-    near = did_you_mean(found.text.removeprefix("re:"), known)
+    near = instead(found.text) or did_you_mean(found.text.removeprefix("re:"), known)
     example = next(iter(tensors.prunable), tensors.names[0])
     what = "no module" if found.setting.startswith(_MODULES) else "no parameter"
     return Problem(

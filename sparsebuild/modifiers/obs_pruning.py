@@ -80,7 +80,7 @@ class _Surgeon(Pruning):
         super().__init__(spec, run)
         self.gradients = gradients
         self.steps_per_epoch = run.steps_per_epoch
-        self.log = run.log
+        self.log, self.progress = run.log, run.progress
         if spec.mask_type.fours:
             _check_fours(spec.tag, self.held.weights)
 
@@ -90,7 +90,7 @@ class _Surgeon(Pruning):
         parts = self.spec.num_recomputations
         self.log(f"{self.spec.tag}: {parts * self.spec.num_grads} gradients are taken at epoch {moment.epoch:g}")
         for part in range(1, parts + 1):
-            inverses = self._inverses(names, key=moment.step * parts + part - 1)
+            inverses = self._inverses(names, moment, part)
             self._remove(inverses, {n: before[n] + (after[n] - before[n]) * part / parts for n in names})
 
     def _before(self, moment: Moment, names: Sequence[str]) -> dict[str, float]:
@@ -100,8 +100,8 @@ class _Surgeon(Pruning):
             return dict.fromkeys(names, 0.0)
         return self.wanted(clock(self.events[at - 1], self.steps_per_epoch), names)
 
-    def _inverses(self, names: Sequence[str], key: int) -> dict[str, Tensor]:
-        """F⁻¹ of each parameter, whose weights that have gone have no gradient."""
+    def _inverses(self, names: Sequence[str], moment: Moment, part: int) -> dict[str, Tensor]:
+        """F⁻¹ of each parameter, whose weights that have gone have no gradient; for one part of an event, from 1."""
         from sparsebuild.numerics.block_fisher import BlockFisher
 
         spec = self.spec
@@ -109,7 +109,10 @@ class _Surgeon(Pruning):
         fishers = [
             BlockFisher(w.detach(), block=spec.fisher_block_size, damp=spec.damp, count=spec.num_grads) for w in weights
         ]
-        for found in self.gradients(weights, key=key, count=spec.num_grads, size=spec.batch_size):
+        key, total = moment.step * spec.num_recomputations + part - 1, spec.num_recomputations * spec.num_grads
+        taken = self.gradients(weights, key=key, count=spec.num_grads, size=spec.batch_size)
+        for done, found in enumerate(taken, (part - 1) * spec.num_grads + 1):
+            self.progress(done, total, "gradients")
             for name, fisher, gradient in zip(names, fishers, found, strict=True):
                 mask = self.held.masks.get(name)
                 fisher.add(gradient if mask is None else gradient * mask)

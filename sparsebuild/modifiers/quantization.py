@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 from sparsebuild.errors import RecipeError
 from sparsebuild.modifiers.base import Attached, FileGrid, Moment, Phase, Promise, Run
+from sparsebuild.modifiers.elsewhere import instead
 from sparsebuild.modifiers.fields import Fields
 from sparsebuild.modifiers.quantization_forms import (
     LEGACY_FORM,
@@ -193,7 +194,8 @@ class Quantization:
     def _check_submodules(self, known: Sequence[str]) -> None:
         for name in self.submodules or ():
             if name not in known:
-                hint = did_you_mean(name, known) or f"the top ones are: {', '.join(n for n in known if '.' not in n)}"
+                hint = instead(name) or did_you_mean(name, known)
+                hint = hint or f"the top ones are: {', '.join(n for n in known if '.' not in n)}"
                 raise RecipeError(f"{self.tag}: the model has no submodule `{name}`", hint=hint)
 
 

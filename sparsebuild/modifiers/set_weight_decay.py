@@ -22,6 +22,7 @@ class SetWeightDecay:
 
     All is what SparseML's word means: biases and norms decay as well, unlike under `train.weight_decay`. With
     `param_groups: [0]` only matrices do; what `exclude` names, such as ['re:classifier'], keeps the decay that it has.
+    Released recipes give it an end, where another one takes over: at the end nothing is set back, in SparseML neither.
     """
 
     tag: ClassVar[str] = "SetWeightDecayModifier"
@@ -29,6 +30,7 @@ class SetWeightDecay:
 
     start_epoch: float = -1.0
     end_epoch: float = field(default=-1.0, init=False)
+    said_end: float = -1.0  # what the recipe calls its end, if it has one
     weight_decay: float
     param_groups: tuple[int, ...] = ()  # of the optimizer: 0 matrices, 1 biases and norms; none means all
     exclude: tuple[str, ...] = ()  # ours: parameters that keep their decay
@@ -36,13 +38,14 @@ class SetWeightDecay:
     @classmethod
     def read(cls, entry: Entry) -> Self:
         fields = Fields(entry)
+        start, end = fields.span()
         spec = cls(
-            start_epoch=fields.epoch("start_epoch", -1.0),
+            start_epoch=start,
+            said_end=end,
             weight_decay=fields.number("weight_decay", least=0),
             param_groups=group_indices(fields),
             exclude=fields.params("exclude") if fields.entry.fields.get("exclude") else (),
         )
-        fields.only("end_epoch", (-1,), "the weight decay holds to the end of training")
         fields.ignored("constant_logging", "exclude")
         fields.finish()
         return spec
@@ -51,6 +54,7 @@ class SetWeightDecay:
         told = f"weight decay {number(self.weight_decay)}"
         told += f" of group {', '.join(map(str, self.param_groups))}" if self.param_groups else ""
         told += f", but not of {', '.join(self.exclude)}" if self.exclude else ""
+        told += f", after epoch {number(self.said_end)} until another sets one" if self.said_end >= 0 else ""
         return (Phase(modifier=self.tag, start=begin(self), end=until(self, epochs), value=told),)
 
     def attach(self, run: Run) -> Attached:

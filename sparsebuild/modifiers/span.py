@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from sparsebuild.modifiers.base import Moment, Run
+from sparsebuild.modifiers.base import Moment, Phase, Run
 from sparsebuild.numerics.sparsity_schedule import reached
 
-__all__ = ["Span", "begin", "has_ended", "has_started", "is_active", "number", "percent", "until", "warn_if_never"]
+__all__ = [
+    "Span",
+    "begin",
+    "has_ended",
+    "has_started",
+    "is_active",
+    "number",
+    "percent",
+    "ramp_and_after",
+    "until",
+    "warn_if_never",
+]
 
 
 class Span(Protocol):
@@ -27,6 +38,17 @@ def begin(span: Span) -> float:
 def until(span: Span, epochs: float) -> float:
     """The epoch at which `span` ends in a run of `epochs`."""
     return min(span.end_epoch, epochs) if span.end_epoch >= 0 else epochs
+
+
+def ramp_and_after(
+    tag: str, span: Span, epochs: float, told: str, at: str, *, is_held: bool = True
+) -> tuple[Phase, ...]:
+    """What a modifier does in its span, and that it then holds `at` what it came to, where it holds anything."""
+    end = until(span, epochs)
+    ramp = Phase(modifier=tag, start=begin(span), end=end, value=told)
+    if not is_held or end >= epochs:
+        return (ramp,)
+    return (ramp, Phase(modifier=tag, start=end, end=epochs, value=f"held at {at}"))
 
 
 def has_started(span: Span, moment: Moment) -> bool:

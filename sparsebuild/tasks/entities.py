@@ -12,7 +12,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-__all__ = ["Score", "Scores", "Span", "score", "spans"]
+import numpy as np
+
+__all__ = ["Score", "Scores", "Span", "beginnings", "score", "spans"]
 
 Span = tuple[str, int, int]  # type, first word, last word (inclusive)
 
@@ -68,6 +70,22 @@ def spans(tags: Sequence[str]) -> set[Span]:
         if its_kind and not kind:
             kind, first = its_kind, position
     return found
+
+
+def beginnings(
+    tags: np.ndarray,  # (w,) the numbers of the words' labels, sentence by sentence
+    firsts: np.ndarray,  # (n,) where each sentence begins
+    labels: Sequence[str],
+) -> int:
+    """How many entities `spans` finds in n sentences: as many as begin."""
+    halves = [label.partition("-") for label in labels]
+    kinds = {"": 0}
+    kind_of = np.array([kinds.setdefault(k if prefix in ("B", "I") else "", len(kinds)) for prefix, _, k in halves])
+    opens = np.array([prefix == "B" for prefix, _, _ in halves])
+    kind = kind_of[tags]
+    before = np.concatenate([[0], kind[:-1]])
+    before[firsts] = 0
+    return int(((kind > 0) & (opens[tags] | (kind != before))).sum())
 
 
 def _score(wanted: int, found: int, right: int) -> Score:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -20,11 +20,12 @@ from sparsebuild.encoders import longest
 from sparsebuild.errors import UserError
 
 if TYPE_CHECKING:
-    from tokenizers import Tokenizer
+    from tokenizers import Encoding, Tokenizer
 
 __all__ = ["Cut", "Cutter", "copy_tokenizer", "load_tokenizer"]
 
 _REMEMBERED = 200_000  # words
+_TOGETHER = 64  # words in one call of the tokenizer, which costs less than one each
 
 # Every file by which transformers' tokenizers are known; a model has some of them.
 _FILES = (
@@ -66,15 +67,17 @@ class Cutter:
         self._tokenizer = tokenizer
         self._before, self._after = _special_pieces(tokenizer)
         self._room = max_length - len(self._before) - len(self._after)
-        self._known: dict[str, list[int]] = {}
+        self._known: dict[str, int] = {}  # each word's number; the pieces of all of them lie in one array
+        self._pieces = np.empty(0, np.int32)
+        self._begins, self._lengths = np.empty(0, np.int64), np.empty(0, np.int64)  # of each word in `_pieces`
 
     def cut(self, sentences: Sequence[Sequence[str]]) -> Cut:
         """The pieces of sentences, none of which is empty: whole arrays at a time, as a loop over words is slow."""
-        self._learn({word for words in sentences for word in words})
-        found = [self._known[word] for words in sentences for word in words]
-        ids = np.fromiter(chain.from_iterable(found), np.int32)
-        lengths = np.fromiter(map(len, found), np.int64, len(found))  # pieces of each word
+        self._learn(set(chain.from_iterable(sentences)))
         counts = np.fromiter(map(len, sentences), np.int64, len(sentences))
+        found = np.fromiter(map(self._known.__getitem__, chain.from_iterable(sentences)), np.int64, int(counts.sum()))
+        lengths = self._lengths[found]  # pieces of each word
+        ids = self._pieces[_stretches(self._begins[found], lengths)]
         first_word = _starts(counts)
         totals = np.add.reduceat(lengths, first_word)  # pieces of each sentence, before anything is cut off
         kept = np.minimum(totals, self._room)
@@ -104,21 +107,42 @@ class Cutter:
             word_counts=counts,
         )
 
-    def _learn(self, words: Iterable[str]) -> None:
+    def _learn(self, words: set[str]) -> None:
         """Know the pieces of all `words`; forgets the others once there are too many, so that memory stays flat."""
         if len(self._known) > _REMEMBERED:
             self._known.clear()
-        new = [word for word in words if word not in self._known]
-        encodings = self._tokenizer.encode_batch_fast(
-            [[word] for word in new], is_pretokenized=True, add_special_tokens=False
-        )
-        self._known.update((word, encoding.ids) for word, encoding in zip(new, encodings, strict=True))
+            self._pieces, self._begins, self._lengths = self._pieces[:0], self._begins[:0], self._lengths[:0]
+        new = list(words.difference(self._known))
+        if not new:
+            return
+        several = [new[k : k + _TOGETHER] for k in range(0, len(new), _TOGETHER)]
+        encodings = self._tokenizer.encode_batch(several, is_pretokenized=True, add_special_tokens=False)
+        ids = np.fromiter(chain.from_iterable(encoding.ids for encoding in encodings), np.int32)
+        lengths = np.concatenate([_pieces_of_words(*pair) for pair in zip(several, encodings, strict=True)])
+        self._known.update(zip(new, range(len(self._known), len(self._known) + len(new)), strict=True))
+        self._begins = np.concatenate([self._begins, len(self._pieces) + _starts(lengths)])
+        self._lengths = np.concatenate([self._lengths, lengths])
+        self._pieces = np.concatenate([self._pieces, ids])
+
+
+def _pieces_of_words(words: Sequence[str], encoding: Encoding) -> np.ndarray:
+    """(words,) int64: how many pieces each has; what comes out stands in the order of the words."""
+    whose = np.array(encoding.word_ids, np.int64)
+    return np.bincount(whose, minlength=len(words))
 
 
 def _starts(sizes: np.ndarray) -> np.ndarray:
     """Where each of several stretches begins, one after the other."""
     starts: np.ndarray = np.cumsum(sizes) - sizes
     return starts
+
+
+def _stretches(
+    begins: np.ndarray,  # (n,)
+    sizes: np.ndarray,  # (n,)
+) -> np.ndarray:  # (sum of sizes,) the places begins[i] … begins[i] + sizes[i] - 1, one stretch after the other
+    places: np.ndarray = np.repeat(begins - _starts(sizes), sizes) + np.arange(sizes.sum())
+    return places
 
 
 def load_tokenizer(folder: Path, max_length: int) -> Tokenizer:

@@ -13,7 +13,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, ClassVar
@@ -22,7 +22,7 @@ import numpy as np
 
 from sparsebuild.tasks.base import SPLITS, Request, Teller
 from sparsebuild.tasks.complaints import Complaints
-from sparsebuild.tasks.entities import Scores, score, spans
+from sparsebuild.tasks.entities import Scores, beginnings, score
 from sparsebuild.tasks.holdout import Holdout
 from sparsebuild.tasks.labels import OUTSIDE, check_declared, labels_of, map_labels
 from sparsebuild.tasks.parquet_rows import class_names
@@ -217,11 +217,12 @@ class _Count:
     sentences_cut_off: int = 0
     words_cut_off: int = 0
     sentences_in_train: int = 0  # with the same words; of other splits than train
-    tags: Counter[str] = field(default_factory=Counter)  # how many words have each
+    tags: Sequence[int] = ()  # how many words have each label; none of a split without tags
     repeated: str = ""  # where the first of the sentences in train stands; not in the report
 
-    def add(self, sentences: Sequence[Sentence], cut: Cut) -> None:
-        self.sentences += len(sentences)
+    def add(self, cut: Cut, tags: np.ndarray, labels: Sequence[str]) -> None:
+        """Take in a batch; `tags` (w,) are the numbers of its words' labels."""
+        self.sentences += len(cut.sizes)
         self.words += len(cut.firsts)
         self.pieces += len(cut.input_ids)
         self.longest = max(self.longest, int(cut.sizes.max()))
@@ -229,14 +230,16 @@ class _Count:
         self.words_cut_off += int(cut.is_cut_off.sum())
         first_words = np.cumsum(cut.word_counts) - cut.word_counts
         self.sentences_cut_off += int(np.logical_or.reduceat(cut.is_cut_off, first_words).sum())
-        self.tags.update(chain.from_iterable(sentence.tags for sentence in sentences))
-        self.entities += sum(len(spans(sentence.tags)) for sentence in sentences if set(sentence.tags) - {OUTSIDE})
+        if tags[0] != NO_TAG:
+            times = np.bincount(tags, minlength=len(labels)).tolist()
+            self.tags = [a + b for a, b in zip(self.tags or [0] * len(labels), times, strict=True)]
+            self.entities += beginnings(tags, first_words, labels)
 
     def to_json(self, labels: Sequence[str]) -> dict[str, Any]:
         found = {field.name: getattr(self, field.name) for field in fields(self)}
         return {
             **{name: value for name, value in found.items() if isinstance(value, int)},
-            "tags": {label: self.tags[label] for label in labels} if self.tags else {},
+            "tags": dict(zip(labels, self.tags, strict=True)) if self.tags else {},
         }
 
 
@@ -247,6 +250,7 @@ class _Encoder:
         self, request: Request, labels: Sequence[str], complaints: Complaints, progress: Callable[[int], None]
     ) -> None:
         self._request, self._complaints, self._progress, self._done = request, complaints, progress, 0
+        self._labels = labels
         self._numbers = {label: number for number, label in enumerate(labels)}
         self._cutter = Cutter(load_tokenizer(request.tokenizer, request.max_length), request.max_length)
         self._trained = Repeats()
@@ -257,8 +261,9 @@ class _Encoder:
             for batch in _ahead(_batches(_taken(split, self._request, self._complaints))):
                 cut = self._cutter.cut([sentence.words for sentence in batch])
                 self._complain_about_dropped(batch, cut)
-                writer.extend(cut.input_ids, *self._numbered(batch, cut), cut.sizes, cut.word_counts)
-                count.add(batch, cut)
+                pieces, words, tags = self._numbered(batch, cut)
+                writer.extend(cut.input_ids, pieces, words, tags, cut.sizes, cut.word_counts)
+                count.add(cut, tags, self._labels)
                 self._compare(split, batch, count)
                 self._done += len(batch)
                 self._progress(self._done)
@@ -330,7 +335,7 @@ def _tell_repeats(split: str, count: _Count, tell: Teller) -> None:
 
 
 def _tell_unseen(labels: Sequence[str], train: _Count, tell: Teller) -> None:
-    if unseen := [label for label in labels if label != OUTSIDE and not train.tags[label]]:
+    if unseen := [label for label, times in zip(labels, train.tags, strict=False) if label != OUTSIDE and not times]:
         tell.warn(f"train: no word has the tag {', '.join(unseen)}: the model will not learn it")
 
 

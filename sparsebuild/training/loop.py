@@ -126,6 +126,7 @@ class _Loop:
             has_teacher=training.has_teacher,
             file_grid=training.file_grid,
             log=training.log,
+            progress=self._aside,
             gradients=labelled_gradients(
                 self.model,
                 training.corpus,
@@ -139,7 +140,8 @@ class _Loop:
         self.attached: list[Attached] = [spec.attach(run) for spec in training.specs]
         holds_masks = [type(a).masks is not Attached.masks for a in self.attached]
         self.settles_at = settles_at(training.specs, holds_masks, training.epochs)
-        self.watch = Watch(self.settings, lambda: _step_of(checkpoints.newest(training.checkpoints)))
+        labels = self.model.config.num_labels
+        self.watch = Watch(self.settings, labels, lambda: _step_of(checkpoints.newest(training.checkpoints)))
         self.history: list[Mapping[str, float]] = []
         self.since_line, self.since_epoch = Means(), Means()
         self.standing = Standing()
@@ -204,7 +206,7 @@ class _Loop:
             attached.before_step(moment)
         losses = _means([self._backward(moment, batch, len(batches)) for batch in batches])
         self.processes.sum_gradients(self.model)
-        self._step(moment, losses["loss"])
+        self._step(moment, losses["loss"], losses.get("task_loss", losses["loss"]))
         self.optimizer.zero_grad(set_to_none=True)
         for attached in self.attached:
             attached.after_optimizer(moment)
@@ -226,14 +228,14 @@ class _Loop:
             parts["task_loss"] = task_loss
         return {"loss": loss.detach(), **{name: part.detach() for name, part in parts.items()}}
 
-    def _step(self, moment: Moment, loss: Tensor) -> None:
+    def _step(self, moment: Moment, loss: Tensor, task_loss: Tensor) -> None:
         """Move the weights, unless something is wrong; under fp16 the scaler leaves steps out, and that is right."""
         scaler = self.accelerator.scaler
         if scaler is not None:
             scaler.unscale_(self.optimizer)
         parameters = [p for p in self.model.parameters() if p.grad is not None]
         norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
-        self.watch.see(moment, loss, norm if scaler is None else torch.zeros_like(norm))
+        self.watch.see(moment, loss, task_loss, norm if scaler is None else torch.zeros_like(norm))
         if self.settings.max_grad_norm:
             torch.nn.utils.clip_grads_with_norm_(parameters, self.settings.max_grad_norm, norm)
         for attached in self.attached:
@@ -412,6 +414,12 @@ class _Loop:
             return
         fields = {"epoch": moment.epoch, "loss": float(loss), **self._figures(), **self.shown}
         self.training.progress(done, total, "steps", **fields, tokens_per_s=self.pace.talk())
+
+    def _aside(self, done: int, total: int, unit: str) -> None:
+        """How far a modifier is with what it does between two steps, and takes long for."""
+        if self.pace.is_due():
+            self.pace.talk()
+            self.training.progress(done, total, unit)
 
     def _masks(self) -> dict[str, Tensor]:
         """All masks in force: a weight is held at zero if any modifier holds it."""

@@ -26,6 +26,7 @@ class Settings:
     adam_beta2: float = 0.999
     adam_epsilon: float = 1e-8
     max_grad_norm: float = 1.0
+    explosion_patience: int = 20
     seed: int = 42
     dropout: float | None = None  # None: as the model's config says
     threads: int | Literal["auto"] = "auto"

@@ -150,7 +150,7 @@ class _Running:
 
     def saw(self, progress: Progress) -> None:
         """Keep the newest progress; figures that it does not repeat stay in sight."""
-        self._pace.saw(self._clock(), progress.done)
+        self._pace.saw(self._clock(), progress.done, progress.unit)
         before = self._progress.fields if self._progress else {}
         self._progress = Progress(
             target=progress.target,

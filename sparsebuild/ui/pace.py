@@ -15,11 +15,13 @@ class Pace:
 
     def __init__(self) -> None:
         self._samples: deque[tuple[float, float]] = deque()
+        self._unit = ""
 
-    def saw(self, now: float, done: float) -> None:
-        """Note that at time `now` (seconds) `done` was done; going back starts the watch afresh."""
-        if self._samples and done < self._samples[-1][1]:
+    def saw(self, now: float, done: float, unit: str = "") -> None:
+        """Note that at time `now` (seconds) `done` was done; going back, or another unit, starts the watch afresh."""
+        if self._samples and (done < self._samples[-1][1] or unit != self._unit):
             self._samples.clear()
+        self._unit = unit
         if len(self._samples) > 1 and now - self._samples[-2][0] < _APART:
             self._samples.pop()
         self._samples.append((now, done))

@@ -75,7 +75,7 @@ class Plain:
     def _progress(self, event: Progress) -> list[str]:
         now = self._clock()
         pace = self._paces.setdefault(event.target, Pace())
-        pace.saw(now, event.done)
+        pace.saw(now, event.done, event.unit)
         done = event.done / event.total if event.total else 0.0
         last, share = self._told.setdefault(event.target, (now, 0.0))
         far_enough = int(done * 10) > int(share * 10) and now - last >= _APART

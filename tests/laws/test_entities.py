@@ -3,12 +3,13 @@
 import random
 import warnings
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from seqeval.metrics import accuracy_score, classification_report
 
-from sparsebuild.tasks.entities import Score, score
+from sparsebuild.tasks.entities import Score, beginnings, score, spans
 
 TAGS = ["O", "B-a", "I-a", "B-b", "I-b", "B-creative-work", "I-creative-work"]
 SENTENCE = st.lists(st.tuples(st.sampled_from(TAGS), st.sampled_from(TAGS)), max_size=12)
@@ -83,3 +84,10 @@ def test_what_is_said_right_scores_one(pairs: list[list[tuple[str, str]]]) -> No
     gold, _ = both(pairs)
     scores = score(gold, gold)
     assert scores.overall.f1 == (1.0 if scores.overall.support else 0.0)
+
+
+@given(st.lists(st.lists(st.sampled_from(TAGS), min_size=1, max_size=8), min_size=1, max_size=6))
+def test_as_many_entities_begin_as_there_are(sentences):
+    numbers = np.array([TAGS.index(tag) for tags in sentences for tag in tags])
+    firsts = np.cumsum([0, *map(len, sentences[:-1])])
+    assert beginnings(numbers, firsts, TAGS) == sum(len(spans(tags)) for tags in sentences)

@@ -93,6 +93,7 @@ class Training:
         self.optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True)
         self.per_epoch, self.epochs = per_epoch, epochs
         self.log: list[str] = []
+        self.progress: list[tuple[int, int, str]] = []
         self.teacher = tiny_teacher() if has_teacher and modifiers.needs_live_teacher(specs) else None
         run = Run(
             model=model,
@@ -102,6 +103,7 @@ class Training:
             has_teacher=has_teacher,
             file_grid=file_grid or FileGrid(),
             log=self.log.append,
+            progress=lambda *told: self.progress.append(told),
             gradients=self.gradients,
             cut=self.cut,
             teacher=self.teacher,

@@ -88,3 +88,19 @@ def test_what_means_nothing_is_refused_with_its_line() -> None:
         "    |           ^^^^^^^^^^^^^^^^^^^^\n\n"
         f"hint: it has, for example, `{QUERY}.weight`"
     )
+
+
+@pytest.mark.parametrize(
+    ("module", "hint"),
+    [
+        ("bert.pooler", "a token classifier has no pooler: take the line out"),
+        ("qa_outputs", "it answers questions; a token classifier's own is `classifier`"),
+    ],
+)
+def test_a_module_of_another_task_is_told_with_what_to_write(module: str, hint: str) -> None:
+    tensors = of_training(BARE, "bert")
+    assert tensors is not None
+    with pytest.raises(RecipeError) as caught:
+        check(resolved(f"  - !QuantizationModifier {{submodules: [classifier, {module}]}}\n"), tensors)
+    (problem,) = caught.value.problems
+    assert (problem.hint, problem.position and problem.position.line) == (hint, 2)

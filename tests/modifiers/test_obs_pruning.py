@@ -77,6 +77,12 @@ def test_an_event_leaves_the_model_training_and_no_gradient_behind(training) -> 
     assert begun.log == ["OBSPruningModifier: 6 gradients are taken at epoch 0"]
 
 
+def test_an_event_tells_how_far_it_is(training) -> None:
+    begun = training(entry(num_recomputations=2))
+    begun.attached[0].before_step(begun.moment(0))
+    assert begun.progress == [(k, 12, "gradients") for k in range(1, 13)]
+
+
 def test_recomputations_share_the_way_between_two_events(training) -> None:
     begun = training(entry(num_recomputations=3))
     steps, remove = [], begun.attached[0]._remove

@@ -136,6 +136,19 @@ def test_all_groups_decay_from_the_start_on(training) -> None:
     assert set(decays(begun.run(first=4)).values()) == {0.5}
 
 
+def test_a_decay_holds_after_its_end_until_another_is_set(training) -> None:
+    both = entry("SetWeightDecayModifier", "weight_decay: 0.5, start_epoch: 0, end_epoch: 0.5")
+    both += entry("SetWeightDecayModifier", "weight_decay: 0.25, start_epoch: 1")
+    begun = training(both)
+    assert set(decays(begun.run(last=4)).values()) == {0.5}
+    assert set(decays(begun.run(first=4)).values()) == {0.25}
+
+
+def test_a_decay_does_not_end_before_it_starts(specs) -> None:
+    with pytest.raises(RecipeError, match=r"`end_epoch` \(1\) must not be before `start_epoch` \(2\)"):
+        specs(entry("SetWeightDecayModifier", "weight_decay: 0.5, start_epoch: 2, end_epoch: 1"))
+
+
 def test_what_is_excluded_keeps_its_decay_and_its_rate(training) -> None:
     text = entry("SetWeightDecayModifier", "weight_decay: 0.5, exclude: ['re:classifier']")
     found = decays(training(text).run(last=1))

@@ -89,7 +89,7 @@ def new_training(
     chosen = Settings(**{"per_device_train_batch_size": 4, "seed": 7, **settings})
 
     def progress(done, total, unit, **fields):
-        if stop_at is not None and done >= stop_at:
+        if stop_at is not None and unit == "steps" and done >= stop_at:
             raise Stopped
 
     return Training(

@@ -62,6 +62,22 @@ def test_every_other_modifier_continues_to_the_same_bits_as_well(tiny, model_fol
         assert tiny.same(tiny.state(again), tiny.state(whole)), f"stopped at {stop}"
 
 
+def test_what_takes_long_between_two_steps_is_told(tiny, tmp_path):
+    text = """
+modifiers:
+  - !OBSPruningModifier {start_epoch: 0.5, end_epoch: 1, update_frequency: 1, init_sparsity: 0.5, final_sparsity: 0.5,
+      num_grads: 3, params: [bert.encoder.layer.0.output.dense.weight]}
+"""
+    told = []
+    made = dataclasses.replace(
+        tiny.training(tmp_path, text=text, epochs=1), progress=lambda done, total, unit, **_: told.append((unit, done))
+    )
+    train(made)
+    taken = [("gradients", k) for k in (1, 2, 3)]
+    assert [one for one in told if one[0] == "gradients"] == taken * 2  # at its start and at its end
+    assert told[told.index(taken[0]) - 1] == ("steps", 5)
+
+
 def test_masks_and_schedule_reach_what_the_recipe_promised(tiny, tmp_path):
     done = tiny.training(tmp_path)
     trained = train(done)

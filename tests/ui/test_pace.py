@@ -26,6 +26,14 @@ def test_what_was_done_before_a_resumed_run_does_not_count_as_speed():
     assert watched((0, 900), (10, 910)).left(1000) == pytest.approx(90)
 
 
+def test_another_unit_is_another_watch():
+    pace = watched((0, 0), (5, 10))
+    pace.saw(10, 600, "gradients")
+    assert pace.rate is None
+    pace.saw(20, 700, "gradients")
+    assert pace.rate == pytest.approx(10)
+
+
 def test_only_the_last_minute_counts():
     fast_then_slow = [(t, 10 * t) for t in range(100)] + [(100 + t, 1000 + t) for t in range(120)]
     assert watched(*fast_then_slow).left(1219) == pytest.approx(100)
