@@ -32,7 +32,7 @@ def quartiles(
     runs = {name: _opened(path, batch, threads) for name, path in files.items()}
     found: dict[str, list[float]] = {name: [] for name in runs}
     quick: dict[str, bool] = {}
-    started, turn, turns = time.perf_counter(), 0, _FEWEST
+    started, turn, turns = clock(), 0, _FEWEST
     while turn < turns:
         for name in _rotated(list(runs), turn):
             if quick.get(name, True):
@@ -41,7 +41,7 @@ def quartiles(
             found[name] += [_seconds(runs[name], clock) for _ in range(_TIMED if quick[name] else 1)]
         turn += 1
         if turn == 1:
-            turns = min(max(int(seconds / (time.perf_counter() - started)), _FEWEST), _MOST)
+            turns = min(max(int(seconds / max(clock() - started, 1e-9)), _FEWEST), _MOST)
         progress(turn / turns)
     return {name: percentile(times, 0.25) for name, times in found.items()}
 
