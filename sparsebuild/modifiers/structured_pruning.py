@@ -87,7 +87,10 @@ class StructuredPruning:
             score=fields.choice("score", ("fisher", "magnitude"), "fisher"),
         )
         if spec.targets == Targets() and not fields.problems:
-            fields.problem("targets", "`targets` must say how many are to be left, such as {ffn: 384, heads: 8}")
+            fields.problem(
+                "targets",
+                "`targets` must say how many are to be left, such as {ffn: 384, heads: 8} or {latency: 0.25}",
+            )
         if spec.cuts > 1 and end == -1:
             fields.problem("end_epoch", f"`end_epoch` must say when the last of {spec.cuts} cuts is")
         for name in ("heads", "ffn"):
@@ -108,11 +111,12 @@ class StructuredPruning:
         each = "a layer" if self.uniform else "a layer on average"
         words = {"heads": f"heads {each}", "ffn": f"neurons {each}", "layers": "layers"}
         told = ", ".join(f"{n} {word}" for what, word in words.items() if (n := getattr(self.targets, what)))
+        told = f"{told} stay" if told else ""
         if self.targets.budget:
-            told = ", ".join(part for part in (str(self.targets.budget), told) if part)
+            told = ", ".join(part for part in (f"cut down to {self.targets.budget}", told) if part)
         often = f" in {self.cuts} cuts" if self.cuts > 1 else ""
         start, end = begin(self), self.cut_epochs[-1] if self.cuts > 1 else epochs
-        return (Phase(modifier=self.tag, start=start, end=end, value=f"{told} stay{often}, by {self.score}"),)
+        return (Phase(modifier=self.tag, start=start, end=end, value=f"{told}{often}, by {self.score}"),)
 
     def attach(self, run: Run) -> Attached:
         warn_if_never(self.tag, self, run)

@@ -111,12 +111,12 @@ def _batch(config: Any, shape: str) -> list[list[int]]:
 
 def _timed(files: Mapping[str, Path], batch: Sequence[Sequence[int]], threads: int, report: Report) -> dict[str, float]:
     """The time of each file, in milliseconds."""
-    from sparsebuild.runtimes.kernels import quartiles
+    from sparsebuild.runtimes.kernels import fastest
 
     def progress(share: float) -> None:
         report.progress(round(share * 100), 100, "turns")
 
-    found = quartiles(files, batch, threads, _SECONDS, progress)
+    found = fastest(files, batch, threads, _SECONDS, progress)
     return {name: seconds * 1e3 for name, seconds in found.items()}
 
 

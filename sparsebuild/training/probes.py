@@ -18,7 +18,7 @@ from sparsebuild.numerics.quantization_scheme import Scheme
 from sparsebuild.training.quantization import apply_plan, freeze_observers, observers
 from sparsebuild.training.shapes import layer_names, resize, shapes
 
-__all__ = ["PIECES", "dense_shape", "probe_model", "read_config"]
+__all__ = ["PIECES", "calibrated", "dense_shape", "probe_model", "read_config"]
 
 PIECES = 1000  # that a probe knows: rows of its table are looked up, so their number costs bytes and no time
 _RANGE = 3.0  # of each activation
@@ -47,6 +47,8 @@ def probe_model(config: Any, layers: int, shape: LayerShape, plan: Plan | None =
     """
     small = copy.deepcopy(config)
     small.num_hidden_layers = layers
+    if getattr(small, "layer_types", None):
+        small.layer_types = small.layer_types[:layers]
     small.vocab_size = min(config.vocab_size, PIECES)
     torch.manual_seed(0)
     model = _model(small).eval()
@@ -56,12 +58,17 @@ def probe_model(config: Any, layers: int, shape: LayerShape, plan: Plan | None =
             whole = plan(_model(config))
         there = {name for name, _ in model.named_modules()}
         apply_plan(model, {name: scheme for name, scheme in whole.items() if name in there})
-        for _, observer in observers(model):
-            if not observer.fixed:
-                observer.lowest.fill_(-_RANGE)
-                observer.highest.fill_(_RANGE)
-            observer.count.fill_(1)
-        freeze_observers(model)
+    return calibrated(model)
+
+
+def calibrated(model: Any) -> Any:
+    """The model itself, with the same range for all that it rounds and has not been told."""
+    for _, observer in observers(model):
+        if not observer.fixed:
+            observer.lowest.fill_(-_RANGE)
+            observer.highest.fill_(_RANGE)
+        observer.count.fill_(1)
+    freeze_observers(model)
     return model
 
 
