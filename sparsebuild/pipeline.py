@@ -3,7 +3,8 @@
     fetch@… → prepare ─┬→ teacher → teach ─┐
                        └───────────────────┴→ train ─┬→ eval ───┐
                                                      └→ export ─┴→ gate
-    on demand: export → bench (→ gate, where it asks for speed); eval, export, bench → report; train → sensitivity
+    on demand: export → bench (→ gate, where it asks for speed); eval, export, bench → report; train → sensitivity;
+               the student's config → profile (→ train, where the recipe has a budget of time)
 
 `export` leaves a candidate; `gate` checks it and its own outputs are the promoted copy. So a gate that fails leaves
 what was promoted before, with no special case in the engine.
@@ -22,7 +23,7 @@ from sparsebuild.digest import text_digest
 from sparsebuild.engine.action import Action, File, Input
 from sparsebuild.engine.graph import Graph
 from sparsebuild.errors import ManifestError, Problem
-from sparsebuild.exporters import GRIDS
+from sparsebuild.exporters import FLOATS, GRIDS
 from sparsebuild.libraries import major_minor
 from sparsebuild.lock import Lock, LockedSource
 from sparsebuild.manifest import Bench, Data, Export, Manifest, Sensitivity, Train, defaults, settings
@@ -40,6 +41,7 @@ _TRAINED_TEACHER = "target:teacher"
 _DEFAULTS = {**defaults(Data), **defaults(Export), **defaults(Train)}  # no two of these tables share a key
 # Tables that say what is built. The others measure it, on a machine whose paths nobody else needs to know.
 _BUILDS = ("project", "model", "teacher", "data", "recipe", "train", "export")  # of [gate], `gates` tells
+_QUANTIZATION = "QuantizationModifier"
 _COMPUTES = ("threads", "per_device_eval_batch_size")  # of [train], for other steps
 
 
@@ -51,6 +53,7 @@ class RecipeFacts:
     needs_teacher: bool
     needs_hidden_states: bool
     needs_live_teacher: bool = False  # the teacher is asked at every step of training
+    needs_kernel_times: bool = False  # there is a budget of time
     weight_bits: int = 0  # the most that a Linear's weights are trained for; 0: the recipe does not quantize
     places: Places = field(default_factory=dict)  # where each of them stands, for people
 
@@ -65,6 +68,7 @@ def recipe_facts(recipe: Resolved, places: Places | None = None) -> RecipeFacts:
         needs_teacher=modifiers.needs_teacher(specs),
         needs_hidden_states=modifiers.needs_hidden_states(specs),
         needs_live_teacher=modifiers.needs_live_teacher(specs),
+        needs_kernel_times=modifiers.needs_kernel_times(specs),
         weight_bits=modifiers.weight_bits(specs),
         places=places or {},
     )
@@ -102,6 +106,7 @@ class _Pipeline:
         yield self._export()
         yield self._gate()
         yield self._bench()
+        yield self._profile()
         yield self._sensitivity()
         yield self._report()
 
@@ -217,6 +222,8 @@ class _Pipeline:
             inputs.append(_all("teach", "teach"))
         if self.distils and self.recipe and self.recipe.needs_live_teacher:
             inputs.append(self._teacher_model())
+        if self.recipe and self.recipe.needs_kernel_times:
+            inputs.append(Input(name="profile", action="profile", path="layers.json"))
         if self.uses_pool:
             inputs += _prepared("unlabelled")
             ratio = self.manifest.data.unlabelled_ratio
@@ -251,6 +258,21 @@ class _Pipeline:
         inputs = [_all("export", "export"), _model("model", "train"), *_prepared("validation")]
         params = settings(self.manifest.bench)
         return self._action("bench", params=params, inputs=inputs, under="bench", defaults=defaults(Bench))
+
+    def _profile(self) -> Action:
+        """Only what a layer's kernels follow from: when quantization begins, and what weights are, is not in it."""
+        start = self._student_start()
+        config = replace(start, name="config", path=f"{start.path}/config.json".lstrip("/"))
+        bench = settings(self.manifest.bench)
+        params = {**settings(self.manifest.export), **{k: v for k, v in bench.items() if k == "threads"}}
+        if (shape := self.manifest.bench.shapes[0]) != defaults(Bench)["shapes"][0]:
+            params["shapes"] = [shape]
+        quantization = self.recipe.modifiers.get("modifiers", {}).get(_QUANTIZATION) if self.recipe else None
+        if quantization and self.manifest.export.scheme not in FLOATS:
+            said = [{k: v for k, v in fields.items() if not k.endswith("_epoch")} for fields in quantization]
+            params |= {"recipe": {"modifiers": {_QUANTIZATION: said}}, **self._grid()}
+        known = {**defaults(Export), **defaults(Bench)}
+        return self._action("profile", params=params, inputs=[config], under="bench", defaults=known)
 
     def _sensitivity(self) -> Action:
         asked = self.manifest.sensitivity

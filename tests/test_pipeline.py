@@ -122,3 +122,40 @@ def test_what_a_card_tells_of_the_documents_is_a_setting_of_the_gate_alone():
     assert (facts["project"], facts["base"]) == ("p", "model")
     assert facts["settings"]["train"] == {"seed": 7}
     assert [source["name"] for source in facts["sources"]] == [source.name for source in lock(True).sources]
+
+
+TIMED = "StructuredPruningModifier {targets: {latency: 0.25}}"
+QUANTIZED = "QuantizationModifier {start_epoch: 1.0}"
+
+
+def profile(manifest, *entries):
+    recipe = facts("\n  - !".join(entries)) if entries else None
+    return graph(parse(manifest), lock(has_test=False), recipe)["profile"]
+
+
+@pytest.mark.parametrize(
+    ("entry", "is_read"), [(TIMED, True), ("StructuredPruningModifier {targets: {flops: 0.25}}", False)]
+)
+def test_training_reads_kernel_times_only_for_a_budget_of_time(entry, is_read):
+    read = inputs(MANIFEST, entry, "train").get("profile")
+    assert read == (("profile", "layers.json") if is_read else None)
+
+
+def test_a_table_of_kernel_times_is_kept_while_nothing_changes_that_kernels_follow_from():
+    before = profile(MANIFEST, TIMED, QUANTIZED)
+    assert [(i.action, i.path) for i in before.inputs] == [("fetch@model", "config.json")]
+    assert before.params == {"recipe": {"modifiers": {"QuantizationModifier": [{}]}}}
+    unlike = MANIFEST + '[train]\nseed = 7\n[bench]\nshapes = ["1x128", "8x64"]\nseconds = 9.0\n'
+    assert profile(unlike, TIMED.replace("0.25", "0.5"), QUANTIZED.replace("1.0", "2.0")).params == before.params
+    for more in ('[bench]\nshapes = ["8x64"]\n', "[bench]\nthreads = 2\n", '[export]\nscheme = "ort-cpu"\n'):
+        assert profile(MANIFEST + more, TIMED, QUANTIZED).params != before.params
+    assert profile(MANIFEST, TIMED, "QuantizationModifier {quantize_attention: false}").params != before.params
+
+
+def test_the_config_is_that_of_the_model_that_training_starts_from():
+    trained = '[teacher]\nsource = "target:teacher"\n[teacher.train]\nfrom = "hf:org/model"\n'
+    manifest = MANIFEST.replace('source = "hf:org/model"', 'source = "target:teacher"', 1) + trained
+    start = LockedSource(name="teacher.train", kind="hf-model", request="hf:org/model", files=FILES)
+    locked = Lock(sources=(*lock(has_test=False).sources, start))
+    read = graph(parse(manifest), locked, facts(TIMED))["profile"].inputs
+    assert [(i.action, i.path) for i in read] == [("teacher", "model/config.json")]

@@ -106,6 +106,11 @@ COMMANDS = {
         "sparsebuild.cli.tree:tree",
         "Show every source: what was asked for, what was pinned, its files and sizes, and what uses it.",
     ),
+    "bench": Row(
+        "Look",
+        "sparsebuild.cli.bench:bench",
+        "Time the exported file beside its dense float model, or the kernels of its layers, and show the table.",
+    ),
     "sensitivity": Row(
         "Look",
         "sparsebuild.cli.sensitivity:sensitivity",

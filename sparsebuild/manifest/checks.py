@@ -32,6 +32,7 @@ _NEEDS = {
     "gate": ("eval", "export"),
     "bench": ("export",),
     "sensitivity": ("train",),
+    "profile": ("fetch",),
     "report": ("eval", "bench"),
 }
 

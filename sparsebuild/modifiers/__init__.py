@@ -4,6 +4,7 @@ from sparsebuild.modifiers.reading import MODIFIERS, specs
 from sparsebuild.modifiers.schedule import (
     epochs,
     needs_hidden_states,
+    needs_kernel_times,
     needs_live_teacher,
     needs_teacher,
     schedule_table,
@@ -15,6 +16,7 @@ __all__ = [
     "MODIFIERS",
     "epochs",
     "needs_hidden_states",
+    "needs_kernel_times",
     "needs_live_teacher",
     "needs_teacher",
     "schedule_table",

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
     from torch.optim import Optimizer
 
+    from sparsebuild.numerics.kernel_times import KernelTimes
     from sparsebuild.recipe import Entry
     from sparsebuild.training.shapes import Kept
 
@@ -149,6 +150,7 @@ class Run:
     progress: Callable[[int, int, str], None] = lambda done, total, unit: None  # of what takes long between two steps
     gradients: Gradients | None = None  # of labelled text, for who needs more of them than a step has
     cut: Callable[[Kept], None] | None = None  # slices weights and Adam's state, and tells all who hold masks of them
+    kernel_times: KernelTimes | None = None  # of the machine that the model is for, where a budget of time is kept
     teacher: Any = None  # training.live_teacher.LiveTeacher, where `needs_live_teacher` says so
 
     def weights(self, names: Sequence[str]) -> dict[str, Tensor]:

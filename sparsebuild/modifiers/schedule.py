@@ -12,10 +12,12 @@ from sparsebuild.modifiers.learning_rate_function import LearningRateFunction
 from sparsebuild.modifiers.per_layer_distillation import PerLayerDistillation
 from sparsebuild.modifiers.quantization import Quantization
 from sparsebuild.modifiers.set_learning_rate import SetLearningRate
+from sparsebuild.modifiers.structured_pruning import StructuredPruning
 
 __all__ = [
     "epochs",
     "needs_hidden_states",
+    "needs_kernel_times",
     "needs_live_teacher",
     "needs_teacher",
     "schedule_table",
@@ -52,6 +54,11 @@ def needs_live_teacher(specs: Sequence[Modifier]) -> bool:
 def needs_hidden_states(specs: Sequence[Modifier]) -> bool:
     """Whether the loss looks at hidden states, the teacher's and the student's."""
     return any(isinstance(spec, Distillation) and spec.hidden_states > 0 for spec in specs)
+
+
+def needs_kernel_times(specs: Sequence[Modifier]) -> bool:
+    """Whether a budget of time is kept, for which kernels have to be timed first."""
+    return any(isinstance(spec, StructuredPruning) and spec.targets.asks_for_time for spec in specs)
 
 
 def sets_learning_rate(specs: Sequence[Modifier]) -> bool:

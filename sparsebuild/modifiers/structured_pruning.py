@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from sparsebuild.errors import Problem, RecipeError
 from sparsebuild.modifiers.base import Attached, Moment, Phase, Promise, Run
+from sparsebuild.modifiers.budget import KINDS, Budget, CostModel, read_budget
 from sparsebuild.modifiers.fields import Fields
 from sparsebuild.modifiers.span import begin, warn_if_never
 from sparsebuild.numerics.layer_shape import LayerShape
@@ -30,6 +31,11 @@ class Targets:
     heads: int | None = None  # of a layer
     ffn: int | None = None  # neurons of a layer
     layers: int | None = None
+    budget: Budget | None = None  # chooses heads and neurons
+
+    @property
+    def asks_for_time(self) -> bool:
+        return self.budget is not None and self.budget.kind == "latency"
 
     def of_layer(self, dense: LayerShape) -> LayerShape:
         """What a layer is left with that had `dense`."""
@@ -44,6 +50,8 @@ class StructuredPruning:
     The first cut is at `start_epoch`, the last at `end_epoch`, and they are evenly spaced; each goes the same part of
     the way and scores anew. With `uniform` each layer keeps as many as `targets` says; else that is the mean over
     layers, and the layers where they matter least lose most, down to `minimum`.
+
+    A budget in `targets` chooses heads and neurons of each layer together: the highest scores that can be afforded.
 
     SparseML's modifier of this name sets rows to zero by their norms and leaves it to LayerThinningModifier to remove
     them, which knew convolutional networks alone; ours has other settings.
@@ -68,17 +76,21 @@ class StructuredPruning:
             raise RecipeError(Problem(message=message, position=entry.position, hint=hint))
         fields = Fields(entry)
         start, end = fields.span(start=0.0)
+        budget = read_budget(fields)
         spec = cls(
             start_epoch=start,
             end_epoch=end,
             cuts=fields.integer("cuts", 1, least=1),
-            targets=Targets(**_table(fields, "targets", ("ffn", "heads", "layers"))),
-            uniform=fields.flag("uniform", True),
+            targets=Targets(**_table(fields, "targets", ("ffn", "heads", "layers"), besides=KINDS), budget=budget),
+            uniform=fields.flag("uniform", budget is None),
             minimum=_minimum(**_table(fields, "minimum", ("ffn", "heads"))),
             score=fields.choice("score", ("fisher", "magnitude"), "fisher"),
         )
         if spec.targets == Targets() and not fields.problems:
-            fields.problem("targets", "`targets` must say how many are to be left, such as {ffn: 384, heads: 8}")
+            fields.problem(
+                "targets",
+                "`targets` must say how many are to be left, such as {ffn: 384, heads: 8} or {latency: 0.25}",
+            )
         if spec.cuts > 1 and end == -1:
             fields.problem("end_epoch", f"`end_epoch` must say when the last of {spec.cuts} cuts is")
         for name in ("heads", "ffn"):
@@ -99,9 +111,12 @@ class StructuredPruning:
         each = "a layer" if self.uniform else "a layer on average"
         words = {"heads": f"heads {each}", "ffn": f"neurons {each}", "layers": "layers"}
         told = ", ".join(f"{n} {word}" for what, word in words.items() if (n := getattr(self.targets, what)))
+        told = f"{told} stay" if told else ""
+        if self.targets.budget:
+            told = ", ".join(part for part in (f"cut down to {self.targets.budget}", told) if part)
         often = f" in {self.cuts} cuts" if self.cuts > 1 else ""
         start, end = begin(self), self.cut_epochs[-1] if self.cuts > 1 else epochs
-        return (Phase(modifier=self.tag, start=start, end=end, value=f"{told} stay{often}, by {self.score}"),)
+        return (Phase(modifier=self.tag, start=start, end=end, value=f"{told}{often}, by {self.score}"),)
 
     def attach(self, run: Run) -> Attached:
         warn_if_never(self.tag, self, run)
@@ -118,6 +133,7 @@ class _Cutting(Attached):
         self.spec, self.run = spec, run
         self.dense = _at_work(run.model)
         _check_targets(spec, self.dense)
+        self.costs = _cost_model(spec, self.dense, run)
         last_step = run.steps_per_epoch * run.epochs - 1
         self.steps = [min(first_step(epoch, run.steps_per_epoch), last_step) for epoch in spec.cut_epochs]
         if begin(spec) >= run.epochs:
@@ -136,7 +152,7 @@ class _Cutting(Attached):
         if not self.steps:
             return ()
         left = _at_work(self.run.model)
-        if self.spec.uniform:
+        if self.spec.uniform and not self.costs:
             left = {name: self.spec.targets.of_layer(self.dense[name]) for name in left}
         return [Promise(modifier=self.spec.tag, shapes=left)]
 
@@ -171,6 +187,8 @@ class _Cutting(Attached):
         scores = {name: found for name, found in scores.items() if name not in out}
         targets = self.spec.targets
         stay = {what: self._staying(what, scores, part) for what in ("heads", "ffn") if getattr(targets, what)}
+        if self.costs and targets.budget:
+            stay = self._affordable(self.costs, targets.budget.share, scores, part)
         keep: dict[str, Any] = {}
         for name in scores:
             places = {what: found[name] for what, found in stay.items()}
@@ -202,6 +220,26 @@ class _Cutting(Attached):
         if self.spec.uniform:
             return {name: best(of_layer, goals[name]) for name, of_layer in found.items()}
         return best_of_all(found, sum(goals.values()), _count(self.spec.minimum, what))
+
+    def _affordable(self, costs: CostModel, share: float, scores: Scores, part: float) -> dict[str, dict[str, Tensor]]:
+        """The same of heads and neurons together, under a budget."""
+        from sparsebuild.numerics.budget import best_plan, best_uniform_plan
+        from sparsebuild.numerics.structures import best
+
+        start, choices = costs.share(list(self.dense.values())), costs.choices(len(scores), self.spec.minimum)
+        goal = share if part == 1 else max(start + (share - start) * part, choices.least)
+        heads, neurons = ([of_layer[what].tolist() for of_layer in scores.values()] for what in ("heads", "ffn"))
+        plan = (best_uniform_plan if self.spec.uniform else best_plan)(heads, neurons, choices, goal)
+        whole = sum(map(sum, [*heads, *neurons]))
+        self.run.log(
+            f"{self.spec.tag}: what stays takes {plan.cost:.3f} {costs.meaning}, by the estimate; "
+            f"{plan.lost / whole if whole else 0:.1%} of all scores go"
+        )
+        kept = dict(zip(scores, plan.shapes, strict=True))
+        return {
+            what: {name: best(of_layer[what], _count(kept[name], what)) for name, of_layer in scores.items()}
+            for what in ("heads", "ffn")
+        }
 
     def _scores(self, moment: Moment, number: int) -> Scores:
         from sparsebuild.numerics.structures import gate_gradients, magnitudes
@@ -269,8 +307,8 @@ def _minimum(heads: int = 1, ffn: int = 1) -> LayerShape:
     return LayerShape(heads=heads, neurons=ffn)
 
 
-def _table(fields: Fields, name: str, known: Sequence[str]) -> dict[str, int]:
-    """A table of whole numbers from 1."""
+def _table(fields: Fields, name: str, known: Sequence[str], besides: Sequence[str] = ()) -> dict[str, int]:
+    """A table of whole numbers from 1; `besides` are keys that others read."""
     given = fields.entry.fields.get(name, {})
     fields.ignored(name)
     if not isinstance(given, Mapping):
@@ -278,14 +316,34 @@ def _table(fields: Fields, name: str, known: Sequence[str]) -> dict[str, int]:
         return {}
     right = {}
     for key, value in given.items():
+        if key in besides:
+            continue
         if key not in known:
-            hint = did_you_mean(key, known) or f"there are: {', '.join(known)}"
+            every = (*known, *besides)
+            hint = did_you_mean(key, every) or f"there are: {', '.join(every)}"
             fields.problem(f"{name}.{key}", f"`{name}` has no `{key}`", hint)
         elif isinstance(value, bool) or not isinstance(value, int) or value < 1:
             fields.problem(f"{name}.{key}", f"`{name}.{key}` must be a whole number from 1, found {value}")
         else:
             right[key] = value
     return right
+
+
+def _cost_model(spec: StructuredPruning, dense: Mapping[str, LayerShape], run: Run) -> CostModel | None:
+    """What shapes cost where there is a budget; one that cannot be kept is refused before training."""
+    budget = spec.targets.budget
+    if budget is None:
+        return None
+    costs = CostModel.of(budget, run.model, list(dense.values()), run.kernel_times, spec.tag)
+    layers = spec.targets.layers or len(dense)
+    least = costs.choices(layers, spec.minimum).least
+    if least > budget.share:
+        raise RecipeError(
+            f"{spec.tag}: `targets.{budget.kind}` asks for {budget}, and the smallest shapes of {layers} layers take "
+            f"{least:.3f}",
+            hint="allow more, fewer `layers`, or a lower `minimum`",
+        )
+    return costs
 
 
 def _check_targets(spec: StructuredPruning, dense: Mapping[str, LayerShape]) -> None:

@@ -29,6 +29,7 @@ FLOAT, CUT, SPARSE = "dense fp32", "cut fp32", "sparse fp32"  # before anything 
 PAIRS = {EXPORT: (FILLED,), SPARSE: (CUT, FLOAT)}  # with zeros, and the same without: the first that there is
 SENTENCES = "sentences"
 _MOST_SENTENCES = 48
+_OFF = 0.1  # of an estimate: more is worth a warning
 _BUYS_SPEED = 1.15  # times as fast: less may be noise
 
 
@@ -57,6 +58,9 @@ def run(job: Job, report: Report) -> None:
         )
     weighed = [_file(name, path) for name, path in files.items()]
     zeros = _what_zeros_buy(timings)
+    estimate = _estimate(job, timings, asked["threads"])
+    if estimate and abs(estimate["difference"]) > _OFF:
+        report.log(_on_estimate(estimate, cpu), level="warning")
     document = {
         "cpu": cpu,
         "threads": asked["threads"],
@@ -65,7 +69,12 @@ def run(job: Job, report: Report) -> None:
         "timings": timings,
         "memory": memory,
         "zeros": zeros,
-        "said": [*_on_zeros(zeros, weighed), *_not_measured(_runtimes(entrants))],
+        **({"estimate": estimate} if estimate else {}),
+        "said": [
+            *([_on_estimate(estimate, cpu)] if estimate else []),
+            *_on_zeros(zeros, weighed),
+            *_not_measured(_runtimes(entrants)),
+        ],
         "headline": _headline(timings, asked["runtimes"][0], feeds[0].name),
     }
     for name, value in document["headline"].items():
@@ -213,6 +222,41 @@ def _what_zeros_buy(timings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]
         {"name": f"{runtime}.{model}", "runtime": runtime, "model": model, "speedup": median(ratios)}
         for (runtime, model), ratios in found.items()
     ]
+
+
+def _estimate(job: Job, timings: Sequence[Mapping[str, Any]], threads: int) -> dict[str, Any] | None:
+    """A budget of time that shapes were chosen for, beside what was measured; None where it was not measured alike."""
+    from sparsebuild.training.structure import Structure
+
+    structure = Structure.read(job.inputs["model"])
+    budget = structure.budget if structure else None
+    if budget is None or budget.kind != "latency" or budget.threads != threads:
+        return None
+    alike = [r for r in timings if (r["runtime"], r["model"], r["shape"]) == (budget.runtime, EXPORT, budget.shape)]
+    if not alike or "speedup" not in alike[0]:
+        return None
+    measured = 1 / alike[0]["speedup"]
+    return {
+        "cpu": budget.cpu,
+        "shape": budget.shape,
+        "asked": budget.asked,
+        "estimated": budget.estimate,
+        "measured": measured,
+        "difference": budget.estimate / measured - 1,
+    }
+
+
+def _on_estimate(estimate: Mapping[str, Any], cpu: str) -> str:
+    """How good the estimate was that shapes were chosen by."""
+    told = (
+        f"At {estimate['shape']} the export takes {estimate['measured']:.3f} of the dense fp32 file's time; the recipe "
+        f"asks for {estimate['asked']:g}, and {estimate['estimated']:.3f} was estimated"
+    )
+    if abs(estimate["difference"]) <= _OFF:
+        return f"{told}."
+    why = "kernels were timed on another CPU" if estimate["cpu"] != cpu else "kernels, or this, were timed badly"
+    again = "`sparsebuild bench --profile-layers --again` times them anew, and then the model is trained again"
+    return f"{told}, which is {abs(estimate['difference']):.0%} off: {why}. {again}."
 
 
 def _on_zeros(zeros: Sequence[Mapping[str, Any]], files: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -12,6 +12,7 @@ import json
 import math
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ from sparsebuild.steps.together import rank_here, run_together
 if TYPE_CHECKING:
     from sparsebuild.modifiers.base import Modifier
     from sparsebuild.training.batches import Corpus
+    from sparsebuild.training.budgets import Profile
     from sparsebuild.training.live_teacher import LiveTeacher
     from sparsebuild.training.loop import Training
     from sparsebuild.training.settings import Settings
@@ -40,6 +42,7 @@ def run(job: Job, report: Report) -> None:
     if rank_here() is None and (count := job.params.get("num_processes", 1)) > 1:
         run_together(job, report, count)
         return
+    from sparsebuild.training.budgets import Keeping
     from sparsebuild.training.claims import check_saved
     from sparsebuild.training.loop import train
     from sparsebuild.training.models import save_model
@@ -49,6 +52,7 @@ def run(job: Job, report: Report) -> None:
 
     training = _training(job, report)
     dense = dense_shape(training.model, job.inputs["model"])
+    keeping = Keeping.of(training.model, training.specs, _profile(job))
     trained = train(training)
     if rank_here():  # the first process writes
         return
@@ -57,7 +61,10 @@ def run(job: Job, report: Report) -> None:
     if has_anatomy(model):
         settle_config(model)
     masks = {name: mask.cpu() for name, mask in trained.masks.items()}
-    save_model(model, observed_structure(model, masks, trained.mask_types, dense), folder)
+    structure = observed_structure(model, masks, trained.mask_types, dense)
+    if keeping:
+        structure = replace(structure, budget=keeping.kept(model))
+    save_model(model, structure, folder)
     shutil.copytree(job.inputs["tokenizer"], folder, dirs_exist_ok=True)
     _write_history(job.out / "metrics.jsonl", trained.history)
     check_saved(model, masks, trained.promises, folder)
@@ -99,6 +106,9 @@ def _training(job: Job, report: Report) -> Training:
     model = open_pretrained(job.inputs["model"], labels, settings.dropout, settings.seed)
     for sentence, level in brought_along(model, specs):
         report.log(sentence, level=level)
+    profile = _profile(job)
+    if profile and (told := profile.elsewhere(cpu_kind())):
+        report.log(told, level="warning")
     return Training(
         model=model,
         corpus=_corpus(job),
@@ -113,8 +123,15 @@ def _training(job: Job, report: Report) -> Training:
         facts={"threads": threads, "cpu": kinds},
         progress=report.progress,
         log=report.log,
+        kernel_times=profile.times if profile else None,
         teacher=_live_teacher(job, labels),
     )
+
+
+def _profile(job: Job) -> Profile | None:
+    from sparsebuild.training.budgets import Profile
+
+    return Profile.read(job.inputs["profile"]) if "profile" in job.inputs else None
 
 
 def _specs(params: Mapping[str, Any]) -> Sequence[Modifier]:

@@ -21,6 +21,7 @@ from sparsebuild import modifiers
 from sparsebuild.errors import TargetFailed
 from sparsebuild.modifiers.base import Attached, Batch, FileGrid, Modifier, Moment, Promise, Run
 from sparsebuild.modifiers.parameters import at_work
+from sparsebuild.numerics.kernel_times import KernelTimes
 from sparsebuild.training import checkpoints
 from sparsebuild.training.accelerators import Forward, accelerator_for
 from sparsebuild.training.batches import Corpus, batch_order, drawn, steps_per_epoch
@@ -62,6 +63,7 @@ class Training:
     facts: Mapping[str, Any]  # kept in each checkpoint
     progress: Callable[..., None]  # (done, total, unit, **fields)
     log: Callable[[str], None]
+    kernel_times: KernelTimes | None = None  # where the recipe has a budget of time
     teacher: LiveTeacher | None = None  # where the recipe asks it at every step
 
     @property
@@ -135,6 +137,7 @@ class _Loop:
                 self.settings.seed,
             ),
             cut=self._cut,
+            kernel_times=training.kernel_times,
             teacher=training.teacher,
         )
         self.attached: list[Attached] = [spec.attach(run) for spec in training.specs]

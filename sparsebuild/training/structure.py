@@ -41,6 +41,7 @@ from sparsebuild.training.shapes import has_anatomy, shapes
 __all__ = [
     "FILE_NAME",
     "Dense",
+    "KeptBudget",
     "Masked",
     "Structure",
     "apply_structure",
@@ -53,7 +54,7 @@ __all__ = [
 
 FILE_NAME = "structure.json"
 _FORMAT = 1
-_ONLY_IF_ANY = ("others", "schemes", "layers", "dense")
+_ONLY_IF_ANY = ("others", "schemes", "layers", "dense", "budget")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +76,21 @@ class Dense:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeptBudget:
+    """A budget that shapes were chosen for, and what they cost by the estimate: shares of the dense encoder's cost."""
+
+    kind: str  # "latency", "flops", "parameters"
+    asked: float
+    estimate: float
+    # of a latency: what was timed, and where
+    cpu: str = ""
+    runtime: str = ""
+    threads: int = 0
+    shape: str = ""
+    scheme: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Structure:
     """Masks by parameter, and quantized modules with the observed ranges by observer name.
 
@@ -91,6 +107,7 @@ class Structure:
     ranges: Mapping[str, tuple[float, float]]  # observer name → (lowest, highest), exact float32 values
     layers: Mapping[str, LayerShape] = field(default_factory=dict)  # every layer of the encoder, by name
     dense: Dense | None = None  # what it was cut out of
+    budget: KeptBudget | None = None  # by which it was
 
     @property
     def is_quantized(self) -> bool:
@@ -129,6 +146,7 @@ class Structure:
             ranges={name: (low, high) for name, (low, high) in data["ranges"].items()},
             layers={name: LayerShape.from_json(shape) for name, shape in data.get("layers", {}).items()},
             dense=Dense(**data["dense"]) if "dense" in data else None,
+            budget=KeptBudget(**data["budget"]) if "budget" in data else None,
         )
 
 

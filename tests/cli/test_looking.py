@@ -66,7 +66,7 @@ def edit(path, old, new):
 
 def test_the_graph_tells_what_each_target_reads(first, sparsebuild):
     lines = sparsebuild("graph", "-C", first).out.splitlines()
-    assert [line.split()[0] for line in lines] == [*TARGETS, "bench", "sensitivity", "report"]
+    assert [line.split()[0] for line in lines] == [*TARGETS, "bench", "profile", "sensitivity", "report"]
     assert lines[4] == "train                  ← fetch@model, prepare (labels.json, tokenizer, train, validation)"
 
 
