@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sparsebuild.encoders import longest
 from sparsebuild.engine.job import Job, Report
 from sparsebuild.errors import UserError
 from sparsebuild.exporters import EXPORTERS, FLOATS
@@ -102,8 +103,8 @@ def _batch(config: Any, shape: str) -> list[list[int]]:
     from sparsebuild.training.probes import PIECES
 
     rows, length = (int(number) for number in shape.split("x"))
-    most = getattr(config, "max_position_embeddings", length)
-    if length > most:
+    most = longest(config.to_dict())
+    if most is not None and length > most:
         raise UserError(f"`bench.shapes` has {shape}, but the model reads at most {most} pieces")
     draw = random.Random(0)
     return [[draw.randrange(1, min(PIECES, config.vocab_size)) for _ in range(length)] for _ in range(rows)]

@@ -55,7 +55,7 @@ def probe_model(config: Any, layers: int, shape: LayerShape, plan: Plan | None =
     resize(model, dict.fromkeys(layer_names(model), shape))
     if plan:
         with torch.device("meta"):
-            whole = plan(_model(config))
+            whole = plan(_model(copy.deepcopy(config)))
         there = {name for name, _ in model.named_modules()}
         apply_plan(model, {name: scheme for name, scheme in whole.items() if name in there})
     return calibrated(model)
