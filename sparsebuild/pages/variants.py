@@ -18,21 +18,25 @@ _HEADS, _NEURONS = 2, 4  # colours
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """How large a network was, and what of each of its layers is left."""
+    """How large a network was, and what is left of it; of layers how many, as those that are left are renumbered."""
 
+    whole_layers: int
     heads: int  # of a dense layer
     neurons: int  # between its two feed-forward matrices
-    layers: Sequence[tuple[int, int] | None]  # heads and neurons that are left; None for a layer that is gone
+    layers: Sequence[tuple[int, int]]  # heads and neurons of each layer that is left
+
+    @property
+    def whole(self) -> tuple[int, int, int]:
+        return self.whole_layers, self.heads, self.neurons
 
     @property
     def is_whole(self) -> bool:
-        return all(layer == (self.heads, self.neurons) for layer in self.layers)
+        return list(self.layers) == [(self.heads, self.neurons)] * self.whole_layers
 
     @property
     def left(self) -> tuple[int, int, int]:
         """Layers, heads and neurons that are left."""
-        there = [layer for layer in self.layers if layer]
-        return len(there), sum(heads for heads, _ in there), sum(neurons for _, neurons in there)
+        return len(self.layers), sum(heads for heads, _ in self.layers), sum(neurons for _, neurons in self.layers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +143,7 @@ def _left(shape: Shape | None) -> str:
     if shape.is_whole:
         return "all"
     layers, heads, neurons = shape.left
-    of = len(shape.layers)
+    of = shape.whole_layers
     told = [f"{layers} of {words.count(of, 'layer')}"] if layers < of else []
     told += [f"{heads} of {of * shape.heads} heads", f"{neurons:,} of {of * shape.neurons:,} neurons"]
     return ", ".join(told)
@@ -155,7 +159,7 @@ def _shapes(candidates: Sequence[Candidate]) -> dict[str, Any]:
     dense = next((shape for name, shape in known.items() if name in whole), None)
     if dense:
         told += (
-            f"{words.count(len(dense.layers), 'layer')} of {words.count(dense.heads, 'head')} "
+            f"{words.count(dense.whole_layers, 'layer')} of {words.count(dense.heads, 'head')} "
             f"and {words.count(dense.neurons, 'neuron')} each."
         )
     return {
@@ -167,29 +171,29 @@ def _shapes(candidates: Sequence[Candidate]) -> dict[str, Any]:
 
 
 def _drawing(number: int, name: str, shape: Shape) -> dict[str, Any]:
-    drawn = shape.layers[:_MOST_LAYERS]
-    rows = [f"layer {place}" for place in range(1, len(drawn) + 1)]
-    kept = [layer or (0, 0) for layer in drawn]
+    drawn, gone = shape.layers[:_MOST_LAYERS], shape.whole_layers - len(shape.layers)
+    rows = [*(f"layer {place}" for place in range(1, len(drawn) + 1)), *([_gone(gone)] if gone else [])]
+    kept = [*drawn, *([(0, 0)] if gone else [])]
     series = [
         Series(name="heads", values=[heads / shape.heads for heads, _ in kept], color=_HEADS),
         Series(name="neurons", values=[neurons / shape.neurons for _, neurons in kept], color=_NEURONS),
     ]
     said = [
-        [f"{heads} of {shape.heads}" for heads, _ in kept],
-        [f"{neurons:,} of {shape.neurons:,}" for _, neurons in kept],
+        [f"{heads} of {shape.heads}" if heads else "" for heads, _ in kept],
+        [f"{neurons:,} of {shape.neurons:,}" if neurons else "" for _, neurons in kept],
     ]
-    layers = [
-        f"{row} {heads} heads and {neurons:,} neurons" if heads or neurons else f"{row} is gone"
-        for row, (heads, neurons) in zip(rows, kept, strict=True)
-    ]
+    layers = [f"layer {place} has {heads} and {neurons:,}" for place, (heads, neurons) in enumerate(shape.layers, 1)]
     about = (
-        f"What is left of each layer of {name}, of {shape.heads} heads and {shape.neurons:,} neurons: "
-        f"{'; '.join(layers)}."
+        f"Of {shape.heads} heads and {shape.neurons:,} neurons that each layer of {name} had, "
+        f"{', '.join(layers)}{f'; {_gone(gone)}' if gone else ''}."
     )
     return words.chart(f"{name}: {_left(shape)}", shares(f"shape-{number}", about, rows, series, said))
 
 
+def _gone(count: int) -> str:
+    return f"{words.count(count, 'layer')} {'is' if count == 1 else 'are'} gone"
+
+
 def _layers(name: str, shape: Shape) -> Iterator[list[str]]:
-    for place, layer in enumerate(shape.layers, 1):
-        heads, neurons = layer or (0, 0)
+    for place, (heads, neurons) in enumerate(shape.layers, 1):
         yield [f"{name}, {place}", f"{heads}", f"{shape.heads}", f"{neurons:,}", f"{shape.neurons:,}"]

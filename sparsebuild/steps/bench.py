@@ -146,6 +146,7 @@ def _dense(job: Job, report: Report) -> dict[str, Path]:
     """
     from sparsebuild.exporters.baselines import fill_zeros, write_dynamic_int8
     from sparsebuild.exporters.fp32 import export
+    from sparsebuild.steps.shape import is_as_large
     from sparsebuild.training.models import open_dense, open_float_model
 
     shutil.rmtree(job.scratch, ignore_errors=True)
@@ -154,13 +155,16 @@ def _dense(job: Job, report: Report) -> dict[str, Path]:
     report.log("writing the dense float model and its dynamic int8")
     opset = json.loads((job.inputs["export"] / "export.json").read_text()).get("opset", 20)
     teacher = job.inputs.get("teacher")
-    is_teacher = teacher is not None and whole_size(teacher) == whole_size(job.inputs["model"])
-    export(open_float_model(teacher) if is_teacher else open_dense(job.inputs["model"]), paths[SPARSE], opset)
+    if teacher and is_as_large(teacher, job.inputs["model"]):
+        dense, beside = open_float_model(teacher), None
+    else:
+        dense, beside = open_dense(job.inputs["model"]), teacher
+    export(dense, paths[SPARSE], opset)
     fill_zeros(paths[SPARSE], paths[FLOAT])
     write_dynamic_int8(paths[FLOAT], paths[DYNAMIC])
-    if teacher is None or is_teacher:
+    if beside is None:
         return {name: paths[name] for name in (FLOAT, DYNAMIC)}
-    export(open_float_model(teacher), paths[TEACHER], opset)
+    export(open_float_model(beside), paths[TEACHER], opset)
     return {name: paths[name] for name in (FLOAT, TEACHER, DYNAMIC)}
 
 

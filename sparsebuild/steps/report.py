@@ -17,7 +17,7 @@ from sparsebuild.layout import NO_VARIANT
 from sparsebuild.manifest import Limit
 
 if TYPE_CHECKING:
-    from sparsebuild.pages.variants import Candidate, Shape
+    from sparsebuild.pages.variants import Candidate
 
 __all__ = ["run"]
 
@@ -57,33 +57,16 @@ def run(job: Job, report: Report) -> None:
 def _candidates(job: Job, export: Mapping[str, Any]) -> Iterator[Candidate]:
     """The project's own model and its variants; nothing where it has none."""
     from sparsebuild.pages.variants import Candidate
+    from sparsebuild.steps.shape import shape_of
 
     names = job.params.get("variants", ())
     if names:
         own = job.inputs["train"] / "model"
-        yield Candidate(name=NO_VARIANT, export=export, shape=_shape(own / "config.json", own / "structure.json"))
+        yield Candidate(name=NO_VARIANT, export=export, shape=shape_of(own / "config.json", own / "structure.json"))
     for name in names:
         document = json.loads(job.inputs[f"export@{name}"].read_text())
-        shape = _shape(job.inputs[f"config@{name}"], job.inputs[f"structure@{name}"])
+        shape = shape_of(job.inputs[f"config@{name}"], job.inputs[f"structure@{name}"])
         yield Candidate(name=name, export=document, shape=shape)
-
-
-def _shape(config: Path, structure: Path) -> Shape | None:
-    """How large the network is."""
-    from sparsebuild.pages.variants import Shape
-
-    said = json.loads(config.read_text())
-    layers, heads, neurons = (next((said[key] for key in keys if key in said), None) for keys in _SIZES)
-    if layers is None or heads is None or neurons is None:
-        return None
-    return Shape(heads=heads, neurons=neurons, layers=[(heads, neurons)] * layers)
-
-
-_SIZES = (
-    ("num_hidden_layers", "n_layers"),
-    ("num_attention_heads", "n_heads"),
-    ("intermediate_size", "hidden_dim"),
-)
 
 
 def _gates(

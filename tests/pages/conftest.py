@@ -106,9 +106,9 @@ def build(**changes):
 
 COMPARED_MS = {"(no variant)": 9.0, "ffn384": 5.0, "heads6": 4.0, "dense fp32": 18.0, "dynamic int8": 10.0}
 MEGABYTES = {"(no variant)": 22.9, "ffn384": 16.1, "heads6": 15.0, "dense fp32": 90.9, "dynamic int8": 23.0}
-WHOLE = Shape(heads=12, neurons=1536, layers=[(12, 1536)] * 3)
-CUT = Shape(heads=12, neurons=1536, layers=[(8, 384)] * 3)
-UNEVEN = Shape(heads=12, neurons=1536, layers=[(6, 256), None, (7, 300)])
+WHOLE = Shape(whole_layers=3, heads=12, neurons=1536, layers=[(12, 1536)] * 3)
+CUT = Shape(whole_layers=3, heads=12, neurons=1536, layers=[(8, 384)] * 3)
+UNEVEN = Shape(whole_layers=3, heads=12, neurons=1536, layers=[(6, 256), (7, 300)])
 
 
 def candidate(name, f1, shape):

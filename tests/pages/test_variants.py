@@ -15,8 +15,8 @@ from sparsebuild.pages.charts import Point, points
 from sparsebuild.pages.report import page
 from sparsebuild.pages.variants import Shape
 
-CUT = Shape(heads=12, neurons=1536, layers=[(8, 384)] * 3)
-WHOLE = Shape(heads=12, neurons=1536, layers=[(12, 1536)] * 3)
+CUT = Shape(whole_layers=3, heads=12, neurons=1536, layers=[(8, 384)] * 3)
+WHOLE = Shape(whole_layers=3, heads=12, neurons=1536, layers=[(12, 1536)] * 3)
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +57,8 @@ def test_all_charts_say_what_they_show(plain):
         "heads6 0.6800 at 4; dense fp32 0.7500 at 18."
     )
     assert said["shape-1"] == (
-        "What is left of each layer of heads6, of 12 heads and 1,536 neurons: layer 1 6 heads and 256 neurons; "
-        "layer 2 is gone; layer 3 7 heads and 300 neurons."
+        "Of 12 heads and 1,536 neurons that each layer of heads6 had, layer 1 has 6 and 256, layer 2 has 7 and 300; "
+        "1 layer is gone."
     )
 
 
