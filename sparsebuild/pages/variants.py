@@ -109,7 +109,7 @@ def _table(
     rows.append(_row(reference, teacher or {}, times, sizes, "", has_test))
     test = ["F1, test"] if has_test else []
     return {
-        "heads": ["", "F1, validation", *test, "median ms", "× dense fp32", "MB", "MB by zstd", "what is left"],
+        "heads": ["", "F1, validation", *test, "median ms", "× dense fp32", "size", "size by zstd", "what is left"],
         "rows": rows,
     }
 
@@ -129,7 +129,7 @@ def _row(
         *([words.four(words.at(scored, ("test", "f1")))] if has_test else []),
         f"{time['median_ms']:.2f}" if time else "",
         f"{time['speedup']:.2f}" if "speedup" in time else "",
-        *(f"{file[key] / 1e6:.1f}" if file else "" for key in ("bytes", "bytes_zstd")),
+        *(words.size(file[key]) if file else "" for key in ("bytes", "bytes_zstd")),
         left,
     ]
 

@@ -133,6 +133,16 @@ def test_another_recipe_is_locked_beside_and_told_of_its_variant(built, sparsebu
     assert "other.yaml:" in refused.err
 
 
+def test_the_recipe_of_one_is_shown_with_its_arguments(built, sparsebuild):
+    def sparsity(*words):
+        shown = sparsebuild("recipe", "show", "--json", *words, cwd=built).json
+        return shown["modifiers"]["GlobalMagnitudePruningModifier"][0]["final_sparsity"]
+
+    assert (sparsity(), sparsity("--variant", "s70"), sparsity("--variant", "seeded")) == (0.5, 0.7, 0.5)
+    refused = sparsebuild("recipe", "check", "recipe.yaml", "--variant", "s70", cwd=built)
+    assert refused.err == "error: `--variant` is for the recipes of a project\n\nhint: leave FILE out\n"
+
+
 def test_keeping_commands_know_them(built, sparsebuild):
     verified = sparsebuild("verify", "gate@s70", "--json", cwd=built).json["targets"]
     assert verified[-1]["name"] == "gate@s70"

@@ -65,7 +65,7 @@ def test_all_charts_say_what_they_show(plain):
 def test_the_table_has_every_model_and_the_dense_one(plain):
     found = rows(plain)
     assert [row[0] for row in found] == ["(no variant)", "ffn384", "heads6", "dense fp32"]
-    assert found[1][1:-1] == ["0.7100", "0.6100", "5.00", "3.60", "16.1", "5.0"]
+    assert found[1][1:-1] == ["0.7100", "0.6100", "5.00", "3.60", "16.1 MB", "5.0 MB"]
     assert [row[-1] for row in found] == [
         "all",
         "24 of 36 heads, 1,152 of 4,608 neurons",
