@@ -9,10 +9,11 @@ from pathlib import Path
 
 from sparsebuild.errors import UserError
 
-__all__ = ["LOCK_NAME", "MANIFEST_NAME", "ProjectLayout", "cache_folder", "mark_as_cache"]
+__all__ = ["LOCK_NAME", "MANIFEST_NAME", "NO_VARIANT", "ProjectLayout", "built", "cache_folder", "mark_as_cache"]
 
 MANIFEST_NAME = "sparse.toml"
 LOCK_NAME = "sparse.lock"
+NO_VARIANT = "(no variant)"  # what the project's own model is called among its variants
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,11 @@ class ProjectLayout:
     def build(self) -> Path:
         """What the user came for."""
         return self.root / "build"
+
+
+def built(what: str, variant: str = "") -> str:
+    """The folder of a result: `build/export`, and that of a variant `build/variants/ffn384/export`."""
+    return f"build/variants/{variant}/{what}" if variant else f"build/{what}"
 
 
 def cache_folder() -> Path:

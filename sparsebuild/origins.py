@@ -47,11 +47,13 @@ class Documents:
 class Origins(Mapping[str, str]):
     """The places of one target's settings (`learning_rate`, `recipe.modifiers.…`) and sources (`sources.data.train`).
 
-    A setting of the target stands in `under`, the target's own table, or in one that others share.
+    A setting of the target stands in `under`, the target's own table, or in one that others share; what its variant
+    says of it goes before.
     """
 
-    def __init__(self, documents: Documents, target: str, under: str) -> None:
+    def __init__(self, documents: Documents, target: str, under: str, variant: str = "") -> None:
         self._documents, self._target, self._under = documents, target, under
+        self._variant = variant
 
     def __getitem__(self, path: str) -> str:
         path = path.removeprefix("facts.").removeprefix("settings.")  # told with a build as they stand in their tables
@@ -77,7 +79,12 @@ class Origins(Mapping[str, str]):
         if source := _SOURCE.fullmatch(path):
             return [source[1] + source[2]]
         leaf = path.partition(".")[2] if path.startswith("gates.") else path
-        return [path, *(f"{table}.{leaf}" for table in (self._under, *_TABLES))]
+        return self._laid([path, *(f"{table}.{leaf}" for table in (self._under, *_TABLES))])
+
+    def _laid(self, paths: Sequence[str]) -> list[str]:
+        """The paths, and before them those in the table of the variant."""
+        own = [f"variant.{self._variant}.{path}" for path in paths] if self._variant else []
+        return [*own, *paths]
 
     def _told(self, candidates: Sequence[str]) -> str:
         """Where the first of them that is written stands, and what was laid over it when the target was built."""
@@ -103,7 +110,7 @@ class Origins(Mapping[str, str]):
         found = self._documents.recipe.get(path, {})
         told = [found.get("", "")]
         for name, place in found.items():
-            given = self._told([f"recipe.args.{name}"]) if name else ""
+            given = self._told(self._laid([f"recipe.args.{name}"])) if name else ""
             where = ", ".join(part for part in (place, given) if part)
             told += [f"`{name}` in {where}"] if name and where else []
         return ", ".join(part for part in told if part)

@@ -6,15 +6,18 @@
     on demand: export → bench (→ gate, where it asks for speed); eval, export, bench → report; train → sensitivity;
                the student's config → profile (→ train, where the recipe has a budget of time)
 
+A variant, `[variant.NAME]`, has targets of its own from `train@NAME` on. What stands before them is shared, and does
+what any of them needs. `compare` times all exports in one run, for `report`.
+
 `export` leaves a candidate; `gate` checks it and its own outputs are the promoted copy. So a gate that fails leaves
 what was promoted before, with no special case in the engine.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from sparsebuild import __version__
@@ -24,10 +27,12 @@ from sparsebuild.engine.action import Action, File, Input
 from sparsebuild.engine.graph import Graph
 from sparsebuild.errors import ManifestError, Problem
 from sparsebuild.exporters import FLOATS, GRIDS
+from sparsebuild.layout import built
 from sparsebuild.libraries import major_minor
 from sparsebuild.lock import Lock, LockedSource
 from sparsebuild.manifest import Bench, Data, Export, Manifest, Sensitivity, Train, defaults, settings
 from sparsebuild.origins import Documents, Origins
+from sparsebuild.resolve import recipe_source
 from sparsebuild.shipping.facts import Facts, Origin
 from sparsebuild.steps import STEPS
 from sparsebuild.steps.prepare import SETTINGS as PREPARE_SETTINGS
@@ -42,6 +47,7 @@ _DEFAULTS = {**defaults(Data), **defaults(Export), **defaults(Train)}  # no two 
 # Tables that say what is built. The others measure it, on a machine whose paths nobody else needs to know.
 _BUILDS = ("project", "model", "teacher", "data", "recipe", "train", "export")  # of [gate], `gates` tells
 _QUANTIZATION = "QuantizationModifier"
+_SHAPE = ("config", "structure")  # files beside a model's weights that say how large it is
 _COMPUTES = ("threads", "per_device_eval_batch_size")  # of [train], for other steps
 
 
@@ -75,32 +81,68 @@ def recipe_facts(recipe: Resolved, places: Places | None = None) -> RecipeFacts:
 
 
 def graph(
-    manifest: Manifest, lock: Lock, recipe: RecipeFacts | None = None, documents: Documents | None = None
+    manifest: Manifest,
+    lock: Lock,
+    recipe: RecipeFacts | None = None,
+    documents: Documents | None = None,
+    variants: Mapping[str, RecipeFacts | None] | None = None,
 ) -> Graph:
-    """The graph of a project. `documents` are what it was read from, so that reasons can name their lines."""
-    return Graph(tuple(_Pipeline(manifest, lock, recipe, documents or Documents()).actions()))
+    """The graph of a project. `documents` are what it was read from, so that reasons can name their lines.
+
+    `variants` has what is to know of the recipe of each variant.
+    """
+    known = documents or Documents()
+    facts = {"": recipe, **{name: (variants or {}).get(name) for name in manifest.variant}}
+    digest = cache(lambda: text_digest(locks.text(lock)))  # of the lock's text, which several actions tell
+    models = [_Pipeline(manifest.of(name), lock, digest, found, known, name) for name, found in facts.items()]
+    return Graph(tuple(_actions(models)))
+
+
+def _actions(models: Sequence[_Pipeline]) -> Iterator[Action]:
+    """What all models of a project share, then what each has of its own; the project's own is the first."""
+    first, *variants = models
+    yield from first.sources()
+    if first.trains_teacher:
+        yield first.teacher()
+    if distilling := [model for model in models if model.distils]:
+        yield first.teach(distilling)
+    for model in models:
+        yield from model.own()
+    if variants:
+        yield first.compare(variants)
+    yield first.report(variants)
+    yield from (model.report() for model in variants)
 
 
 class _Pipeline:
-    """One project's documents, and the actions that follow from them."""
+    """The documents of one model of a project, and the actions that follow from them."""
 
-    def __init__(self, manifest: Manifest, lock: Lock, recipe: RecipeFacts | None, documents: Documents) -> None:
-        self.manifest, self.lock, self.recipe, self.documents = manifest, lock, recipe, documents
+    def __init__(
+        self,
+        manifest: Manifest,
+        lock: Lock,
+        lock_digest: Callable[[], str],
+        recipe: RecipeFacts | None,
+        documents: Documents,
+        variant: str,
+    ) -> None:
+        self.manifest, self.lock, self.recipe, self.variant = manifest, lock, recipe, variant
+        self.lock_digest = lock_digest
+        self.documents = replace(documents, recipe=recipe.places) if variant and recipe else documents
         self._check_teacher()
         self._check_export()
         self._check_processes()
 
-    def actions(self) -> Iterator[Action]:
+    def sources(self) -> Iterator[Action]:
         for source in self.lock.sources:
-            if source.name != "recipe" and source.files:
+            if not source.is_recipe and source.files:
                 files = tuple(File(path=f.path, size=f.size, sha256=f.sha256) for f in source.files)
                 params = {"source": source.name}
                 yield self._action(f"fetch@{source.name}", params=params, sources={source.name: files})
         yield self._prepare()
-        if self.trains_teacher:
-            yield self._teacher()
-        if self.distils:
-            yield self._teach()
+
+    def own(self) -> Iterator[Action]:
+        """What a variant has of its own, in the order of the drawing, but for the report."""
         yield self._train()
         yield self._eval()
         yield self._export()
@@ -108,7 +150,6 @@ class _Pipeline:
         yield self._bench()
         yield self._profile()
         yield self._sensitivity()
-        yield self._report()
 
     # ---- what the documents ask for
 
@@ -131,11 +172,15 @@ class _Pipeline:
         """Unlabelled text is of use only where a teacher labels it."""
         return self.distils and self.manifest.data.unlabelled is not None
 
+    @property
+    def _whose(self) -> str:
+        return f" of the variant `{self.variant}`" if self.variant else ""
+
     def _check_teacher(self) -> None:
         if self.recipe and self.recipe.needs_teacher and self.manifest.teacher is None:
             raise ManifestError(
                 Problem(
-                    message="the recipe distils, but sparse.toml names no teacher",
+                    message=f"the recipe{self._whose} distils, but sparse.toml names no teacher",
                     hint='write `teacher = "disable"` to train without one, or a [teacher] table with its source',
                 )
             )
@@ -145,8 +190,8 @@ class _Pipeline:
         if self.distils and self.recipe and self.recipe.needs_live_teacher and self.manifest.train.num_processes > 1:
             raise ManifestError(
                 Problem(
-                    message=f"`train.num_processes` is {self.manifest.train.num_processes}, but the recipe asks the "
-                    "teacher at every step, which one process does",
+                    message=f"`train.num_processes` is {self.manifest.train.num_processes}, but the recipe{self._whose}"
+                    " asks the teacher at every step, which one process does",
                     hint="leave it out, or take PerLayerDistillationModifier or `distill_mask: false` out of it",
                 )
             )
@@ -161,8 +206,8 @@ class _Pipeline:
             where = f" ({said or next(iter(places.values()))})" if places else ""
             raise ManifestError(
                 Problem(
-                    message=f"the recipe trains weights of {self.recipe.weight_bits} bits{where}, and `export.scheme` "
-                    f'is "portable", which holds {PORTABLE_BITS}',
+                    message=f"the recipe{self._whose} trains weights of {self.recipe.weight_bits} bits{where}, and "
+                    f'`export.scheme` is "portable", which holds {PORTABLE_BITS}',
                     hint='write `export.scheme = "ort-cpu"`, or `weight_levels: 63` in the recipe',
                 )
             )
@@ -196,7 +241,7 @@ class _Pipeline:
         source = self.lock.source("data.train")
         return source.labels.get(self.manifest.data.label_column, ()) if source else ()
 
-    def _teacher(self) -> Action:
+    def teacher(self) -> Action:
         teacher = self.manifest.teacher
         assert teacher is not None  # the manifest was checked for it
         assert teacher.train is not None
@@ -204,11 +249,12 @@ class _Pipeline:
         inputs = [_all("model", "fetch@teacher.train"), *_prepared("labels", "tokenizer", "train", "validation")]
         return self._action("teacher", step="train", params=params, inputs=inputs, under="teacher.train")
 
-    def _teach(self) -> Action:
+    def teach(self, distilling: Sequence[_Pipeline]) -> Action:
+        """Once for all that distil: what any of them needs."""
         params = self._computing("float32_matmul_precision")
-        if self.recipe and self.recipe.needs_hidden_states:
+        if any(model.recipe and model.recipe.needs_hidden_states for model in distilling):
             params["hidden_states"] = True
-        splits = ["train", *(["unlabelled"] if self.uses_pool else [])]
+        splits = ["train", *(["unlabelled"] if any(model.uses_pool for model in distilling) else [])]
         inputs = [self._teacher_model(), *_prepared("labels", "tokenizer", *splits)]
         return self._action("teach", params=params, inputs=inputs, folder=".sparsebuild/teach")
 
@@ -223,12 +269,12 @@ class _Pipeline:
         if self.distils and self.recipe and self.recipe.needs_live_teacher:
             inputs.append(self._teacher_model())
         if self.recipe and self.recipe.needs_kernel_times:
-            inputs.append(Input(name="profile", action="profile", path="layers.json"))
+            inputs.append(Input(name="profile", action=self._name("profile"), path="layers.json"))
         if self.uses_pool:
             inputs += _prepared("unlabelled")
             ratio = self.manifest.data.unlabelled_ratio
             params |= {"unlabelled_ratio": ratio} if ratio != 1.0 else {}
-        return self._action("train", params=params, inputs=inputs)
+        return self._own("train", params=params, inputs=inputs)
 
     def _grid(self) -> dict[str, Any]:
         """What quantization rounds to, where the export scheme wants it otherwise than usual."""
@@ -237,27 +283,41 @@ class _Pipeline:
         return {"file_grid": dict(grid)} if grid and quantizes else {}
 
     def _eval(self) -> Action:
-        inputs = [_model("model", "train"), *_prepared("labels", *self._judged())]
+        inputs = [_model("model", self._name("train")), *_prepared("labels", *self._judged())]
         if self.has_teacher:
             inputs.append(self._teacher_model())
-        return self._action("eval", params=self._computing(), inputs=inputs)
+        return self._own("eval", params=self._computing(), inputs=inputs)
 
     def _export(self) -> Action:
         params = {**self._computing(), **settings(self.manifest.export)}
-        inputs = [_model("model", "train"), *_prepared("labels", *self._judged())]
-        return self._action("export", params=params, inputs=inputs, folder=".sparsebuild/candidate/export")
+        inputs = [_model("model", self._name("train")), *_prepared("labels", *self._judged())]
+        return self._own(
+            "export", params=params, inputs=inputs, folder=f".sparsebuild/candidate/{self._name('export')}"
+        )
 
     def _gate(self) -> Action:
-        params = {"gates": settings(self.manifest.gate), "facts": asdict(self._facts())}
-        inputs = [_all("eval", "eval"), _all("export", "export"), _model("model", "train")]
+        facts = asdict(self._facts())
+        if not self.variant:
+            del facts["variant"]
+        params = {"gates": settings(self.manifest.gate), "facts": facts}
+        inputs = [self._of("eval"), self._of("export"), _model("model", self._name("train"))]
         if self.manifest.gate.speedup or self.manifest.gate.latency_ms:
-            inputs.append(_all("bench", "bench"))
-        return self._action("gate", params=params, inputs=inputs, folder="build/export")
+            inputs.append(self._of("bench"))
+        return self._own("gate", params=params, inputs=inputs, folder=built("export", self.variant))
 
     def _bench(self) -> Action:
-        inputs = [_all("export", "export"), _model("model", "train"), *_prepared("validation")]
+        inputs = [self._of("export"), _model("model", self._name("train")), *_prepared("validation")]
         params = settings(self.manifest.bench)
-        return self._action("bench", params=params, inputs=inputs, under="bench", defaults=defaults(Bench))
+        return self._own("bench", params=params, inputs=inputs, under="bench", defaults=defaults(Bench))
+
+    def compare(self, variants: Sequence[_Pipeline]) -> Action:
+        """All exports in one run, for only such times can be compared. A gate reads `bench`, which needs no other."""
+        inputs = [self._of("export"), _model("model", "train"), *_prepared("validation")]
+        inputs += [_all(f"export@{other.variant}", f"export@{other.variant}") for other in variants]
+        if self.has_teacher:
+            inputs.append(self._teacher_model())
+        params = settings(self.manifest.bench)
+        return self._action("compare", params=params, inputs=inputs, under="bench", defaults=defaults(Bench))
 
     def _profile(self) -> Action:
         """Only what a layer's kernels follow from: when quantization begins, and what weights are, is not in it."""
@@ -272,26 +332,26 @@ class _Pipeline:
             said = [{k: v for k, v in fields.items() if not k.endswith("_epoch")} for fields in quantization]
             params |= {"recipe": {"modifiers": {_QUANTIZATION: said}}, **self._grid()}
         known = {**defaults(Export), **defaults(Bench)}
-        return self._action("profile", params=params, inputs=[config], under="bench", defaults=known)
+        return self._own("profile", params=params, inputs=[config], under="bench", defaults=known)
 
     def _sensitivity(self) -> Action:
         asked = self.manifest.sensitivity
         trained = asked.model == "train"
-        model = _model("model", "train") if trained else replace(self._teacher_model(), name="model")
+        model = _model("model", self._name("train")) if trained else replace(self._teacher_model(), name="model")
         params = {**self._computing(), **settings(asked)}
         inputs = [model, *_prepared("labels", "validation")]
         known = {**_DEFAULTS, **defaults(Sensitivity)}
-        return self._action("sensitivity", params=params, inputs=inputs, under="sensitivity", defaults=known)
+        return self._own("sensitivity", params=params, inputs=inputs, under="sensitivity", defaults=known)
 
-    def _report(self) -> Action:
-        """The page does not need `gate`: it says which gate does not hold."""
+    def report(self, variants: Sequence[_Pipeline] = ()) -> Action:
+        """The page does not need `gate`: it says which gate does not hold. The project's own compares all variants."""
         base = self.lock.source(self._base_model().removeprefix("fetch@"))
         params: dict[str, Any] = {
-            "project": self.manifest.project.name,
+            "project": self.manifest.project.name + (f"@{self.variant}" if self.variant else ""),
             "start": base.request if base else self.manifest.model.source,
             "gates": settings(self.manifest.gate),
-            "sources": [_told(source) for source in self.lock.sources],
-            "lock": self._lock_digest,
+            "sources": [_told(source) for source in self._own_sources],
+            "lock": self.lock_digest(),
             "versions": {
                 "sparsebuild": __version__,
                 **{name: major_minor(name) for name in ("torch", "transformers", "onnxruntime")},
@@ -301,9 +361,17 @@ class _Pipeline:
             params["recipe"] = self.recipe.modifiers
         if laid_over := self.documents.written.options:
             params["laid_over"] = laid_over
-        inputs = [_all(name, name) for name in ("eval", "export", "bench")]
-        inputs += [_all("train", "train"), Input(name="words", action="prepare", path="words.jsonl")]
-        return self._action("report", params=params, inputs=inputs)
+        if self.variant:
+            params["variant"] = self.variant
+        inputs = [self._of(name) for name in ("eval", "export", "bench", "train")]
+        inputs.append(Input(name="words", action="prepare", path="words.jsonl"))
+        for name in (other.variant for other in variants):
+            inputs += [Input(name=f"export@{name}", action=f"export@{name}", path="export.json")]
+            inputs += [Input(name=f"{f}@{name}", action=f"train@{name}", path=f"model/{f}.json") for f in _SHAPE]
+        if variants:
+            inputs.append(_all("compare", "compare"))
+            params["variants"] = [other.variant for other in variants]
+        return self._own("report", params=params, inputs=inputs)
 
     def _facts(self) -> Facts:
         """What the card and the statement of provenance tell of the documents."""
@@ -314,7 +382,7 @@ class _Pipeline:
             project=manifest.project.name,
             task=manifest.project.task,
             version=__version__,
-            lock=self._lock_digest,
+            lock=self.lock_digest(),
             base=self._base_model().removeprefix("fetch@"),
             settings={name: values for name, values in said.items() if values},
             recipe=self.recipe.modifiers if self.recipe else None,
@@ -322,15 +390,29 @@ class _Pipeline:
                 step: {library: major_minor(library) for library in STEPS[step].libraries}
                 for step in ("prepare", "train", "export")
             },
-            sources=tuple(_origin(source) for source in self.lock.sources),
+            sources=tuple(_origin(source) for source in self._own_sources),
+            variant=self.variant,
         )
 
     # ---- what they have in common
 
-    @cached_property
-    def _lock_digest(self) -> str:
-        """Of the lock's text, which more than one action tells."""
-        return text_digest(locks.text(self.lock))
+    def _name(self, step: str) -> str:
+        """This model's target of that step."""
+        return f"{step}@{self.variant}" if self.variant else step
+
+    def _of(self, step: str) -> Input:
+        """All that it left."""
+        return _all(step, self._name(step))
+
+    def _own(self, step: str, *, folder: str = "", **more: Any) -> Action:
+        return self._action(self._name(step), folder=folder or built(step, self.variant), **more)
+
+    @property
+    def _own_sources(self) -> tuple[LockedSource, ...]:
+        """The sources that this model is built from: of the recipes its own, which is called so."""
+        own = recipe_source(self.lock, self.variant) if self.recipe else None
+        sources = [source for source in self.lock.sources if not source.is_recipe or source == own]
+        return tuple(replace(source, name="recipe") if source is own else source for source in sources)
 
     def _judged(self) -> list[str]:
         return ["validation", *(["test"] if "test" in self._data_sources() else [])]
@@ -384,7 +466,7 @@ class _Pipeline:
             resource=known.resource,
             exact=known.exact,
             on_demand=known.on_demand,
-            origins=Origins(self.documents, name, under),
+            origins=Origins(self.documents, name, under, self.variant),
             defaults=defaults,
         )
 

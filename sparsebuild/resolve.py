@@ -16,7 +16,16 @@ from sparsebuild.providers.file import located
 from sparsebuild.reading import read_small
 from sparsebuild.registry import did_you_mean
 
-__all__ = ["Request", "answering", "asks_otherwise", "is_current", "recipe_text", "requests", "resolve"]
+__all__ = [
+    "Request",
+    "answering",
+    "asks_otherwise",
+    "is_current",
+    "recipe_source",
+    "recipe_text",
+    "requests",
+    "resolve",
+]
 
 
 _TEACHER = "target:teacher"
@@ -75,8 +84,19 @@ def _models(manifest: Manifest) -> Iterator[Request]:
 
 
 def _recipe(manifest: Manifest) -> Iterator[Request]:
-    if asked := manifest.recipe:
-        yield Request(name="recipe", source=_request_text(asked.source), want="recipe", key_path="recipe.source")
+    """The project's recipe, and of each variant that has another one, that."""
+    known = manifest.recipe.source if manifest.recipe else None
+    if known is not None:
+        yield Request(name="recipe", source=_request_text(known), want="recipe", key_path="recipe.source")
+    for name, variant in manifest.variant.items():
+        if variant.recipe and variant.recipe.source != known:
+            source, key_path = _request_text(variant.recipe.source), f"variant.{name}.recipe.source"
+            yield Request(name=f"recipe.{name}", source=source, want="recipe", key_path=key_path)
+
+
+def recipe_source(lock: Lock, variant: str = "") -> LockedSource | None:
+    """The recipe of the project, or of a variant: its own, where it has one."""
+    return (lock.source(f"recipe.{variant}") if variant else None) or lock.source("recipe")
 
 
 def _data(manifest: Manifest) -> Iterator[Request]:
@@ -126,8 +146,9 @@ def resolve(manifest: Manifest, previous: Lock | None, context: Context, upgrade
     if problems:
         raise type(problems[0])(*(problem for error in problems for problem in error.problems))
     lock = _lock(sources, previous)
-    if (recipe := lock.source("recipe")) and scheme_of(recipe.request) not in LOCAL:
-        ensure(recipe, context)
+    for source in lock.sources:
+        if source.is_recipe and scheme_of(source.request) not in LOCAL:
+            ensure(source, context)
     return lock
 
 
@@ -159,9 +180,9 @@ def answering(manifest: Manifest, locks: Sequence[Lock]) -> Lock:
     return _lock(found, locks[0] if locks else None)
 
 
-def recipe_text(lock: Lock, context: Context) -> str | None:
+def recipe_text(lock: Lock, context: Context, variant: str = "") -> str | None:
     """The recipe's text, from the store; None when the lock has no recipe. Brings it again when the store lost it."""
-    source = lock.source("recipe")
+    source = recipe_source(lock, variant)
     if source is None:
         return None
     try:

@@ -78,3 +78,12 @@ def test_what_is_as_it_was_is_told_once():
     assert now["seed"] == "sparse.toml:10"
     now = origins(settings=["train.seed=3"], before=Laid(settings=["train.seed=3"]))
     assert now["seed"] == "--set train.seed=3"
+
+
+def test_what_a_variant_says_goes_before_the_file():
+    text = TEXT + "[variant.a]\ntrain.seed = 3\nrecipe.args.end = 1.0\n"
+    documents = Documents(written=Written(text=text), recipe=RECIPE, lock=LOCK)
+    own, file = (Origins(documents, f"train{at}", "train", variant) for at, variant in (("@a", "a"), ("", "")))
+    assert (own["seed"], file["seed"]) == ("sparse.toml:12", "sparse.toml:6")
+    assert own["recipe.modifiers.M[0].end"] == "r.yaml:7, `end` in sparse.toml:13"
+    assert own["gates.f1"] == file["gates.f1"] == "sparse.toml:8"

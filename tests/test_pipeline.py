@@ -60,6 +60,7 @@ def inputs(manifest, entry, target):
 
 SELF = MANIFEST + '[teacher]\nsource = "self"\n'
 KD = "DistillationModifier {hardness: 1.0}"
+PLAIN = "EpochRangeModifier {start_epoch: 0.0, end_epoch: 1.0}"
 
 
 def test_a_teacher_that_is_the_model_itself_is_where_training_starts():
@@ -159,3 +160,101 @@ def test_the_config_is_that_of_the_model_that_training_starts_from():
     locked = Lock(sources=(*lock(has_test=False).sources, start))
     read = graph(parse(manifest), locked, facts(TIMED))["profile"].inputs
     assert [(i.action, i.path) for i in read] == [("teacher", "model/config.json")]
+
+
+# ---- variants
+
+VARIANTS = """
+[recipe]
+source = "r.yaml"
+[variant.small]
+recipe.args = { ffn = 384 }
+[variant.other]
+recipe.source = "other.yaml"
+train.seed = 3
+export.scheme = "fp32"
+gate.f1 = ">= 0.4"
+"""
+RECIPES = tuple(
+    LockedSource(name=name, kind="file-recipe", request=f"file:{file}", files=FILES)
+    for name, file in (("recipe", "r.yaml"), ("recipe.other", "other.yaml"))
+)
+OWN = ("train", "eval", "export", "gate", "bench", "sensitivity", "report")
+
+
+def locked_with_recipes(names=("recipe", "recipe.other")):
+    known = lock(has_test=False)
+    return Lock(sources=(*known.sources, *(source for source in RECIPES if source.name in names)))
+
+
+def varied(manifest=SELF + VARIANTS, **recipes):
+    """The graph of a project with variants, whose recipes distil unless said otherwise."""
+    known = {name: recipes.get(name, facts(KD)) for name in ("plain", "small", "other")}
+    return graph(parse(manifest), locked_with_recipes(), known.pop("plain"), variants=known)
+
+
+def question(action):
+    """What a fingerprint is made of, but for the bytes of its inputs."""
+    return (action.step, dict(action.params), action.inputs, dict(action.sources), action.folder)
+
+
+def test_each_variant_has_targets_and_folders_of_its_own_and_shares_the_rest():
+    made = varied()
+    assert {f"{step}@{name}" for step in OWN for name in ("small", "other")} < set(made.names)
+    assert [name for name in made.names if name.startswith(("prepare", "teach"))] == ["prepare", "teach"]
+    assert {i.action for i in made["train@small"].inputs} == {"fetch@model", "prepare", "teach"}
+    assert {i.action for i in made["gate@small"].inputs} == {"eval@small", "export@small", "train@small"}
+    assert made["train@small"].folder == "build/variants/small/train"
+    assert made["gate@small"].folder == "build/variants/small/export"
+    assert set(made.usual) >= {"gate", "gate@small", "gate@other"}
+    assert made.named("train") == ("train",)
+    assert made.named("gate@*") == ("gate@small", "gate@other")
+
+
+def test_variants_ask_nothing_else_of_the_project_itself():
+    text = SELF + VARIANTS
+    alone = graph(parse(text[: text.index("[variant")]), locked_with_recipes(), facts(KD))
+    made = varied()
+    assert {name: question(made[name]) for name in alone.names if name != "report"} == {
+        name: question(alone[name]) for name in alone.names if name != "report"
+    }
+    assert "compare" not in alone.names
+    assert "variant" not in alone["gate"].params["facts"]
+
+
+def test_a_value_of_one_variant_changes_its_targets_alone():
+    before, after = varied(), varied(SELF + VARIANTS.replace("seed = 3", "seed = 4"))
+    differ = [name for name in before.names if question(before[name]) != question(after[name])]
+    assert differ == ["train@other", "gate@other"]  # the card of `gate` tells the settings
+
+
+def test_the_teacher_is_asked_for_what_any_of_them_needs():
+    plain = facts(PLAIN)
+    made = varied(plain=plain, small=plain, other=facts("DistillationModifier {hidden_states: 0.3}"))
+    assert made["teach"].params == {"hidden_states": True}
+    reads = {name: "teach" in {i.action for i in made[name].inputs} for name in ("train", "train@small", "train@other")}
+    assert reads == {"train": False, "train@small": False, "train@other": True}
+    assert "teach" not in varied(plain=plain, small=plain, other=plain).names
+
+
+def test_what_is_told_of_a_variant_is_its_own():
+    made = varied()
+    told = made["gate@other"].params["facts"]
+    assert (told["variant"], told["settings"]["train"]) == ("other", {"seed": 3})
+    assert [s["request"] for s in told["sources"] if s["name"] == "recipe"] == ["file:other.yaml"]
+    assert [s["request"] for s in made["gate"].params["facts"]["sources"] if "recipe" in s["name"]] == ["file:r.yaml"]
+    assert made["report@other"].params["project"] == "p@other"
+
+
+def test_faults_of_a_variant_name_it():
+    with pytest.raises(ManifestError, match=r"^error: the recipe of the variant `small` distils, but sparse\.toml"):
+        varied(MANIFEST + VARIANTS, plain=facts(PLAIN), other=facts(PLAIN))
+    with pytest.raises(ManifestError, match=r"^error: the recipe of the variant `small` trains weights of 8 bits"):
+        varied(small=facts("QuantizationModifier {weight_levels: 127}"))
+
+
+def test_a_gate_that_asks_for_speed_needs_no_other_variant():
+    made = varied(SELF + VARIANTS.replace("gate.f1", "gate.speedup"))
+    assert "bench@other" in made.select(["gate@other"])
+    assert not [name for name in made.select(["gate@other"]) if name in ("train", "train@small", "compare")]
+    assert {"export", "export@small", "export@other"} <= set(made.select(["compare"]))

@@ -17,7 +17,7 @@ from sparsebuild.errors import HashMismatch, SourceUnavailable, UserError
 from sparsebuild.lock import Lock, LockedFile, LockedSource
 from sparsebuild.manifest import parse
 from sparsebuild.providers import Context
-from sparsebuild.resolve import answering, asks_otherwise, is_current, recipe_text, requests, resolve
+from sparsebuild.resolve import answering, asks_otherwise, is_current, recipe_source, recipe_text, requests, resolve
 
 MANIFEST = """\
 [project]
@@ -392,3 +392,18 @@ def test_files_that_are_one_on_some_disks_are_not_locked(tmp_path):
     for name in ("config.json", "model.safetensors"):
         (tmp_path / "model" / name).write_text("{}")
     assert "cannot be locked: 'A.jsonl' and 'a.jsonl' are one name on some disks" in project.failure(UserError, text)
+
+
+def test_a_variant_asks_for_a_recipe_of_its_own_where_it_has_another():
+    variants = '[variant.same]\nrecipe.args.x = 1\n[variant.other]\nrecipe.source = "other.yaml"\n'
+    asked = {r.name: (r.source, r.key_path) for r in requests(parse(MANIFEST + variants)) if r.want == "recipe"}
+    assert asked == {
+        "recipe": ("file:recipe.yaml", "recipe.source"),
+        "recipe.other": ("file:other.yaml", "variant.other.recipe.source"),
+    }
+    files = (LockedFile(path="r.yaml", size=1, sha256="0" * 64),)
+    sources = [
+        LockedSource(name=name, kind="file-recipe", request=source, files=files) for name, (source, _) in asked.items()
+    ]
+    lock = Lock(sources=tuple(sources))
+    assert [recipe_source(lock, name).name for name in ("", "same", "other")] == ["recipe", "recipe", "recipe.other"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, is_dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -84,12 +84,12 @@ def compare(old: Side, new: Side) -> Comparison:
     chosen = old.chosen | new.chosen  # a table that only one side has would bring all its defaults
     settings = [c for c in _changes(old.settings, new.settings, new.places) if c.subject in chosen]
     both = old.recipe is not None and new.recipe is not None
-    recipe = _changes(old.recipe or {}, new.recipe or {}) if both else ()
+    recipe = list(_changes(old.recipe or {}, new.recipe or {})) if both else []
     return Comparison(
         old=old.name,
         new=new.name,
-        settings=tuple(settings),
-        recipe=tuple(recipe),
+        settings=tuple(_own(settings, old.settings, new.settings)),
+        recipe=tuple(_own(recipe, old.recipe or {}, new.recipe or {})),
         lock=differences(old.lock, new.lock),
         targets=tuple(_targets(old.left, new.left)),
         notes=tuple(side.note for side in (old, new) if side.note),
@@ -104,8 +104,16 @@ def settings_of(manifest: Manifest) -> tuple[Mapping[str, Any], frozenset[str]]:
 
 
 def recipe_of(graph: Graph) -> Mapping[str, Any]:
-    """What a graph's recipe asks of training: each setting of each modifier, by `Modifier.setting`."""
-    recipe: Mapping[str, Any] = next((action.params["recipe"] for action in graph if "recipe" in action.params), {})
+    """What a graph's recipes ask of training: each setting of each modifier, by `Modifier.setting`.
+
+    Of a variant by `variant.NAME.Modifier.setting`.
+    """
+    trained = [action for action in graph if action.step == "train" and "recipe" in action.params]
+    found = {action.name.partition("@")[2]: _settings_of_recipe(action.params["recipe"]) for action in trained}
+    return {(f"variant.{name}." if name else "") + path: v for name, said in found.items() for path, v in said.items()}
+
+
+def _settings_of_recipe(recipe: Mapping[str, Any]) -> Mapping[str, Any]:
     by_tag: Mapping[str, list[Any]] = recipe.get("modifiers", {})
     alone = {tag: several[0] if len(several) == 1 else several for tag, several in by_tag.items()}
     return {path: value for tag, fields in alone.items() for path, value in _flat_items(fields, tag)}
@@ -118,6 +126,19 @@ def _changes(
         was, now = old.get(subject), new.get(subject)
         if canonical_json(was) != canonical_json(now):  # to Python, 1 is True
             yield Change(subject=subject, old=was, new=now, where=(places or {}).get(subject, ""))
+
+
+def _own(changes: Iterable[Change], old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
+    """The changes but for those of variants that are the file's own: what is laid over it does not say them."""
+    for change in changes:
+        table, _, rest = change.subject.partition(".")
+        twin = rest.partition(".")[2] if table == "variant" else ""
+        of_the_file = twin and all(
+            said is None or canonical_json(said) == canonical_json(side.get(twin))
+            for said, side in ((change.old, old), (change.new, new))
+        )
+        if not of_the_file:
+            yield change
 
 
 def _targets(old: Mapping[str, Left | None] | None, new: Mapping[str, Left | None] | None) -> Iterator[TargetChange]:
@@ -142,11 +163,13 @@ def _target(name: str, olds: Mapping[str, Left | None], news: Mapping[str, Left 
 
 def _chosen(table: Any) -> dict[str, Any]:
     """What is set in a table, and in the tables in it."""
-    inner = {name: getattr(table, name) for name in manifests.settings(table)}
-    return {
-        name: _chosen(value) if is_dataclass(value) and not isinstance(value, Limit) else value
-        for name, value in inner.items()
-    }
+    return {name: _inside(getattr(table, name)) for name in manifests.settings(table)}
+
+
+def _inside(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _inside(inner) for name, inner in value.items()}
+    return _chosen(value) if is_dataclass(value) and not isinstance(value, Limit) else value
 
 
 def _flat(data: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -57,6 +57,6 @@ def fetch(
 
 
 def _of(targets: Collection[str], project: Project) -> list[LockedSource]:
-    """What `targets` fetch, and the recipe, which is read when a run is planned."""
+    """What `targets` fetch, and the recipes, which are read when a run is planned."""
     assert project.lock is not None  # it was settled
-    return [s for s in project.lock.sources if s.name == "recipe" or f"fetch@{s.name}" in targets]
+    return [s for s in project.lock.sources if s.is_recipe or f"fetch@{s.name}" in targets]

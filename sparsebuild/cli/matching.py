@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["base_model", "headers", "make_sure", "refuse_unknown", "tensors"]
 
-_TRAIN = ("teacher", "train")
+_TRAIN = ("teacher", "train")  # steps
 _MODELS = {"model": "model.source", "teacher": "teacher.source", "teacher.train": "teacher.train.from"}
 
 
@@ -62,12 +62,16 @@ def make_sure(project: Project, targets: Sequence[str], force: Sequence[str]) ->
     from sparsebuild.cli.project import check_names
 
     source = base_model(project.manifest, project.lock)
-    if source is None or project.manifest.recipe is None or not _weights(source) or _are_at_hand(source, project):
+    if source is None or not _has_recipe(project.manifest) or not _weights(source) or _are_at_hand(source, project):
         return
     decisions = forecast(project, targets, force)
-    if any(d.action in _TRAIN and d.verdict != "fresh" and not d.restorable for d in decisions):
+    if any(d.action.partition("@")[0] in _TRAIN and d.verdict != "fresh" and not d.restorable for d in decisions):
         bring([source], project.context)
         check_names(project)
+
+
+def _has_recipe(manifest: Manifest) -> bool:
+    return any(manifest.of(variant).recipe for variant in ("", *manifest.variant))
 
 
 def _weights(source: LockedSource) -> list[LockedFile]:

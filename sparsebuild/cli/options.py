@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["Json", "Profile", "ProjectBefore", "ProjectFolder", "Quiet", "Settings"]
+__all__ = ["Json", "Profile", "ProjectBefore", "ProjectFolder", "Quiet", "Settings", "Variant"]
 
 _HELP = "The folder that holds sparse.toml."
 
@@ -27,3 +27,6 @@ Settings = Annotated[
     ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say only what goes wrong.")]
+Variant = Annotated[
+    str, typer.Option("--variant", metavar="NAME", help="That of [variant.NAME], in place of the project's own.")
+]

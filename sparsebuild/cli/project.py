@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sparsebuild import lock as locks
 from sparsebuild import manifest as manifests
@@ -15,11 +16,12 @@ from sparsebuild.digest import canonical_json
 from sparsebuild.engine.atomic import refuse_links, sweep
 from sparsebuild.engine.stat_cache import StatCache
 from sparsebuild.engine.store import Store
-from sparsebuild.errors import LockOutOfDate, Problem, SourceUnavailable
+from sparsebuild.errors import LockOutOfDate, Problem, RecipeError, SourceUnavailable, UserError
 from sparsebuild.layout import LOCK_NAME, MANIFEST_NAME, ProjectLayout, cache_folder
 from sparsebuild.lock import Difference, Lock, MergeMarkers
 from sparsebuild.manifest import Manifest, Written, setting
 from sparsebuild.providers import LOCAL, Context, scheme_of
+from sparsebuild.registry import did_you_mean
 
 if TYPE_CHECKING:
     from sparsebuild.engine.graph import Graph
@@ -31,6 +33,7 @@ __all__ = [
     "answered",
     "changes",
     "check_names",
+    "check_variant",
     "conflict",
     "decided",
     "graph",
@@ -224,8 +227,8 @@ def graph(project: Project) -> Graph:
     from sparsebuild.origins import Documents
 
     assert project.lock is not None  # commands lock first
-    asked = project.manifest.recipe
-    facts = _facts(project, asked) if asked else None
+    known = {name: _facts(project, name) for name in _recipes(project.manifest)}
+    facts = known.pop("", None)
     documents = Documents(
         written=project.written,
         recipe=facts.places if facts else {},
@@ -233,7 +236,15 @@ def graph(project: Project) -> Graph:
         lock_file=project.lock_file,
         before=laid.reader(project.layout),
     )
-    return pipeline.graph(project.manifest, project.lock, facts, documents)
+    return pipeline.graph(project.manifest, project.lock, facts, documents, known)
+
+
+def check_variant(project: Project, name: str) -> None:
+    """Raise UserError for a variant that sparse.toml does not have."""
+    if name and name not in project.manifest.variant:
+        known = project.manifest.variant
+        there_are = f"there are: {', '.join(known)}" if known else f"write a table `[variant.{name}]`"
+        raise UserError(f"there is no variant `{name}` in {MANIFEST_NAME}", hint=did_you_mean(name, known) or there_are)
 
 
 def remember_documents(project: Project) -> None:
@@ -241,23 +252,39 @@ def remember_documents(project: Project) -> None:
     slot = _slot(project.written)
     identity = _identity(project.written)
     memory.remember(project.layout, f"manifest{slot}", identity, lambda: manifests.to_json(project.manifest))
-    if asked := project.manifest.recipe:
-        identity = _recipe_identity(project, asked)
+    for name in _recipes(project.manifest):
+        slot, identity = _recipe_slot(project, name), _recipe_identity(project, name)
         with contextlib.suppress(SourceUnavailable):  # who needs the recipe says so, with all else that is missing
-            memory.remember(project.layout, f"recipe{slot}", identity, lambda: asdict(_facts(project, asked)))
+            memory.remember(project.layout, slot, identity, partial(_plain_facts, project, name))
 
 
-def _facts(project: Project, asked: Recipe) -> RecipeFacts:
-    """What the graph needs of the recipe: as it was kept, or read anew."""
+def _recipes(manifest: Manifest) -> dict[str, Recipe]:
+    """What is asked for as the project's recipe, under "", and as that of each variant."""
+    asked = {"": manifest.recipe, **{name: variant.recipe for name, variant in manifest.variant.items()}}
+    return {name: recipe for name, recipe in asked.items() if recipe}
+
+
+def _plain_facts(project: Project, variant: str) -> dict[str, Any]:
+    return asdict(_facts(project, variant))
+
+
+def _facts(project: Project, variant: str) -> RecipeFacts:
+    """What the graph needs of a recipe: as it was kept, or read anew."""
     from sparsebuild.pipeline import RecipeFacts
 
-    known = memory.recall(project.layout, f"recipe{_slot(project.written)}", _recipe_identity(project, asked))
+    known = memory.recall(project.layout, _recipe_slot(project, variant), _recipe_identity(project, variant))
     if known and known.keys() == {field.name for field in fields(RecipeFacts)}:
         return RecipeFacts(**known)
-    return _read_facts(project, asked)
+    try:
+        return _read_facts(project, variant)
+    except RecipeError as error:
+        if not variant:
+            raise
+        told = f"in the variant `{variant}`"
+        raise type(error)(*(replace(p, message=f"{told}: {p.message}") for p in error.problems)) from None
 
 
-def _read_facts(project: Project, asked: Recipe) -> RecipeFacts:
+def _read_facts(project: Project, variant: str) -> RecipeFacts:
     from sparsebuild import recipe as recipes
     from sparsebuild.cli.matching import refuse_unknown, tensors
     from sparsebuild.modifiers import matching
@@ -265,9 +292,12 @@ def _read_facts(project: Project, asked: Recipe) -> RecipeFacts:
     from sparsebuild.resolve import recipe_text
 
     assert project.lock is not None
-    document = recipes.read(recipe_text(project.lock, project.context) or "", _recipe_file(project.lock))
-    resolved = recipes.resolve(document, asked.args)
-    facts = recipe_facts(resolved, recipes.places(document, resolved, asked.args))
+    args = _recipes(project.manifest)[variant].args
+    document = recipes.read(
+        recipe_text(project.lock, project.context, variant) or "", _recipe_file(project.lock, variant)
+    )
+    resolved = recipes.resolve(document, args)
+    facts = recipe_facts(resolved, recipes.places(document, resolved, args))
     refuse_unknown(project)
     if found := tensors(project):
         matching.check(resolved, found)
@@ -276,24 +306,32 @@ def _read_facts(project: Project, asked: Recipe) -> RecipeFacts:
 
 def check_names(project: Project) -> None:
     """Raise RecipeError for names in the recipe that mean nothing in the model, if its header is at hand."""
-    if asked := project.manifest.recipe:
-        _facts(project, asked)
+    for name in _recipes(project.manifest):
+        _facts(project, name)
 
 
-def _recipe_file(lock: Lock) -> str:
+def _recipe_file(lock: Lock, variant: str) -> str:
     """The recipe's name for messages, whose suffix says what it is: as the project or as its source calls it."""
-    source = lock.source("recipe")
+    from sparsebuild.resolve import recipe_source
+
+    source = recipe_source(lock, variant)
     assert source is not None  # there is a recipe
     return source.request.removeprefix("file:") if source.request.startswith("file:") else source.files[0].path
 
 
-def _recipe_identity(project: Project, asked: Recipe) -> str:
+def _recipe_slot(project: Project, variant: str) -> str:
+    return f"recipe{f'@{variant}' if variant else ''}{_slot(project.written)}"
+
+
+def _recipe_identity(project: Project, variant: str) -> str:
     """What a recipe's name, its text, its arguments and the model whose names it holds make it, as text."""
     from sparsebuild.cli.matching import headers
+    from sparsebuild.resolve import recipe_source
 
-    source = project.lock.source("recipe") if project.lock else None
+    source = recipe_source(project.lock, variant) if project.lock else None
     recipe = source.files[0].sha256 if source else ""
-    return canonical_json([recipe, source.request if source else "", asked.args, headers(project)])
+    args = _recipes(project.manifest)[variant].args
+    return canonical_json([recipe, source.request if source else "", args, headers(project)])
 
 
 def _identity(written: Written) -> str:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sparsebuild.cli.options import Json, Profile, ProjectFolder, Settings
+from sparsebuild.cli.options import Json, Profile, ProjectFolder, Settings, Variant
+from sparsebuild.layout import built
 
 if TYPE_CHECKING:
     from sparsebuild.cli.project import Project
@@ -17,13 +18,12 @@ if TYPE_CHECKING:
 
 __all__ = ["publish"]
 
-_FOLDER = "build/export/hub"
-
 
 def publish(
     destination: Annotated[
         str, typer.Argument(metavar="WHERE", help="hf:ORG/NAME, a model repository of the Hub, or dir:PATH, a folder.")
     ],
+    variant: Variant = "",
     project: ProjectFolder = Path(),
     profile: Profile = "",
     settings: Settings = None,
@@ -37,16 +37,17 @@ def publish(
 ) -> None:
     """Publish the promoted model with its card, lock and provenance; nothing whose gates do not hold."""
     from sparsebuild.cli.output import write_document
-    from sparsebuild.cli.project import open_project
+    from sparsebuild.cli.project import check_variant, open_project
     from sparsebuild.shipping.parcel import pack
 
     scheme, where = _destination(destination, private)
     opened = open_project(project, profile=profile, settings=settings or ())
-    _refuse_unpromoted(opened)
-    items = pack(opened.layout.root / _FOLDER)
+    check_variant(opened, variant)
+    _refuse_unpromoted(opened, variant)
+    items = pack(opened.layout.root / built("export/hub", variant))
     if not as_json:
         _show(destination, items)
-    done: dict[str, Any] = {} if dry_run else _send(scheme, where, items, opened, private)
+    done: dict[str, Any] = {} if dry_run else _send(scheme, where, items, opened, variant, private)
     if as_json:
         files = [{"path": item.path, "bytes": item.size} for item in items]
         write_document({"destination": destination, "is_dry_run": dry_run, "files": files, **done})
@@ -67,21 +68,24 @@ def _destination(text: str, private: bool) -> tuple[str, str]:
     return scheme, where
 
 
-def _refuse_unpromoted(project: Project) -> None:
-    """Raise TargetFailed unless what stands in build/export is what a run would promote now."""
+def _refuse_unpromoted(project: Project, variant: str) -> None:
+    """Raise TargetFailed unless what stands in the folder of exports is what a run would promote now."""
     from sparsebuild.cli.forecast import forecast
     from sparsebuild.errors import TargetFailed
 
-    stale = [decision for decision in forecast(project, ["gate"]) if decision.verdict != "fresh"]
+    gate = f"gate@{variant}" if variant else "gate"
+    stale = [decision for decision in forecast(project, [gate]) if decision.verdict != "fresh"]
     if stale:
         told = "\n".join(f"  {d.action}: {reason}" for d in stale for reason in d.reasons) or f"  {stale[0].action}"
         raise TargetFailed(
-            f"build/export is not what this project would promote now:\n{told}",
-            hint="`sparsebuild run` builds it, and promotes it if every gate holds",
+            f"{built('export', variant)} is not what this project would promote now:\n{told}",
+            hint=f"`sparsebuild run{f' {gate}' if variant else ''}` builds it, and promotes it if every gate holds",
         )
 
 
-def _send(scheme: str, where: str, items: Sequence[Item], project: Project, private: bool) -> dict[str, Any]:
+def _send(
+    scheme: str, where: str, items: Sequence[Item], project: Project, variant: str, private: bool
+) -> dict[str, Any]:
     if scheme == "dir":
         from sparsebuild.shipping.place import place
 
@@ -91,7 +95,8 @@ def _send(scheme: str, where: str, items: Sequence[Item], project: Project, priv
 
     from sparsebuild.shipping.hub import publish as publish_to_hub
 
-    message = f"{project.manifest.project.name}, built with sparsebuild"
+    title = project.manifest.project.name + (f"@{variant}" if variant else "")
+    message = f"{title}, built with sparsebuild"
     return asdict(publish_to_hub(where, items, private=private, message=message, say=_say))
 
 

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sparsebuild.cli.options import Json, ProjectBefore
+from sparsebuild.cli.options import Json, ProjectBefore, Variant
 from sparsebuild.cli.startup import Command, Group
 
 if TYPE_CHECKING:
     from sparsebuild.cli.project import Project
+    from sparsebuild.manifest import Recipe
     from sparsebuild.modifiers.matching import Matched
     from sparsebuild.recipe import Document, Resolved
 
@@ -45,6 +46,7 @@ def show(
     file: OptionalFile = "",
     arg: Arg = None,
     text: Annotated[bool, typer.Option("--text", help="Print the recipe as it is written.")] = False,
+    variant: Variant = "",
     project: ProjectBefore = Path(),
     as_json: Json = False,
 ) -> None:
@@ -56,7 +58,7 @@ def show(
     from sparsebuild.modifiers.reading import entries_and_specs
 
     opened = _project(project, file)
-    name, written, args = _source(file, arg or (), opened)
+    name, written, args = _source(file, arg or (), opened, variant)
     if text:
         sys.stdout.write(written)
         return
@@ -88,14 +90,14 @@ def show(
 
 
 @recipe.command(cls=Command)
-def check(file: OptionalFile = "", arg: Arg = None, project: ProjectBefore = Path()) -> None:
+def check(file: OptionalFile = "", arg: Arg = None, variant: Variant = "", project: ProjectBefore = Path()) -> None:
     """See that a recipe can be run: exit with 2, and each fault with its line, if it cannot."""
     from sparsebuild import modifiers
     from sparsebuild.modifiers import matching
     from sparsebuild.ui.figures import count
 
     opened = _project(project, file)
-    name, written, args = _source(file, arg or (), opened)
+    name, written, args = _source(file, arg or (), opened, variant)
     _, resolved = _resolved(name, written, args)
     specs = modifiers.specs(resolved)
     where = ""
@@ -108,11 +110,17 @@ def check(file: OptionalFile = "", arg: Arg = None, project: ProjectBefore = Pat
 
 
 @recipe.command(cls=Command, name="args")
-def args_(file: OptionalFile = "", arg: Arg = None, project: ProjectBefore = Path(), as_json: Json = False) -> None:
+def args_(
+    file: OptionalFile = "",
+    arg: Arg = None,
+    variant: Variant = "",
+    project: ProjectBefore = Path(),
+    as_json: Json = False,
+) -> None:
     """List the variables of a recipe: what each is, what it becomes, and where it is used."""
     from sparsebuild.recipe.uses import uses
 
-    name, written, given = _source(file, arg or (), _project(project, file))
+    name, written, given = _source(file, arg or (), _project(project, file), variant)
     found = uses(*_resolved(name, written, given))
     if as_json:
         from sparsebuild.cli.output import write_document
@@ -181,32 +189,43 @@ def _value(text: str) -> Any:
         return text
 
 
-def _source(file: str, pairs: Sequence[str], project: Project | None) -> tuple[str, str, Mapping[str, Any]]:
+def _source(
+    file: str, pairs: Sequence[str], project: Project | None, variant: str = ""
+) -> tuple[str, str, Mapping[str, Any]]:
     """A recipe's name, its text and its arguments; of the project's own also those that the project gives."""
     from sparsebuild.errors import UserError
 
+    if file and variant:
+        raise UserError("`--variant` is for the recipes of a project", hint="leave FILE out")
     if file:
         return file, _text(file), arguments(pairs)
-    if project is None or project.manifest.recipe is None:
+    asked = _asked(project, variant) if project else None
+    if project is None or asked is None:
         hint = "as in `sparsebuild recipe show recipe.yaml`"
         raise UserError("name a recipe, or a project (`-C DIR`) that has one", hint=hint)
     from sparsebuild.manifest import split_source
 
-    asked = project.manifest.recipe
     scheme, rest = split_source(asked.source)
     given = {**asked.args, **arguments(pairs)}
     if scheme == "file":
         return rest, _text(str(project.layout.root / rest), rest), given
     if scheme == "builtin":
         return asked.source, _text(asked.source), given
-    from sparsebuild.resolve import recipe_text
+    from sparsebuild.resolve import recipe_source, recipe_text
 
-    locked = recipe_text(project.lock, project.context) if project.lock else None
+    locked = recipe_text(project.lock, project.context, variant) if project.lock else None
     if locked is None:
         raise UserError("the recipe is not in the cache yet", hint="run `sparsebuild lock` first")
     assert project.lock is not None  # it has the text
-    pinned = project.lock.source("recipe")
+    pinned = recipe_source(project.lock, variant)
     return pinned.files[0].path if pinned else rest, locked, given
+
+
+def _asked(project: Project, variant: str) -> Recipe | None:
+    from sparsebuild.cli.project import check_variant
+
+    check_variant(project, variant)
+    return project.manifest.of(variant).recipe
 
 
 def _resolved(name: str, text: str, args: Mapping[str, Any]) -> tuple[Document, Resolved]:

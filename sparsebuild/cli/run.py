@@ -274,6 +274,9 @@ def _tell(project: Project, folder: Path, outcomes: Mapping[str, Outcome], as_js
         from sparsebuild.cli.output import write_document
 
         measured = results.read(project.layout, outcomes)
-        write_document({"project": project.manifest.project.name, "outcomes": dict(outcomes), "results": measured})
+        told = {"project": project.manifest.project.name, "outcomes": dict(outcomes), "results": measured}
+        if names := [name for name in results.variants_of(outcomes) if name]:
+            told["variants"] = {name: results.read(project.layout, outcomes, name) for name in names}
+        write_document(told)
     elif not quiet and set(outcomes.values()) - {"fresh"}:
         results.show(project.layout, folder, outcomes)

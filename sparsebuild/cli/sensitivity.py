@@ -7,12 +7,14 @@ import json
 import sys
 from pathlib import Path
 
-from sparsebuild.cli.options import Json, Profile, ProjectFolder, Quiet, Settings
+from sparsebuild.cli.options import Json, Profile, ProjectFolder, Quiet, Settings, Variant
+from sparsebuild.layout import built
 
 __all__ = ["sensitivity"]
 
 
 def sensitivity(
+    variant: Variant = "",
     project: ProjectFolder = Path(),
     profile: Profile = "",
     settings: Settings = None,
@@ -21,7 +23,7 @@ def sensitivity(
 ) -> None:
     """Prune and quantize each layer of the trained model alone, and rank them by what it does to the answers."""
     from sparsebuild.cli.output import write_document
-    from sparsebuild.cli.project import open_project
+    from sparsebuild.cli.project import check_variant, open_project
     from sparsebuild.cli.run import build_targets, fold_of, settle
     from sparsebuild.events import Log
     from sparsebuild.ui import sensitivity as drawing
@@ -31,13 +33,15 @@ def sensitivity(
         opened = open_project(
             project, say=lambda sentence: fold(Log(message=sentence)), profile=profile, settings=settings or ()
         )
+        check_variant(opened, variant)
         opened = settle(opened, None, False, fold)
-        build_targets(opened, ["sensitivity"], force=(), keep_going=False, wait=True, jobs=1, fold=fold)
-    folder = opened.layout.build / "sensitivity"
-    found = json.loads((folder / "sensitivity.json").read_text())
+        target = f"sensitivity@{variant}" if variant else "sensitivity"
+        build_targets(opened, [target], force=(), keep_going=False, wait=True, jobs=1, fold=fold)
+    folder = built("sensitivity", variant)
+    found = json.loads((opened.layout.root / folder / "sensitivity.json").read_text())
     if as_json:
         found.pop("schema_version")
         write_document({"project": opened.manifest.project.name, **found})
     else:
-        plots = [str(project / "build" / "sensitivity" / f"{way}.svg") for way in ("prune", "quantize")]
+        plots = [str(project / folder / f"{way}.svg") for way in ("prune", "quantize")]
         drawing.show(found, plots, sys.stdout)

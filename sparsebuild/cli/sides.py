@@ -90,15 +90,17 @@ def _documents(commit: git.Commit, laid: Laid) -> tuple[Manifest, Lock | None]:
 def _graph(commit: git.Commit, manifest: Manifest, lock: Lock, store: Store) -> Graph:
     from sparsebuild import pipeline
 
-    return pipeline.graph(manifest, lock, _facts(commit, manifest, lock, store))
+    found = {name: _facts(commit, manifest, name, lock, store) for name in ("", *manifest.variant)}
+    return pipeline.graph(manifest, lock, found.pop(""), variants=found)
 
 
-def _facts(commit: git.Commit, manifest: Manifest, lock: Lock, store: Store) -> RecipeFacts | None:
-    """What the graph needs of the recipe. Its bytes are those of the lock: from the store, or else as committed."""
+def _facts(commit: git.Commit, manifest: Manifest, variant: str, lock: Lock, store: Store) -> RecipeFacts | None:
+    """What the graph needs of a recipe. Its bytes are those of the lock: from the store, or else as committed."""
     from sparsebuild import pipeline
     from sparsebuild import recipe as recipes
+    from sparsebuild.resolve import recipe_source
 
-    asked, source = manifest.recipe, lock.source("recipe")
+    asked, source = manifest.of(variant).recipe, recipe_source(lock, variant)
     if asked is None or source is None:
         return None
     name, sha256 = asked.source.removeprefix("file:"), source.files[0].sha256

@@ -29,21 +29,27 @@ def status(
     from sparsebuild.cli.forecast import document, estimate, forecast, known, usual
     from sparsebuild.cli.output import write_document
     from sparsebuild.cli.project import graph, open_project
-    from sparsebuild.cli.results import read
+    from sparsebuild.cli.results import read, read_variants
 
     go_offline(offline)
     opened = open_project(project, profile=profile, settings=settings or ())
     opened = known(opened)
     decisions = forecast(opened, usual(opened, graph(opened)))
     cost = estimate(decisions)
-    measured = read(opened.layout, ("eval", "gate"))
+    steps = ("eval", "gate")
+    measured = read(opened.layout, steps)
+    variants = read_variants(opened.layout, steps, opened.manifest.variant)
     if as_json:
-        write_document({**document(opened, decisions), "estimate": asdict(cost), "results": measured})
+        of_variants = {"variants": variants} if opened.manifest.variant else {}
+        estimated = {"estimate": asdict(cost), "results": measured, **of_variants}
+        write_document({**document(opened, decisions), **estimated})
     else:
         from sparsebuild.ui import results, standing
 
         standing.show_all(decisions, cost, sys.stdout)
         results.show(measured, sys.stdout)
+        if variants:
+            results.show_variants({"": measured, **variants}, sys.stdout)
     if opened.context.offline:
         refuse_what_is_missing(known(opened))
     if exit_code and any(decision.verdict != "fresh" for decision in decisions):

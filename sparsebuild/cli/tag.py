@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
-from sparsebuild.cli.options import Json, ProjectFolder
+from sparsebuild.cli.options import Json, ProjectFolder, Variant
 
 if TYPE_CHECKING:
     from sparsebuild.exporters.predict import Predictor
@@ -37,13 +37,14 @@ def tag(
     compare: Annotated[
         bool, typer.Option("--compare", help="Ask the teacher too, and show the sentences where the two differ.")
     ] = False,
+    variant: Variant = "",
     project: ProjectFolder = Path(),
     as_json: Json = False,
 ) -> None:
     """Mark the entities in TEXT, a file or stdin with the exported model."""
-    folder = _promoted(project)
+    folder = _promoted(project, variant)
     sentences = _sentences(texts or (), file)
-    models = _models(project, folder, compare)
+    models = _models(project, variant, folder, compare)
     if caution := models[_STUDENT].caution:
         sys.stderr.write(f"warning: {caution}\n")
     found = (_tagged(text, models) for text in sentences)
@@ -128,33 +129,39 @@ def _opened(file: str) -> TextIO:
         raise UserError(f"`{file}` cannot be read: {error.strerror}") from None
 
 
-def _promoted(project: Path) -> Path:
+def _promoted(project: Path, variant: str) -> Path:
     from sparsebuild.cli.results import DEPLOYMENT
     from sparsebuild.errors import UserError
+    from sparsebuild.layout import built
 
-    folder = project / DEPLOYMENT
+    if variant:  # or a misspelt name would be a folder that is not there
+        from sparsebuild.cli.project import check_variant, open_project
+
+        check_variant(open_project(project), variant)
+    folder = project / built(DEPLOYMENT, variant)
     if not (folder / "model.onnx").is_file():
-        raise UserError(f"there is no model to try: `{folder}` holds no model.onnx", hint="build it: sparsebuild run")
+        hint = f"build it: sparsebuild run{f' gate@{variant}' if variant else ''}"
+        raise UserError(f"there is no model to try: `{folder}` holds no model.onnx", hint=hint)
     return folder
 
 
-def _models(project: Path, folder: Path, compare: bool) -> dict[str, Predictor]:
+def _models(project: Path, variant: str, folder: Path, compare: bool) -> dict[str, Predictor]:
     from sparsebuild.exporters import predict
 
     if not compare:
         return {_STUDENT: predict.load(folder)}
-    teacher = _teacher(project)
+    teacher = _teacher(project, variant)
     return {_TEACHER: predict.load_trained(teacher, folder), _STUDENT: predict.load(folder)}
 
 
-def _teacher(project: Path) -> Path:
+def _teacher(project: Path, variant: str) -> Path:
     """The folder of the teacher's weights; UserError where the project has none, or did not build it yet."""
     from sparsebuild.cli.forecast import known
     from sparsebuild.cli.project import graph, open_project
     from sparsebuild.errors import UserError
 
     whole = graph(known(open_project(project)))
-    given = next((i for i in whole["eval"].inputs if i.name == "teacher"), None)
+    given = next((i for i in whole[f"eval@{variant}" if variant else "eval"].inputs if i.name == "teacher"), None)
     if given is None:
         raise UserError("this project has no teacher to compare with", hint="sparse.toml names one under `[teacher]`")
     folder = project / whole[given.action].folder / given.path

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparsebuild.cli.options import Json, Profile, ProjectFolder, Settings
+from sparsebuild.resolve import recipe_source
 
 if TYPE_CHECKING:
     from sparsebuild.cli.project import Project
     from sparsebuild.engine.graph import Graph
-    from sparsebuild.lock import LockedSource
+    from sparsebuild.lock import Lock, LockedSource
     from sparsebuild.ui.tree import Source
 
 __all__ = ["tree"]
@@ -32,7 +33,7 @@ def tree(
     assert seen.lock is not None  # `known` sees to it
     drawn = graph(seen)
     sources = [
-        Source(locked=locked, used_by=_uses(locked.name, drawn), absent=_absent(locked, seen))
+        Source(locked=locked, used_by=_uses(locked, seen.lock, drawn), absent=_absent(locked, seen))
         for locked in seen.lock.sources
     ]
     if changes(opened):
@@ -43,11 +44,12 @@ def tree(
         show(sources, sys.stdout)
 
 
-def _uses(source: str, graph: Graph) -> tuple[str, ...]:
-    """The targets that read a source. Nothing fetches the recipe: it is a setting of what trains."""
-    if source == "recipe":
-        return tuple(action.name for action in graph if "recipe" in action.params)
-    return graph.users(f"fetch@{source}")
+def _uses(source: LockedSource, lock: Lock, graph: Graph) -> tuple[str, ...]:
+    """The targets that read a source. Nothing fetches a recipe: it is a setting of what trains."""
+    if not source.is_recipe:
+        return graph.users(f"fetch@{source.name}")
+    readers = (action.name for action in graph if "recipe" in action.params)
+    return tuple(name for name in readers if recipe_source(lock, name.partition("@")[2]) == source)
 
 
 def _absent(source: LockedSource, project: Project) -> int:

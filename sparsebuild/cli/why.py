@@ -21,14 +21,13 @@ def why(
     as_json: Json = False,
 ) -> None:
     """Say why TARGET has to run: each change, old value and new, with the line that says so."""
-    from fnmatch import fnmatchcase
-
-    from sparsebuild.cli.forecast import document, forecast
+    from sparsebuild.cli.forecast import document, forecast, known
     from sparsebuild.cli.output import write_document
-    from sparsebuild.cli.project import open_project
+    from sparsebuild.cli.project import graph, open_project
 
     opened = open_project(project, profile=profile, settings=settings or ())
-    asked = [d for d in forecast(opened, [target]) if d.action == target or fnmatchcase(d.action, f"{target}@*")]
+    named = graph(known(opened)).named(target)
+    asked = [decision for decision in forecast(opened, [target]) if decision.action in named]
     if as_json:
         write_document(document(opened, asked))
         return

@@ -68,7 +68,7 @@ class LockedFile:
 class LockedSource:
     """What one request became."""
 
-    name: str  # its key path in the manifest: "model", "teacher.train", "data.unlabelled"
+    name: str  # its key path in the manifest: "model", "teacher.train"; "recipe.NAME" is that of a variant
     kind: str  # scheme and purpose: "pypi-model", "file-data"
     request: str  # as the manifest asks; several of one source stand on lines of their own
     resolved: str = ""  # what was taken, where that is not what was asked: "hf:org/new-name", another branch
@@ -79,6 +79,11 @@ class LockedSource:
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # of a dataset: column -> names of its classes
     files: tuple[LockedFile, ...]  # sorted by path
     extra: Extra = ()
+
+    @property
+    def is_recipe(self) -> bool:
+        """Whether it is the project's recipe, or a variant's: a setting of what trains, which no target fetches."""
+        return self.name.partition(".")[0] == "recipe"
 
     @property
     def answers(self) -> tuple[str, str, str]:

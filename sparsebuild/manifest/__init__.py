@@ -19,6 +19,7 @@ from sparsebuild.manifest.model import (
     Teacher,
     TeacherTrain,
     Train,
+    Variant,
 )
 from sparsebuild.manifest.read import parse, read, read_text
 from sparsebuild.manifest.schema import schema
@@ -39,6 +40,7 @@ __all__ = [
     "Teacher",
     "TeacherTrain",
     "Train",
+    "Variant",
     "Written",
     "defaults",
     "from_json",

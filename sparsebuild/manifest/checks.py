@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import date, time
 from typing import Any, Literal
 
+from sparsebuild.manifest.layers import MOST_VARIANTS
 from sparsebuild.manifest.locate import KeyPath, key_text
 from sparsebuild.manifest.model import Bench, Limit
 from sparsebuild.manifest.sources import split_source
@@ -78,6 +79,7 @@ def check(document: Mapping[str, Any]) -> Iterator[Fault]:
     yield from _bench(document)
     yield from _sensitivity(document)
     yield from _replacements(document)
+    yield from _variants(document)
 
 
 def _values_outside_json(value: Any, path: KeyPath) -> Iterator[Fault]:
@@ -351,6 +353,32 @@ def _replacements(document: Mapping[str, Any]) -> Iterator[Fault]:
             if split_source(source)[0] == "zoo":
                 message = f'`{key_text(path)}` must be a source outside the zoo, found "{source}"'
                 yield Fault(path=path, message=message, hint='such as "hf:ORG/NAME" or "file:models/NAME"')
+
+
+def _variants(document: Mapping[str, Any]) -> Iterator[Fault]:
+    """Names that can stand behind an `@` and be a folder, on disks too that take `A` for `a`."""
+    variants = document.get("variant")
+    if not isinstance(variants, dict):
+        return
+    if len(variants) > MOST_VARIANTS:
+        yield Fault(path=("variant",), message=f"`variant` holds more than {MOST_VARIANTS} tables")
+        return
+    known: dict[str, str] = {}
+    for name in variants:
+        other = known.setdefault(name.casefold(), name)
+        if not _VARIANT.fullmatch(name):
+            yield Fault(
+                path=("variant", name),
+                message=f"a variant cannot be called `{name}`",
+                hint="take letters, digits, `_` and `-`, at most 40, as in `[variant.ffn384]`",
+                at="key",
+            )
+        elif other != name:
+            message = f"the variants `{other}` and `{name}` are one name on some disks"
+            yield Fault(path=("variant", name), message=message, hint="rename one of them", at="key")
+
+
+_VARIANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 
 
 def _limit(value: Any) -> Limit | None:

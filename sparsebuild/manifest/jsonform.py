@@ -21,6 +21,7 @@ from sparsebuild.manifest.model import (
     Teacher,
     TeacherTrain,
     Train,
+    Variant,
 )
 
 __all__ = ["defaults", "from_json", "settings", "to_json"]
@@ -40,6 +41,7 @@ _TABLES: dict[type, dict[str, Any]] = {
         "sources": Sources,
     },
     Teacher: {"train": TeacherTrain},
+    Variant: {"recipe": Recipe, "train": Train, "export": Export, "gate": Gate},
     Gate: dict.fromkeys((f.name for f in fields(Gate)), Limit),
 }
 
@@ -52,7 +54,8 @@ def to_json(manifest: Manifest) -> dict[str, Any]:
 
 def from_json(data: Mapping[str, Any]) -> Manifest:
     """The manifest that `to_json` was given. It is not checked again: only give it what `to_json` made."""
-    manifest: Manifest = _value(Manifest, data)
+    variants = {name: _value(Variant, tables) for name, tables in data.get("variant", {}).items()}
+    manifest: Manifest = _value(Manifest, {**data, "variant": variants})
     return manifest
 
 
@@ -77,6 +80,8 @@ def _plain(value: Any) -> Any:
         return str(value)
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
     if type(value) in _ALL_TABLES:
         return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
     return value
@@ -98,4 +103,5 @@ def _frozen(kind: Any, value: Any) -> Any:
 
 _ALL_TABLES = {
     Manifest, Project, Model, Teacher, TeacherTrain, Data, Recipe, Train, Export, Gate, Bench, Sensitivity, Sources,
+    Variant,
 }  # fmt: skip

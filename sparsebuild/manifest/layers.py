@@ -1,7 +1,8 @@
 """What is laid over `sparse.toml`: one of its `[profile.NAME]`s, then the `--set`s of a command. The later wins.
 
-Tables are laid over key by key, everything else is replaced. What comes out is checked as if it had been written in
-one file; `Written` then knows where each value really stands.
+What a `[variant.NAME]` says is laid over all that, for this variant alone. Tables are laid over key by key, everything
+else is replaced. What comes out is checked as if it had been written in one file; `Written` then knows where each value
+really stands.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 import tomli
@@ -19,8 +21,10 @@ from sparsebuild.errors import UserError
 from sparsebuild.manifest.locate import KeyPath, Place, key_text, places, position_at
 from sparsebuild.reading import is_deeper
 
-__all__ = ["Setting", "Written", "lay", "setting"]
+__all__ = ["MOST_VARIANTS", "OF_VARIANTS", "Setting", "Written", "lay", "setting", "with_variants"]
 
+OF_VARIANTS = ("recipe", "train", "export", "gate")  # the tables that a variant can lay something over
+MOST_VARIANTS = 50
 _DEEPEST = 20  # tables and lists inside each other
 
 
@@ -112,6 +116,19 @@ def lay(document: Mapping[str, Any], table: Mapping[str, Any], settings: Iterabl
             above = {key: above}
         result = _merged(result, above)
     return result
+
+
+def with_variants(document: Mapping[str, Any]) -> dict[str, Any]:
+    """`document` with each of its variants laid over the tables of the file that it may change.
+
+    What is no table of tables is left as it is, and so are variants beyond the most there may be.
+    """
+    variants = document.get("variant")
+    if not isinstance(variants, dict):
+        return dict(document)
+    file = {key: document[key] for key in OF_VARIANTS if key in document}
+    laid = {n: _merged(file, said) for n, said in islice(variants.items(), MOST_VARIANTS) if isinstance(said, dict)}
+    return {**document, "variant": {**variants, **laid}}
 
 
 def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "Teacher",
     "TeacherTrain",
     "Train",
+    "Variant",
 ]
 
 Comparison = Literal[">=", "<=", ">", "<"]
@@ -422,6 +423,21 @@ class Sources:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """One more model from the same data and the same teacher: what is done otherwise, laid over the file.
+
+    `read` lays it, so that here each table is whole.
+    """
+
+    __pydantic_config__: ClassVar[Mapping[str, object]] = _STRICT
+
+    recipe: Recipe | None = field(default=None, metadata=_about("Another recipe, or other arguments for it."))
+    train: Train = field(default_factory=Train, metadata=_about("What is trained otherwise."))
+    export: Export = field(default_factory=Export, metadata=_about("What is exported otherwise."))
+    gate: Gate = field(default_factory=Gate, metadata=_about("What must hold of this one."))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
     """The settings of a sparsebuild project."""
 
@@ -438,3 +454,13 @@ class Manifest:
     bench: Bench = field(default_factory=Bench)
     sensitivity: Sensitivity = field(default_factory=Sensitivity)
     sources: Sources = field(default_factory=Sources)
+    variant: dict[str, Variant] = field(
+        default_factory=dict, metadata=_about("Other models of this project, by name: `train@NAME` trains one.")
+    )
+
+    def of(self, variant: str) -> Manifest:
+        """The manifest as if the variant's values stood in the file; the file's own for no name."""
+        if not variant:
+            return replace(self, variant={})
+        said = self.variant[variant]
+        return replace(self, variant={}, recipe=said.recipe, train=said.train, export=said.export, gate=said.gate)

@@ -16,7 +16,7 @@ import tomli
 from sparsebuild.errors import ManifestError, Position, Problem, UserError
 from sparsebuild.manifest.checks import Fault, check
 from sparsebuild.manifest.frame import frame_between, problem_at
-from sparsebuild.manifest.layers import Written, lay, setting
+from sparsebuild.manifest.layers import MOST_VARIANTS, Written, lay, setting, with_variants
 from sparsebuild.manifest.locate import KeyPath
 from sparsebuild.manifest.model import Manifest
 from sparsebuild.reading import is_deeper, read_small
@@ -98,8 +98,31 @@ def _problems_of_others(document: Mapping[str, Any], profiles: Any, written: Wri
 
 
 def _read(document: Mapping[str, Any]) -> tuple[Manifest | None, list[Fault]]:
-    manifest, faults = _validated(_with_teacher_as_table(document), document)
-    return manifest, [*faults, *check(document)]
+    whole = with_variants(document)
+    manifest, faults = _validated(_with_teacher_as_table(whole), whole)
+    own = [fault for fault in faults if not _is_of_the_file(fault, document)]
+    return manifest, [*own, *check(document), *_of_variants(document, whole)]
+
+
+def _of_variants(document: Mapping[str, Any], whole: Mapping[str, Any]) -> Iterator[Fault]:
+    """What is wrong in the values of a variant once they are laid over the file."""
+    said, laid = (one.get("variant") for one in (document, whole))
+    if not (isinstance(said, dict) and isinstance(laid, dict)):
+        return
+    file = {key: value for key, value in document.items() if key != "variant"}
+    for name in islice(said, MOST_VARIANTS):
+        for fault in check({**file, **laid[name]}) if isinstance(laid[name], dict) else ():
+            if _stands_in(said[name], file, fault.path):
+                path, message = ("variant", name, *fault.path), f"{fault.message}, in the variant `{name}`"
+                yield replace(fault, path=path, message=message)
+
+
+def _is_of_the_file(fault: Fault, document: Mapping[str, Any]) -> bool:
+    """Whether a fault of a variant is one of the file that it is laid over, which is told once."""
+    if fault.path[0] != "variant" or len(fault.path) < 3:
+        return False
+    said = document["variant"][fault.path[1]]
+    return isinstance(said, dict) and not _stands_in(said, document, fault.path[2:])
 
 
 def _check_profile(name: str, profiles: Any, written: Written) -> None:

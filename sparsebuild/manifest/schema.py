@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from sparsebuild.manifest.layers import MOST_VARIANTS
 from sparsebuild.manifest.model import Manifest
 
 __all__ = ["schema"]
@@ -21,6 +22,8 @@ def schema() -> dict[str, Any]:
         "description": teacher["description"],
         "anyOf": [{"const": "disable", "type": "string"}, teacher],
     }
+    variants = document["properties"]["variant"]
+    document["properties"]["variant"] = {**_optional(variants), "maxProperties": MOST_VARIANTS}
     document["properties"]["profile"] = {
         "description": "Other values, laid over those of the file with `--profile NAME`.",
         "type": "object",

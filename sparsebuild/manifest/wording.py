@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 from sparsebuild.manifest.checks import Fault
 from sparsebuild.manifest.locate import KeyPath, key_text
@@ -187,9 +187,13 @@ def _in_a_table(key: str) -> str:
 def _table(path: KeyPath) -> Any:
     """The dataclass of the table at `path`."""
     kind: Any = Manifest
+    hint: Any = None
     for step in path:
-        hint = get_type_hints(kind)[keys_of(kind)[str(step)].name]
-        kind = _dataclass(hint)
+        if get_origin(hint) is not dict:  # of such a table the keys are names, and this was one
+            hint = get_type_hints(kind)[keys_of(kind)[str(step)].name]
+            kind = _dataclass(hint)
+        else:
+            hint = None
     return kind
 
 

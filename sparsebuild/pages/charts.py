@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-__all__ = ["EXPORTED", "Series", "bars", "curves", "heat", "standalone"]
+__all__ = ["EXPORTED", "Point", "Series", "bars", "curves", "heat", "points", "shares", "standalone"]
 
 SERIES = 4  # colours of the style sheet: --s1 …
 EXPORTED = 3
@@ -44,6 +44,16 @@ class Series:
 
     name: str
     values: Sequence[float | None]
+    color: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """A pair of figures with a name."""
+
+    name: str
+    x: float
+    y: float
     color: int = 1
 
 
@@ -140,6 +150,111 @@ def heat(
         axes.spines[:].set_visible(False)
 
     return _svg(name, about, (3.6 if len(columns) < 9 else 7.2, 0.24 * len(rows) + 0.6), draw)
+
+
+def points(
+    name: str,
+    about: str,
+    found: Sequence[Point],
+    marks: Mapping[str, float],  # values of x that have no y, drawn as lines
+) -> str:
+    """One figure over another, each point with its name beside it."""
+
+    def draw(axes: Any) -> None:
+        xs, ys = [*(p.x for p in found), *marks.values()], [p.y for p in found]
+        right, margin = max(xs) * 1.15 or 1.0, (max(ys) - min(ys)) * 0.2 or 0.01
+        axes.set_xlim(0, right)
+        axes.set_ylim(min(ys) - margin, max(ys) + margin)
+        low, high = axes.get_ylim()
+        for said, at in marks.items():
+            axes.axvline(at, color=_SOFT, linewidth=1, linestyle=(0, (4, 3)))
+            axes.annotate(said, (at, 1), (-3, -2), xycoords=("data", "axes fraction"), textcoords="offset points",
+                          va="top", ha="right", color=_SOFT, fontsize=8)  # fmt: skip
+        places = [(p.x / right, (p.y - low) / (high - low)) for p in found]
+        for point, (dx, dy) in zip(found, _beside(found, places), strict=True):
+            axes.plot(point.x, point.y, "o", color=_color(point.color), markersize=6)
+            line = {
+                "arrowstyle": "-",
+                "color": _SOFT,
+                "linewidth": 0.6,
+                "shrinkA": 1,
+                "shrinkB": 3,
+                "relpos": (dx < 0, 0.5),
+            }
+            axes.annotate(_label(point.name), (point.x, point.y), (dx, dy), textcoords="offset points", va="center",
+                          ha="left" if dx > 0 else "right" if dx < 0 else "center", color=_INK, fontsize=8,
+                          arrowprops=line if dy else None)  # fmt: skip
+
+    return _svg(name, about, (3.6, 2.6), draw)
+
+
+def _beside(found: Sequence[Point], places: Sequence[tuple[float, float]]) -> Sequence[tuple[int, int]]:
+    """Where to write the name of each point, in points of type from it, so that it covers no other.
+
+    `places` are the points as shares of the axes. Where all around is taken, the name stands at the usual place.
+    """
+    across, up = 0.0045, 0.0068  # shares of the axes that a point of type is
+    dots = [(x - 4 * across, x + 4 * across, y - 4 * up, y + 4 * up) for x, y in places]
+    names: dict[int, tuple[float, ...]] = {}
+    chosen: dict[int, tuple[int, int]] = {}
+    for number in sorted(range(len(places)), key=lambda place: -places[place][1]):
+        x, y = places[number]
+        width = len(_label(found[number].name)) * 4.6 * across
+        boxes = {}
+        for dx, dy in _AROUND:
+            left = x + dx * across - (width if dx < 0 else width / 2 if dx == 0 else 0)
+            boxes[dx, dy] = (left, left + width, y + (dy - 4.5) * up, y + (dy + 4.5) * up)
+        others = [*names.values(), *(dot for place, dot in enumerate(dots) if place != number)]
+        free = (at for at, box in boxes.items() if _is_inside(box) and not any(_cover(box, other) for other in others))
+        chosen[number] = next(free, (-7, 0) if x > 0.6 else (7, 0))
+        names[number] = boxes[chosen[number]]
+    return [chosen[number] for number in range(len(places))]
+
+
+_AROUND = (
+    *((7, 0), (-7, 0), (0, 9), (0, -9)),
+    *((side, rise) for far in (9, 18, 27) for side in (7, -7) for rise in (far, -far)),
+)
+
+
+def _is_inside(box: tuple[float, ...]) -> bool:
+    return box[0] >= 0 and box[1] <= 1 and box[2] >= 0 and box[3] <= 1
+
+
+def _cover(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
+    return a[0] < b[1] and b[0] < a[1] and a[2] < b[3] and b[2] < a[3]
+
+
+def shares(
+    name: str,
+    about: str,
+    rows: Sequence[str],
+    series: Sequence[Series],  # 0 to 1
+    said: Sequence[Sequence[str]],  # of each series, beside its bars
+) -> str:
+    """What is left of a whole: bars inside of pale ones, a group for each row."""
+    count = len(series)
+
+    def draw(axes: Any) -> None:
+        height = 0.8 / count
+        for place, (one, words) in enumerate(zip(series, said, strict=True)):
+            at = [row + (place - (count - 1) / 2) * height for row in range(len(rows))]
+            values = [value or 0.0 for value in one.values]
+            axes.barh(at, [1.0] * len(rows), height * 0.86, color=_RULE)
+            axes.barh(at, values, height * 0.86, color=_color(one.color), label=_label(one.name))
+            for where, word in zip(at, words, strict=True):
+                axes.annotate(word, (1, where), (3, 0), textcoords="offset points", va="center", color=_INK,
+                              fontsize=7)  # fmt: skip
+        axes.set_yticks(range(len(rows)), [_label(row) for row in rows])
+        axes.set_ylim(len(rows) - 0.5, -0.5)
+        axes.set_xlim(0, 1.45)
+        axes.xaxis.set_visible(False)
+        axes.grid(visible=False)
+        axes.spines["bottom"].set_visible(False)
+        axes.tick_params(axis="y", length=0)
+        axes.legend(frameon=False, fontsize=8, labelcolor=_INK, ncol=count, loc="lower left", bbox_to_anchor=(0, 1))
+
+    return _svg(name, about, (3.6, 0.13 * count * len(rows) + 0.08 * len(rows) + 0.4), draw)
 
 
 def standalone(svg: str) -> str:

@@ -6,12 +6,15 @@ import base64
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sparsebuild.pages import variants as comparison
+from sparsebuild.pages import words
 from sparsebuild.pages.charts import Series, bars, curves, heat
+from sparsebuild.pages.variants import Candidate
 
 __all__ = ["Built", "page", "place"]
 
@@ -43,6 +46,9 @@ class Built:
     sources: Sequence[Mapping[str, Any]]
     lock: str  # sha256
     laid_over: Sequence[str]  # `--profile …`, `--set …`, as they were typed
+    variant: str = ""  # that this is the report of
+    candidates: Sequence[Candidate] = ()  # the project's own model and its variants, where it has some
+    compared: Mapping[str, Any] = field(default_factory=dict)  # what was measured of these
 
 
 def page(built: Built) -> str:
@@ -54,8 +60,10 @@ def page(built: Built) -> str:
     environment = Environment(
         autoescape=True, loader=FileSystemLoader(here), undefined=StrictUndefined, trim_blocks=False
     )
+    facts = _facts(built)
+    sections = [(name, title) for name, title in _SECTIONS if name != "variants" or facts["variants"]]
     return environment.get_template("report.html").render(
-        style=_safe(style), style_hash=_hash(style), sections=_SECTIONS, **_facts(built)
+        style=words.safe(style), style_hash=_hash(style), sections=sections, **facts
     )
 
 
@@ -66,6 +74,7 @@ _SECTIONS = (
     ("curves", "Training"),
     ("sparsity", "Sparsity"),
     ("speed", "Size and speed"),
+    ("variants", "Variants"),
     ("mistakes", "Confusions"),
     ("sources", "Sources"),
     ("again", "Build it again"),
@@ -85,6 +94,7 @@ def _facts(built: Built) -> dict[str, Any]:
         "curves": _curves(built),
         "sparsity": _sparsity(built.masked),
         "speed": _speed(built.bench),
+        "variants": comparison.facts(built.candidates, built.compared, built.models.get("teacher")),
         "confusions": _confusions(built.answers),
         "differences": _differences(built),
         "sources": [_source(source) for source in built.sources],
@@ -106,11 +116,10 @@ def _exported(built: Built) -> str:
 
 def _summary(built: Built) -> str:
     export = built.export
-    kind = (
-        f"an ONNX file, scheme {built.scheme}, of {_size(export['bytes'])} ({_size(export['bytes_zstd'])} compressed)"
-    )
+    size, compressed = (words.size(export[key]) for key in ("bytes", "bytes_zstd"))
+    kind = f"an ONNX file, scheme {built.scheme}, of {size} ({compressed} compressed)"
     zeros = built.models["student"]["sparsity"]
-    pruned = f", {_share(zeros)} of the pruned layers' weights zero" if zeros else ""
+    pruned = f", {words.share(zeros)} of the pruned layers' weights zero" if zeros else ""
     f1 = export["validation"]["f1"]
     return (
         f"A token classifier that began from {built.start}: {kind}{pruned}. Its F1 on the validation rows is {f1:.4f}."
@@ -123,7 +132,7 @@ def _gates(gates: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     if not gates:
         verdict = "sparse.toml asks for nothing in [gate]."
     elif broken:
-        verdict = f"{broken} of {_count(len(gates), 'gate')} {'does' if broken == 1 else 'do'} not hold"
+        verdict = f"{broken} of {words.count(len(gates), 'gate')} {'does' if broken == 1 else 'do'} not hold"
     else:
         verdict = "The gate holds" if len(gates) == 1 else f"All {len(gates)} gates hold"
     return {"gates": shown, "holds": not broken, "verdict": verdict}
@@ -132,7 +141,7 @@ def _gates(gates: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 def _side_by_side(models: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     rows = []
     for title, path, shown in _ROWS:
-        values = [_at(figures, path) for figures in models.values()]
+        values = [words.at(figures, path) for figures in models.values()]
         if any(value is not None for value in values):
             rows.append([title, *("" if value is None else shown(value) for value in values)])
     return {"heads": ["", *models], "rows": rows}
@@ -153,9 +162,10 @@ def _by_type(models: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         Series(name=name, values=[_f1(of, kind) for kind in drawn], color=place)
         for place, (name, of) in enumerate(scores.items(), 1)
     ]
-    about = f"Bars of F1 on the validation rows for {_listed(drawn)}, by {_listed(scores)}; the table has the values."
-    rows = [[kind, support[kind], *(_four(_f1(of, kind)) for of in scores.values())] for kind in kinds]
-    chart = _chart("F1 on the validation rows", bars("types-chart", about, drawn, series, "{:.2f}".format))
+    told = f"{words.listed(drawn)}, by {words.listed(scores)}"
+    about = f"Bars of F1 on the validation rows for {told}; the table has the values."
+    rows = [[kind, support[kind], *(words.four(_f1(of, kind)) for of in scores.values())] for kind in kinds]
+    chart = words.chart("F1 on the validation rows", bars("types-chart", about, drawn, series, "{:.2f}".format))
     return {"chart": chart, "heads": ["type", "entities", *scores], "rows": rows}
 
 
@@ -178,13 +188,13 @@ def _curves(built: Built) -> dict[str, Any]:
             Series(name=name, values=[line.get(name) for line in lines], color=place + 2)
             for place, name in enumerate(names)
         ]
-        last = [f"{name} ends at {_number(_last(one.values))}" for name, one in zip(names, series, strict=True)]
+        last = [f"{name} ends at {words.number(_last(one.values))}" for name, one in zip(names, series, strict=True)]
         about = f"{title} over {steps[-1]:.0f} steps: {'; '.join(last)}." + _said_start(start)
         svg = curves(f"curve-{number}", about, steps, series, marks, percent=names == ["sparsity"])
-        charts.append(_chart(f"{title}, over steps", svg))
+        charts.append(words.chart(f"{title}, over steps", svg))
     keys = list(dict.fromkeys(key for line in lines for key in line))
-    rows = [[f"{line['step']:.0f}", *(_number(line.get(key)) for key in keys if key != "step")] for line in lines]
-    told = f"{_count(len(lines), 'line')} of metrics.jsonl, up to step {steps[-1]:.0f}." if lines else ""
+    rows = [[f"{line['step']:.0f}", *(words.number(line.get(key)) for key in keys if key != "step")] for line in lines]
+    told = f"{words.count(len(lines), 'line')} of metrics.jsonl, up to step {steps[-1]:.0f}." if lines else ""
     return {
         "charts": charts,
         "about": told + _said_start(start),
@@ -232,11 +242,13 @@ def _sparsity(masked: Mapping[str, tuple[int, int]]) -> dict[str, Any]:
     columns = list(dict.fromkeys(column for _, column in places.values()))
     values = {at: shares[name] for name, at in places.items()}
     ends = [which(shares, key=lambda name: shares[name]) for which in (min, max)]
-    told = [f"{_share(shares[name])} in {', '.join(place(name))}" for name in ends]
-    matrices = _count(len(shares), "pruned weight matrix", "pruned weight matrices")
+    told = [f"{words.share(shares[name])} in {', '.join(place(name))}" for name in ends]
+    matrices = words.count(len(shares), "pruned weight matrix", "pruned weight matrices")
     about = f"Zeros per cent of {matrices}, from {told[0]} to {told[1]}."
-    chart = _chart("Zeros, per cent", heat("sparsity-chart", about, rows, columns, values), is_broad=len(columns) >= 9)
-    table = [[n, f"{zeros:,}", f"{size:,}", _share(zeros / size)] for n, (zeros, size) in masked.items() if size]
+    chart = words.chart(
+        "Zeros, per cent", heat("sparsity-chart", about, rows, columns, values), is_broad=len(columns) >= 9
+    )
+    table = [[n, f"{zeros:,}", f"{size:,}", words.share(zeros / size)] for n, (zeros, size) in masked.items() if size]
     return {"chart": chart, "about": about, "heads": ["weights", "zeros", "of", "share"], "rows": table}
 
 
@@ -261,14 +273,14 @@ def _natural(text: str) -> list[Any]:
 def _speed(bench: Mapping[str, Any]) -> dict[str, Any]:
     files = [file for file in bench["files"] if file["name"] != "zeros filled"]
     names = [file["name"] for file in files]
-    about = "; ".join(f"{f['name']} {_size(f['bytes'])}, by zstd {_size(f['bytes_zstd'])}" for f in files)
+    about = "; ".join(f"{f['name']} {words.size(f['bytes'])}, by zstd {words.size(f['bytes_zstd'])}" for f in files)
     charts = []
     for said, key in (("Megabytes of the file", "bytes"), ("Megabytes compressed by zstd", "bytes_zstd")):
         weights = Series(name=said, values=[file[key] / 1e6 for file in files])
         svg = bars(f"size-{key.replace('_', '-')}", f"{said}: {about}.", names, [weights], "{:.1f}".format, ["export"])
-        charts.append(_chart(said, svg))
+        charts.append(words.chart(said, svg))
     charts += list(_latencies(bench["timings"]))
-    threads = _count(bench["threads"], "thread")
+    threads = words.count(bench["threads"], "thread")
     rows = [
         [f"{t['model']} in {t['runtime']}", t["shape"], f"{t['median_ms']:.2f}", f"{t['p95_ms']:.2f}",
          f"{t['sentences_per_second']:,.1f}", f"{t['speedup']:.2f}" if "speedup" in t else ""]
@@ -281,7 +293,7 @@ def _speed(bench: Mapping[str, Any]) -> dict[str, Any]:
         "said": [sentence.replace("`", "") for sentence in bench["said"]],
         "size_heads": ["file", "bytes", "by zstd", "zeros in layers", "memory, at most"],
         "size_rows": [
-            [f["name"], f"{f['bytes']:,}", f"{f['bytes_zstd']:,}", _share(f["zeros"]), _memory(bench, f["name"])]
+            [f["name"], f"{f['bytes']:,}", f"{f['bytes_zstd']:,}", words.share(f["zeros"]), _memory(bench, f["name"])]
             for f in files
         ],
         "heads": ["file", "shape", "median ms", "p95 ms", "sentences/s", "× dense fp32"],
@@ -290,7 +302,9 @@ def _speed(bench: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _memory(bench: Mapping[str, Any], name: str) -> str:
-    return ", ".join(f"{_size(one['bytes'])} in {one['runtime']}" for one in bench["memory"] if one["model"] == name)
+    return ", ".join(
+        f"{words.size(one['bytes'])} in {one['runtime']}" for one in bench["memory"] if one["model"] == name
+    )
 
 
 def _latencies(timings: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -304,7 +318,7 @@ def _latencies(timings: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]
         )
         times = Series(name="median", values=[t["median_ms"] for t in found])
         strong = [row for row in rows if row.startswith("export,")]
-        yield _chart(title, bars(f"times-{number}", about, rows, [times], _three, strong))
+        yield words.chart(title, bars(f"times-{number}", about, rows, [times], words.three, strong))
 
 
 # ---- mistakes
@@ -355,7 +369,7 @@ def _differences(built: Built) -> dict[str, Any]:
         {"number": number, "taggings": [(shown[who], list(_parts(words, said[who], colors))) for who in shown]}
         for number, words, said in chosen
     ]
-    of = f"Of {_count(len(pairs), 'validation sentence')} they differ in {len(found)}"
+    of = f"Of {words.count(len(pairs), 'validation sentence')} they differ in {len(found)}"
     about = f"{of}; {len(chosen)} of these, evenly chosen." if len(found) > len(chosen) else f"{of}."
     return {"total": len(found), "about": about, "sentences": sentences}
 
@@ -376,87 +390,35 @@ def _parts(words: Sequence[str], tags: Sequence[str], colors: Mapping[str, int])
 
 def _source(source: Mapping[str, Any]) -> dict[str, Any]:
     facts = [f"{name} {source[name]}" for name in ("version", "commit", "licence", "trust") if source.get(name)]
-    files = [{"path": f["path"], "size": _size(f["size"]), "sha256": f["sha256"]} for f in source["files"]]
-    total = _size(sum(f["size"] for f in source["files"]))
-    count = f"{_count(len(files), 'file')}, {total}"
+    files = [{"path": f["path"], "size": words.size(f["size"]), "sha256": f["sha256"]} for f in source["files"]]
+    total = words.size(sum(f["size"] for f in source["files"]))
+    count = f"{words.count(len(files), 'file')}, {total}"
     return {"name": source["name"], "request": source["request"], "facts": facts, "files": files, "count": count}
 
 
 def _again(built: Built) -> dict[str, Any]:
     said = "".join(f" {word}" for word in built.laid_over)
+    own = f"@{built.variant}" if built.variant else ""
     commands = [
-        f"sparsebuild run --locked{said}",
-        f"sparsebuild run report --locked{said}   # this page",
-        f"sparsebuild verify --rebuild export{said}   # builds the file a second time and compares the bytes",
+        f"sparsebuild run{f' gate{own}' if own else ''} --locked{said}",
+        f"sparsebuild run report{own} --locked{said}   # this page",
+        f"sparsebuild verify --rebuild export{own}{said}   # builds the file a second time and compares the bytes",
     ]
     others = ", ".join(f"{name} {version}" for name, version in built.versions.items() if name != "sparsebuild")
     about = f"Built with {others}. Times are measured anew where the page is built anew; all else is the same bytes."
     return {"version": built.versions["sparsebuild"], "lock": built.lock, "commands": commands, "about": about}
 
 
-# ---- words for numbers
-
-
-def _chart(title: str, svg: str, *, is_broad: bool = False) -> dict[str, Any]:
-    return {"title": title, "svg": _safe(svg), "is_broad": is_broad}
-
-
-def _safe(text: str) -> Any:
-    """Text that we wrote ourselves, or a library that escapes: it goes into the page as it is."""
-    from markupsafe import Markup
-
-    return Markup(text)
-
-
 def _hash(style: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()}"
 
 
-def _share(value: float) -> str:
-    return f"{value * 100:.1f} %"
-
-
-def _size(count: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 999.95 or unit == "GB":
-            return f"{count:.0f} B" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1000
-    raise AssertionError
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4g}"
-
-
-def _four(value: float | None) -> str:
-    return "" if value is None else f"{value:.4f}"
-
-
-def _three(value: float) -> str:
-    return f"{value:.3g}" if value < 1000 else f"{value:,.0f}"
-
-
-def _count(number: int, noun: str, nouns: str = "") -> str:
-    return f"{number:,} {noun if number == 1 else nouns or noun + 's'}"
-
-
-def _listed(names: Iterable[str]) -> str:
-    *most, last = list(names) or [""]
-    return f"{', '.join(most)} and {last}" if most else last
-
-
-def _at(figures: Any, path: Sequence[str]) -> Any:
-    for key in path:
-        figures = figures.get(key) if isinstance(figures, Mapping) else None
-    return figures
-
-
 _ROWS = (
-    ("F1, validation", ("validation", "f1"), _four),
-    ("precision, validation", ("validation", "precision"), _four),
-    ("recall, validation", ("validation", "recall"), _four),
-    ("F1, test", ("test", "f1"), _four),
-    ("sparsity", ("sparsity",), _share),
-    ("size", ("bytes",), _size),
-    ("size, compressed by zstd", ("bytes_zstd",), _size),
+    ("F1, validation", ("validation", "f1"), words.four),
+    ("precision, validation", ("validation", "precision"), words.four),
+    ("recall, validation", ("validation", "recall"), words.four),
+    ("F1, test", ("test", "f1"), words.four),
+    ("sparsity", ("sparsity",), words.share),
+    ("size", ("bytes",), words.size),
+    ("size, compressed by zstd", ("bytes_zstd",), words.size),
 )

@@ -11,7 +11,6 @@ from typing import Any
 
 from sparsebuild.shipping.escape import code, prose, to_yaml
 from sparsebuild.shipping.facts import Facts, Origin, hub_name
-from sparsebuild.shipping.provenance import COMMAND
 from sparsebuild.shipping.snippets import snippets
 
 __all__ = ["Measured", "card", "eval_results"]
@@ -52,7 +51,7 @@ class Measured:
 def card(facts: Facts, measured: Measured) -> str:
     """The whole `README.md`."""
     parts = [
-        f"---\n{to_yaml(_metadata(facts, measured))}---\n\n# {prose(facts.project)}",
+        f"---\n{to_yaml(_metadata(facts, measured))}---\n\n# {prose(facts.title)}",
         _opening(facts, measured),
         f"## Figures\n\n{_table(_figures(measured))}\n\n{_agreement(measured)}",
         f"Of the ONNX file, by type, on the validation rows:\n\n{_table(_types(measured))}",
@@ -100,7 +99,7 @@ def _tags(measured: Measured) -> list[str]:
 
 def _model_index(facts: Facts, measured: Measured) -> dict[str, Any]:
     results = [_result(facts, measured.export[split], split) for split in _SPLITS if split in measured.export]
-    return {"name": facts.project, "results": results}
+    return {"name": facts.title, "results": results}
 
 
 def _result(facts: Facts, scores: Mapping[str, Any], split: str) -> dict[str, Any]:
@@ -201,7 +200,7 @@ def _lock(facts: Facts) -> str:
         f"Every file of every source is pinned in [sparse.lock](sparse.lock), sha256 `{facts.lock}`. "
         f"[provenance.json](provenance.json) states what this was built from and with, and the sha256 of every file "
         "here; `sparsebuild attest check .` compares them. With the project's `sparse.toml` and this lock, "
-        f"`{COMMAND}` builds it again."
+        f"`{facts.command}` builds it again."
     )
 
 

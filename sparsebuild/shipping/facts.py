@@ -37,6 +37,17 @@ class Facts:
     recipe: Any  # its modifiers, every expression worked out; None without
     libraries: Mapping[str, Mapping[str, str]]  # step -> library -> major.minor
     sources: Sequence[Origin]
+    variant: str = ""  # of the project; left out of a step's settings where it is none
+
+    @property
+    def title(self) -> str:
+        """What this model is called: a variant goes by the project's name and its own."""
+        return f"{self.project}@{self.variant}" if self.variant else self.project
+
+    @property
+    def command(self) -> str:
+        """What builds it again."""
+        return "sparsebuild run --locked" + (f" gate@{self.variant}" if self.variant else "")
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Facts:

@@ -22,10 +22,9 @@ from sparsebuild.lock import path_fault
 from sparsebuild.reading import is_deeper, read_small
 from sparsebuild.shipping.facts import Facts, Origin
 
-__all__ = ["COMMAND", "FILE_NAME", "Difference", "Statement", "compare", "files_below", "read", "write"]
+__all__ = ["FILE_NAME", "Difference", "Statement", "compare", "files_below", "read", "write"]
 
 FILE_NAME = "provenance.json"
-COMMAND = "sparsebuild run --locked"
 STATEMENT = "https://in-toto.io/Statement/v1"
 PREDICATE = "https://slsa.dev/provenance/v1"
 _BUILD = "urn:sparsebuild:build:1"
@@ -101,7 +100,7 @@ def _statement(facts: Facts, subjects: Mapping[str, str]) -> dict[str, Any]:
         "predicate": {
             "buildDefinition": {
                 "buildType": _BUILD,
-                "externalParameters": {"command": COMMAND, "settings": facts.settings, "recipe": facts.recipe},
+                "externalParameters": {"command": facts.command, "settings": facts.settings, "recipe": facts.recipe},
                 "internalParameters": {"sparsebuild": facts.version, "libraries": facts.libraries},
                 "resolvedDependencies": [
                     {"name": _LOCK, "digest": {"sha256": facts.lock}},

@@ -51,6 +51,13 @@ STEPS = {
         exact=False,
         on_demand=True,
     ),
+    "compare": Step(
+        function="sparsebuild.steps.bench:compare",
+        libraries=("torch", "transformers", "onnx", "onnxruntime"),
+        resource=_DEVICE,
+        exact=False,
+        on_demand=True,
+    ),
     "profile": Step(
         function="sparsebuild.steps.profile:run",
         libraries=("torch", "transformers", "onnx", "onnxruntime"),

@@ -2,6 +2,9 @@
 
 Inputs: `export`, `model` (a float model is written from it) and `validation`, whose sentences are computed. What is
 left is another each time, as clocks are; the step says so (`exact`).
+
+`compare` does the same to the exports of all variants, in one run, as only then their times can be compared. Further
+inputs: `export@NAME` of each, and maybe `teacher`.
 """
 
 from __future__ import annotations
@@ -17,15 +20,17 @@ from typing import TYPE_CHECKING, Any
 from sparsebuild.encoders import longest
 from sparsebuild.engine.job import Job, Report
 from sparsebuild.errors import TargetFailed, UserError
+from sparsebuild.layout import NO_VARIANT
 from sparsebuild.manifest import Bench, defaults
 
 if TYPE_CHECKING:
     from sparsebuild.runtimes.turns import Entrant, Feed
 
-__all__ = ["run"]
+__all__ = ["DYNAMIC", "FLOAT", "TEACHER", "compare", "run"]
 
 EXPORT, FILLED, DYNAMIC = "export", "zeros filled", "dynamic int8"
 FLOAT, CUT, SPARSE = "dense fp32", "cut fp32", "sparse fp32"  # before anything went; narrower; with its zeros
+TEACHER = "teacher fp32"  # where it has another shape than the dense model
 PAIRS = {EXPORT: (FILLED,), SPARSE: (CUT, FLOAT)}  # with zeros, and the same without: the first that there is
 SENTENCES = "sentences"
 _MOST_SENTENCES = 48
@@ -34,7 +39,38 @@ _BUYS_SPEED = 1.15  # times as fast: less may be noise
 
 
 def run(job: Job, report: Report) -> None:
-    """Write the files to compare, time them in turns, and say what zeros buy."""
+    """Write the files to compare, time them in turns, and say what zeros buy, and how good an estimate was."""
+    files = _files(job, report)
+    found = _measured(job, report, files)
+    zeros = _what_zeros_buy(found["timings"])
+    estimate = _estimate(job, found["timings"], found["threads"])
+    on_estimate = [_on_estimate(estimate, found["cpu"])] if estimate else []
+    if estimate and abs(estimate["difference"]) > _OFF:
+        report.log(on_estimate[0], level="warning")
+    runtime, shape = found["headline"].values()
+    said = [*on_estimate, *_on_zeros(zeros, found["files"]), *found["said"]]
+    headline = _headline(found["timings"], runtime, shape)
+    for name, value in headline.items():
+        if isinstance(value, float):
+            report.metric(name, value)
+    estimated = {"estimate": estimate} if estimate else {}
+    _write(job, {**found, "zeros": zeros, **estimated, "said": said, "headline": headline})
+
+
+def compare(job: Job, report: Report) -> None:
+    """Time the exports of the project and of all its variants in turns, beside the dense model."""
+    variants = {name.partition("@")[2]: name for name in job.inputs if name.startswith("export@")}
+    exports = {NO_VARIANT: "export", **variants}
+    files = {name: job.inputs[given] / "deployment" / "model.onnx" for name, given in exports.items()}
+    found = _measured(job, report, {**files, **_dense(job, report)})
+    for row in found["timings"]:
+        if row["model"] in files and (row["runtime"], row["shape"]) == tuple(found["headline"].values()):
+            report.metric(f"{row['model']}.latency_ms", row["median_ms"])
+    _write(job, found)
+
+
+def _measured(job: Job, report: Report, files: Mapping[str, Path]) -> dict[str, Any]:
+    """Everything that is measured of `files`, in one run."""
     from sparsebuild.runtimes.turns import opened
     from sparsebuild.training.determinism import cpu_kind
 
@@ -42,7 +78,6 @@ def run(job: Job, report: Report) -> None:
     cpu = cpu_kind()
     report.note("cpu", cpu)
     feeds = _feeds(job, asked["shapes"])
-    files = _files(job, report)
     places = [(r, name, path) for r in asked["runtimes"] for name, path in files.items() if _belongs(name, r)]
     with job.log.open("a") as log, opened(places, _interpreters(job, asked), asked["threads"], log) as entrants:
         for sentence in _not_measured(_runtimes(entrants)):
@@ -56,30 +91,20 @@ def run(job: Job, report: Report) -> None:
             ),
             hint="name one that is installed, or its interpreter under `[bench.python]`",
         )
-    weighed = [_file(name, path) for name, path in files.items()]
-    zeros = _what_zeros_buy(timings)
-    estimate = _estimate(job, timings, asked["threads"])
-    if estimate and abs(estimate["difference"]) > _OFF:
-        report.log(_on_estimate(estimate, cpu), level="warning")
-    document = {
+    return {
         "cpu": cpu,
         "threads": asked["threads"],
         "runtimes": _runtimes(entrants),
-        "files": weighed,
+        "files": [_file(name, path) for name, path in files.items()],
         "timings": timings,
         "memory": memory,
-        "zeros": zeros,
-        **({"estimate": estimate} if estimate else {}),
-        "said": [
-            *([_on_estimate(estimate, cpu)] if estimate else []),
-            *_on_zeros(zeros, weighed),
-            *_not_measured(_runtimes(entrants)),
-        ],
-        "headline": _headline(timings, asked["runtimes"][0], feeds[0].name),
+        "zeros": [],
+        "said": list(_not_measured(_runtimes(entrants))),
+        "headline": {"runtime": asked["runtimes"][0], "shape": feeds[0].name},
     }
-    for name, value in document["headline"].items():
-        if isinstance(value, float):
-            report.metric(name, value)
+
+
+def _write(job: Job, document: Mapping[str, Any]) -> None:
     (job.out / "bench.json").write_text(json.dumps({"schema_version": 1, **document}, indent=1) + "\n")
 
 
@@ -112,6 +137,35 @@ def _files(job: Job, report: Report) -> dict[str, Path]:
     has_zeros = fill_zeros(exported, paths[FILLED])
     absent = {name for name, there in ((FILLED, has_zeros), (SPARSE, is_sparse), (CUT, is_cut)) if not there}
     return {EXPORT: exported, **{name: path for name, path in paths.items() if name not in absent}}
+
+
+def _dense(job: Job, report: Report) -> dict[str, Path]:
+    """The dense float model that the project's own was cut out of, and its dynamic int8.
+
+    It is the teacher where that is as large, so that its F1 is known too; else the teacher comes beside it.
+    """
+    from sparsebuild.exporters.baselines import fill_zeros, write_dynamic_int8
+    from sparsebuild.exporters.fp32 import export
+    from sparsebuild.steps.shape import is_as_large
+    from sparsebuild.training.models import open_dense, open_float_model
+
+    shutil.rmtree(job.scratch, ignore_errors=True)
+    job.scratch.mkdir()
+    paths = {name: job.scratch / f"{name.replace(' ', '-')}.onnx" for name in (FLOAT, TEACHER, DYNAMIC, SPARSE)}
+    report.log("writing the dense float model and its dynamic int8")
+    opset = json.loads((job.inputs["export"] / "export.json").read_text()).get("opset", 20)
+    teacher = job.inputs.get("teacher")
+    if teacher and is_as_large(teacher, job.inputs["model"]):
+        dense, beside = open_float_model(teacher), None
+    else:
+        dense, beside = open_dense(job.inputs["model"]), teacher
+    export(dense, paths[SPARSE], opset)
+    fill_zeros(paths[SPARSE], paths[FLOAT])
+    write_dynamic_int8(paths[FLOAT], paths[DYNAMIC])
+    if beside is None:
+        return {name: paths[name] for name in (FLOAT, DYNAMIC)}
+    export(open_float_model(beside), paths[TEACHER], opset)
+    return {name: paths[name] for name in (FLOAT, TEACHER, DYNAMIC)}
 
 
 def _belongs(name: str, runtime: str) -> bool:

@@ -17,7 +17,7 @@ from sparsebuild import lock as locks
 from sparsebuild.digest import text_digest
 from sparsebuild.engine.job import Job, Report
 from sparsebuild.errors import GateFailed, LockOutOfDate
-from sparsebuild.layout import ProjectLayout
+from sparsebuild.layout import ProjectLayout, built
 from sparsebuild.manifest import Limit
 from sparsebuild.shipping import folder, provenance
 from sparsebuild.shipping.card import Measured
@@ -43,7 +43,7 @@ def run(job: Job, report: Report) -> None:
         told = "\n".join(f"  {g['name']} is {g['value']:.6g}, must be {g['limit']}" for g in broken)
         raise GateFailed(
             f"{len(broken)} of {len(gates)} gates do not hold:\n{told}",
-            hint="nothing was promoted; build/export is as it was",
+            hint=f"nothing was promoted; {built('export', _facts(job).variant)} is as it was",
         )
     _promote(job, evaluation, export, gates)
 

@@ -1,7 +1,8 @@
 """Draw what was built as one page: `index.html`, which needs no network and runs no script.
 
-Inputs: `eval`, `export`, `train`, `bench` and `words`. Whether gates hold is worked out here too, so that there is a
-page to look at where one does not.
+Inputs: `eval`, `export`, `train`, `bench` and `words`; with variants also `compare`, and of each `export@NAME`,
+`config@NAME` and `structure@NAME`. Whether gates hold is worked out here too, so that there is a page to look at where
+one does not.
 """
 
 from __future__ import annotations
@@ -9,10 +10,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sparsebuild.engine.job import Job, Report
+from sparsebuild.layout import NO_VARIANT
 from sparsebuild.manifest import Limit
+
+if TYPE_CHECKING:
+    from sparsebuild.pages.variants import Candidate
 
 __all__ = ["run"]
 
@@ -42,8 +47,26 @@ def run(job: Job, report: Report) -> None:
         sources=params["sources"],
         lock=params["lock"],
         laid_over=params.get("laid_over", ()),
+        variant=params.get("variant", ""),
+        candidates=list(_candidates(job, export)),
+        compared=json.loads((job.inputs["compare"] / "bench.json").read_text()) if "compare" in job.inputs else {},
     )
     (job.out / "index.html").write_text(page(built), encoding="utf-8")
+
+
+def _candidates(job: Job, export: Mapping[str, Any]) -> Iterator[Candidate]:
+    """The project's own model and its variants; nothing where it has none."""
+    from sparsebuild.pages.variants import Candidate
+    from sparsebuild.steps.shape import shape_of
+
+    names = job.params.get("variants", ())
+    if names:
+        own = job.inputs["train"] / "model"
+        yield Candidate(name=NO_VARIANT, export=export, shape=shape_of(own / "config.json", own / "structure.json"))
+    for name in names:
+        document = json.loads(job.inputs[f"export@{name}"].read_text())
+        shape = shape_of(job.inputs[f"config@{name}"], job.inputs[f"structure@{name}"])
+        yield Candidate(name=name, export=document, shape=shape)
 
 
 def _gates(

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TextIO
 
+from sparsebuild.layout import NO_VARIANT
 from sparsebuild.ui import table
 from sparsebuild.ui.figures import share, size
 from sparsebuild.ui.table import Cell
 
-__all__ = ["show", "show_places"]
+__all__ = ["show", "show_places", "show_variants"]
 
-Documents = Mapping[str, Mapping[str, Any]]  # "metrics", "export", "gate" and "bench", as the targets wrote them
+Documents = Mapping[
+    str, Mapping[str, Any]
+]  # "metrics", "export", "gate", "bench", "compare", as the targets wrote them
 
 _ROWS: tuple[tuple[str, tuple[str, ...], Callable[[Any], str]], ...] = (
     ("F1, validation", ("validation", "f1"), "{:.4f}".format),
@@ -36,11 +39,28 @@ def show(documents: Documents, stream: TextIO) -> None:
     if gates:
         stream.write("\n")
         _gates(gates, stream)
-    if bench := documents.get("bench"):
-        from sparsebuild.ui import bench as drawing
+    for name in ("bench", "compare"):
+        if measured := documents.get(name):
+            from sparsebuild.ui import bench as drawing
 
-        stream.write("\n")
-        drawing.show(bench, stream)
+            stream.write("\n")
+            drawing.show(measured, stream)
+
+
+def show_variants(models: Mapping[str, Documents], stream: TextIO) -> None:
+    """Write a row for each exported file, by its variant; "" is the project's own model. Nothing for none."""
+    exports = {name or NO_VARIANT: documents["export"] for name, documents in models.items() if "export" in documents}
+    if not exports:
+        return
+    figures = {name: [_number(_at(export, path)) for _, path, _ in _ROWS] for name, export in exports.items()}
+    known = [place for place in range(len(_ROWS)) if any(values[place] is not None for values in figures.values())]
+    rows: list[Sequence[str | Cell]] = [
+        (Cell(name, "bold"), *("" if values[k] is None else _ROWS[k][2](values[k]) for k in known))
+        for name, values in figures.items()
+    ]
+    stream.write("\n")
+    heads = ("exported file of", *(_ROWS[place][0] for place in known))
+    table.write(rows, stream, heads=heads, right=range(1, len(heads)))
 
 
 def show_places(places: Mapping[str, str], commands: Sequence[str], stream: TextIO) -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 from sparsebuild.pages.report import Built
+from sparsebuild.pages.variants import Candidate, Shape
 
 
 def scores(f1, **by_type):
@@ -103,6 +104,48 @@ def build(**changes):
     return Built(**{**facts, **changes})
 
 
+COMPARED_MS = {"(no variant)": 9.0, "ffn384": 5.0, "heads6": 4.0, "dense fp32": 18.0, "dynamic int8": 10.0}
+MEGABYTES = {"(no variant)": 22.9, "ffn384": 16.1, "heads6": 15.0, "dense fp32": 90.9, "dynamic int8": 23.0}
+WHOLE = Shape(whole_layers=3, heads=12, neurons=1536, layers=[(12, 1536)] * 3)
+CUT = Shape(whole_layers=3, heads=12, neurons=1536, layers=[(8, 384)] * 3)
+UNEVEN = Shape(whole_layers=3, heads=12, neurons=1536, layers=[(6, 256), (7, 300)])
+
+
+def candidate(name, f1, shape):
+    return Candidate(name=name, export={"validation": {"f1": f1}, "test": {"f1": f1 - 0.1}}, shape=shape)
+
+
+CANDIDATES = [candidate("(no variant)", 0.7, WHOLE), candidate("ffn384", 0.71, CUT), candidate("heads6", 0.68, UNEVEN)]
+
+
+def compared(*more):
+    """What `compare` left of them, and of more files."""
+    names = [*COMPARED_MS, *more]
+    files = [{"name": n, "bytes": MEGABYTES.get(n, 1.0) * 1e6, "bytes_zstd": 5e6, "zeros": 0.0} for n in names]
+    timings = [timing("onnxruntime", n, "1x128", COMPARED_MS.get(n, 7.0)) for n in names]
+    return {**BENCH, "files": files, "timings": timings, "headline": {"runtime": "onnxruntime", "shape": "1x128"}}
+
+
+def varied(**changes):
+    """The same of a project with two variants."""
+    return build(**{"candidates": CANDIDATES, "compared": compared(), **changes})
+
+
 @pytest.fixture(scope="session", name="build")
 def build_():
     return build
+
+
+@pytest.fixture(scope="session", name="varied")
+def varied_():
+    return varied
+
+
+@pytest.fixture(scope="session", name="compared")
+def compared_():
+    return compared
+
+
+@pytest.fixture(scope="session", name="candidate")
+def candidate_():
+    return candidate
