@@ -67,7 +67,8 @@ def _fill(graph: Any, weights: dict[str, Any]) -> None:
     """Make what was given beside the inputs the weights of the file."""
     from onnx import numpy_helper
 
-    found = [value.name for value in graph.input if value.name in weights]
+    read = {name for node in graph.node for name in node.input}
+    found = [value.name for value in graph.input if value.name in weights and value.name in read]
     inputs = [value for value in graph.input if value.name not in weights]
     del graph.input[:]
     graph.input.extend(inputs)
