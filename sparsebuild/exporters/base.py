@@ -46,6 +46,9 @@ def _by_torchscript(model: Any, opset: int) -> Any:
 
     axes = {0: "batch", 1: "sequence"}
     weights = {f"model.{name}": tensor.detach() for name, tensor in model.model.state_dict().items()}
+    # This route copies all that a module holds at each of its passes. So it is told that there is nothing, and is given
+    # the weights as inputs: the same graph in two thirds of the time.
+    model.state_dict = lambda *_, **__: {}
     file: Any = io.BytesIO()
     torch.onnx.export(
         model,
@@ -148,8 +151,7 @@ def _logits_only(model: Any) -> Any:
     class LogitsOnly(nn.Module):
         """The traced function. A fresh module is in training mode, and the exporter would put `model` into it too.
 
-        The TorchScript route copies all that a module holds at each of its passes. So it is told that there is nothing,
-        and is given the weights as inputs: the same graph in two thirds of the time.
+        After the inputs it may be given weights, in the order of `names`, to compute with in place of its own.
         """
 
         def __init__(self) -> None:
@@ -157,9 +159,6 @@ def _logits_only(model: Any) -> Any:
             self.model = model
             self.inputs = input_names(model)
             self.names = tuple(model.state_dict())
-
-        def state_dict(self, *_: Any, **__: Any) -> dict[str, Any]:  # type: ignore[override]
-            return {}
 
         def forward(self, *values: Tensor) -> Tensor:
             count = len(self.inputs)
