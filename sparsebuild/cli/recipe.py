@@ -67,7 +67,7 @@ def show(
     specs = [spec for _, spec in pairs]
     epochs = modifiers.epochs(specs) or 0
     stretches = stages.stretches(pairs, epochs)
-    phases = modifiers.schedule_table(specs, epochs)
+    phases = modifiers.schedule_table(modifiers.for_file(specs, _file_grid(opened)), epochs)
     found = _matches(resolved, opened)
     if as_json:
         from sparsebuild.cli.output import write_document
@@ -250,6 +250,15 @@ def _project(folder: Path, file: str) -> Project | None:
         if not file:
             raise
         return None
+
+
+def _file_grid(project: Project | None) -> Any:
+    """What quantization rounds to: as the project's `export.scheme` wants it, or as `portable` does."""
+    from sparsebuild.exporters import GRIDS
+    from sparsebuild.modifiers.base import FileGrid
+
+    grid: dict[str, Any] = dict(GRIDS.get(project.manifest.export.scheme, {})) if project else {}
+    return FileGrid(**grid)
 
 
 def _tensors(project: Project | None) -> Any:

@@ -3,6 +3,7 @@
 from sparsebuild.modifiers.reading import MODIFIERS, specs
 from sparsebuild.modifiers.schedule import (
     epochs,
+    for_file,
     needs_hidden_states,
     needs_kernel_times,
     needs_live_teacher,
@@ -15,6 +16,7 @@ from sparsebuild.modifiers.schedule import (
 __all__ = [
     "MODIFIERS",
     "epochs",
+    "for_file",
     "needs_hidden_states",
     "needs_kernel_times",
     "needs_live_teacher",

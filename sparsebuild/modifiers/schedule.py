@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from sparsebuild.modifiers.base import Modifier, Phase
+from sparsebuild.modifiers.base import FileGrid, Modifier, Phase
 from sparsebuild.modifiers.distillation import Distillation
 from sparsebuild.modifiers.learning_rate import LearningRate
 from sparsebuild.modifiers.learning_rate_function import LearningRateFunction
@@ -16,6 +16,7 @@ from sparsebuild.modifiers.structured_pruning import StructuredPruning
 
 __all__ = [
     "epochs",
+    "for_file",
     "needs_hidden_states",
     "needs_kernel_times",
     "needs_live_teacher",
@@ -36,6 +37,11 @@ def schedule_table(specs: Sequence[Modifier], epochs: float) -> list[Phase]:
     """Every phase of every modifier in a run of `epochs`, by start; those that begin after it are in it as well."""
     phases = [phase for spec in specs for phase in spec.phases(epochs)]
     return sorted(phases, key=lambda phase: (phase.start, phase.end))
+
+
+def for_file(specs: Sequence[Modifier], grid: FileGrid) -> list[Modifier]:
+    """The same modifiers, rounding as the exported file will, as they do once they are attached."""
+    return [spec.for_file(grid) if isinstance(spec, Quantization) else spec for spec in specs]
 
 
 def needs_teacher(specs: Sequence[Modifier]) -> bool:

@@ -1,4 +1,4 @@
-"""How to run a `hub/` folder in each runtime: code that can be pasted. Tests run what the environment can run."""
+"""How to run a `hub/` folder in each runtime: code that can be pasted, and that the tests run."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ __all__ = ["snippets"]
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 _TYPES = ', "token_type_ids": np.zeros_like(ids)'
 
-_ONNXRUNTIME = """```python
-# pip install onnxruntime tokenizers
+_WORDS = """```python
+# pip install PACKAGE tokenizers
 import json
-import numpy as np, onnxruntime, tokenizers
+import numpy as np, PACKAGE, tokenizers
 
 folder = "."  # where these files are
 words = ["Ada", "Lovelace", "wrote", "to", "Charles", "Babbage", "in", "London"]
@@ -20,22 +20,40 @@ words = ["Ada", "Lovelace", "wrote", "to", "Charles", "Babbage", "in", "London"]
 tokenizer = tokenizers.Tokenizer.from_file(f"{folder}/tokenizer.json")
 tokenizer.no_padding()
 labels = json.load(open(f"{folder}/config.json"))["id2label"]
-session = onnxruntime.InferenceSession(f"{folder}/ONNX_FILE")
+MODEL = OPENED
 
 pieces = tokenizer.encode(words, is_pretokenized=True)
 ids = np.array([pieces.ids], dtype=np.int64)
 feeds = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
-best = session.run(["logits"], feeds)[0][0].argmax(-1)
+best = LOGITS[0].argmax(-1)
 firsts = {word: place for place, word in reversed(list(enumerate(pieces.word_ids))) if word is not None}
-tags = [labels[str(best[firsts[i]])] for i in range(len(words))]
+tags = [labels[str(best[firsts[i]])] for i in range(len(words))]  # a word's label is that of its first piece
 print(list(zip(words, tags)))
 ```"""
 
+
+def _of_words(package: str, model: str, opened: str, logits: str) -> str:
+    """Code for a runtime that knows arrays alone."""
+    text = _WORDS.replace("PACKAGE", package).replace("MODEL", model)
+    return text.replace("OPENED", opened).replace("LOGITS", logits)
+
+
+_ONNXRUNTIME = _of_words(
+    "onnxruntime", "session", 'onnxruntime.InferenceSession(f"{folder}/ONNX_FILE")', 'session.run(["logits"], feeds)[0]'
+)
+_OPENVINO = _of_words(
+    "openvino",
+    "compiled",
+    'openvino.Core().compile_model(f"{folder}/ONNX_FILE", "CPU", {"INFERENCE_PRECISION_HINT": "f32"})',
+    'compiled(feeds)["logits"]',
+)
+
+# Only the first piece of a word learned its label, which is why all of these ask for it and not for each piece's own.
 _TRANSFORMERS = """```python
 # pip install transformers torch
 from transformers import pipeline
 
-tagger = pipeline("token-classification", model=".", aggregation_strategy="simple")
+tagger = pipeline("token-classification", model=".", aggregation_strategy="first")
 print(tagger("Ada Lovelace wrote to Charles Babbage in London"))
 ```"""
 
@@ -45,16 +63,9 @@ from optimum.onnxruntime import ORTModelForTokenClassification
 from transformers import AutoTokenizer, pipeline
 
 model = ORTModelForTokenClassification.from_pretrained(".", subfolder="onnx", file_name="ONNX_NAME")
-tagger = pipeline("token-classification", model=model, tokenizer=AutoTokenizer.from_pretrained("."))
+tokenizer = AutoTokenizer.from_pretrained(".")
+tagger = pipeline("token-classification", model=model, tokenizer=tokenizer, aggregation_strategy="first")
 print(tagger("Ada Lovelace wrote to Charles Babbage in London"))
-```"""
-
-_OPENVINO = """```python
-# pip install openvino
-import openvino
-
-compiled = openvino.Core().compile_model("ONNX_FILE", "CPU")  # in place of ONNX Runtime's session
-best = compiled(feeds)["logits"][0].argmax(-1)
 ```"""
 
 _TRANSFORMERS_JS = """```js
@@ -63,15 +74,28 @@ import { env, pipeline } from "@huggingface/transformers";
 
 env.localModelPath = "../"; // the folder above this one, here called `hub`
 const tagger = await pipeline("token-classification", "hub", { dtype: "DTYPE" });
-console.log(await tagger("Ada Lovelace wrote to Charles Babbage in London"));
+const pieces = await tagger("Ada Lovelace wrote to Charles Babbage in London", { ignore_labels: [] });
+const words = []; // a word's label is that of its first piece
+for (const { word, entity } of pieces) {
+  if (word.startsWith("##")) words.at(-1).word += word.slice(2);
+  else words.push({ word, entity });
+}
+console.log(words);
 ```"""
 
 _DEEPSPARSE = """```python
-# pip install "deepsparse[transformers]==1.8.0", Python 3.8 to 3.11; `deployment/` is this model in its layout
+# pip install "deepsparse[transformers]==1.8.0" "pyarrow<16" "pandas<3", Python 3.8 to 3.11
 from deepsparse import Pipeline
 
-tagger = Pipeline.create(task="token_classification", model_path="deployment")
-print(tagger("Ada Lovelace wrote to Charles Babbage in London"))
+# `deployment/` is this model in DeepSparse's layout. It writes into the file there, so give it a copy.
+tagger = Pipeline.create(task="token_classification", model_path="deployment", ignore_labels=[])
+words = []  # a word's label is that of its first piece
+for piece in tagger("Ada Lovelace wrote to Charles Babbage in London").predictions[0]:
+    if piece.word.startswith("##"):
+        words[-1] = (words[-1][0] + piece.word[2:], words[-1][1])
+    else:
+        words.append((piece.word, piece.entity))
+print(words)
 ```"""
 
 _DTYPES = {"model_quantized.onnx": "q8", "model.onnx": "fp32", "model_fp16.onnx": "fp16"}

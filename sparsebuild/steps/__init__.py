@@ -39,11 +39,11 @@ STEPS = {
     ),
     "export": Step(
         function="sparsebuild.steps.export:run",
-        version=2,
+        version=3,
         libraries=("torch", "transformers", "onnx", "onnxruntime"),
         resource=_DEVICE,
     ),
-    "gate": Step(function="sparsebuild.steps.gate:run", version=2, where="inline"),
+    "gate": Step(function="sparsebuild.steps.gate:run", version=3, where="inline"),
     "bench": Step(
         function="sparsebuild.steps.bench:run",
         libraries=("torch", "transformers", "onnx", "onnxruntime"),

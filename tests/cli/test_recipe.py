@@ -97,6 +97,14 @@ def test_in_a_project_its_own_recipe_is_shown_with_what_it_means_there(project, 
     assert ran.out == "recipe.yaml: 3 modifiers, 2 epochs, and every name that it holds is one of the model's\n"
 
 
+@pytest.mark.parametrize(("scheme", "bits"), [("portable", 7), ("ort-cpu", 8), ("tensorrt", 8)])
+def test_in_a_project_the_bits_are_those_that_its_export_scheme_trains(scheme, bits, project, sparsebuild):
+    with (project / "sparse.toml").open("a") as manifest:
+        manifest.write(f'\n[export]\nscheme = "{scheme}"\n')
+    phases = sparsebuild("recipe", "show", "--json", cwd=project).json["phases"]
+    assert f"int8 in training, {bits} bits of the weights; ranges are learned" in [phase["value"] for phase in phases]
+
+
 def test_a_name_that_means_nothing_is_refused_before_anything_is_built(project, sparsebuild):
     put_weights(project)
     written = (project / "recipe.yaml").read_text()

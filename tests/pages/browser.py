@@ -1,4 +1,4 @@
-"""Debian's Chromium, driven over its DevTools pipe: JSON messages on two file descriptors, ended by NUL."""
+"""Chromium, driven over its DevTools pipe: JSON messages on two file descriptors, ended by NUL."""
 
 import contextlib
 import json
@@ -6,6 +6,9 @@ import os
 import shutil
 import subprocess
 import time
+from pathlib import Path
+
+OURS = Path(__file__).parents[2] / ".venv-browser" / "unpacked"  # by `make browser`
 
 
 class Browser:
@@ -25,6 +28,7 @@ class Browser:
             [executable(), *options],
             preexec_fn=wire,
             close_fds=False,
+            env=environment(),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -89,8 +93,16 @@ class Browser:
 
 
 def executable():
-    """Chromium's, or None where there is none."""
+    """That of `make browser`, or of the machine; None where there is none."""
+    if (OURS / "chromium").exists():
+        return str(OURS / "chromium")
     return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+def environment():
+    """With the libraries beside our own one, for machines that have none of their own."""
+    is_ours = executable() == str(OURS / "chromium")
+    return {**os.environ, **({"LD_LIBRARY_PATH": str(OURS / "lib")} if is_ours else {})}
 
 
 @contextlib.contextmanager

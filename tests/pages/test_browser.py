@@ -11,7 +11,7 @@ _spec = importlib.util.spec_from_file_location("browser", Path(__file__).with_na
 chromium = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(chromium)
 
-pytestmark = pytest.mark.skipif(chromium.executable() is None, reason="needs Chromium: apt-get install chromium")
+pytestmark = pytest.mark.skipif(chromium.executable() is None, reason="no Chromium: `make browser`")
 
 # Contrast of every text with what is behind it, as WCAG 2 reckons it: [ratio, text], the five worst. What stands on
 # shades of the heat map is for SHADES.
