@@ -56,11 +56,16 @@ def card(facts: Facts, measured: Measured) -> str:
         f"## Figures\n\n{_table(_figures(measured))}\n\n{_agreement(measured)}",
         f"Of the ONNX file, by type, on the validation rows:\n\n{_table(_types(measured))}",
         *([f"What had to hold, and did:\n\n{_table(_gates(measured))}"] if measured.gates else []),
-        f"## How to run it\n\n{snippets(measured.onnx, measured.export['scheme'], measured.inputs)}",
+        f"## How to run it\n\n{_snippets(measured)}",
         f"## Limits\n\n{_limits(measured)}",
         f"## Where it comes from\n\n{_table(_sources(facts))}\n\n{_lock(facts)}",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _snippets(measured: Measured) -> str:
+    fits = measured.export.get("cut", {}).get("fits_config", True)
+    return snippets(measured.onnx, measured.export["scheme"], measured.inputs, fits_config=fits)
 
 
 def eval_results(facts: Facts, measured: Measured) -> str:

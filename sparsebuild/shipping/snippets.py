@@ -57,6 +57,27 @@ tagger = pipeline("token-classification", model=".", aggregation_strategy="first
 print(tagger("Ada Lovelace wrote to Charles Babbage in London"))
 ```"""
 
+# `from_pretrained` makes matrices as large as a config says, which has no words for fewer heads.
+_CUT = """```python
+# pip install transformers torch
+import torch
+from safetensors.torch import load_file
+from transformers import AutoConfig, AutoModelForTokenClassification, AutoTokenizer, pipeline
+
+weights = load_file("model.safetensors")
+model = AutoModelForTokenClassification.from_config(AutoConfig.from_pretrained("."))
+for name, module in model.named_modules():  # heads and neurons were cut out: matrices are as large as in the file
+    if isinstance(module, torch.nn.Linear):
+        rows, columns = weights[f"{name}.weight"].shape
+        module.__init__(columns, rows, bias=module.bias is not None)
+model.load_state_dict(weights)
+model.eval()
+
+tokenizer = AutoTokenizer.from_pretrained(".")
+tagger = pipeline("token-classification", model=model, tokenizer=tokenizer, aggregation_strategy="first")
+print(tagger("Ada Lovelace wrote to Charles Babbage in London"))
+```"""
+
 _OPTIMUM = """```python
 # pip install optimum-onnx onnxruntime
 from optimum.onnxruntime import ORTModelForTokenClassification
@@ -101,12 +122,15 @@ print(words)
 _DTYPES = {"model_quantized.onnx": "q8", "model.onnx": "fp32", "model_fp16.onnx": "fp16"}
 
 
-def snippets(onnx: str, scheme: str, inputs: Sequence[str] = INPUTS) -> str:
-    """The section of a card; `onnx` is the file, relative to it, and `inputs` what it wants to be given."""
+def snippets(onnx: str, scheme: str, inputs: Sequence[str] = INPUTS, *, fits_config: bool = True) -> str:
+    """The section of a card; `onnx` is the file, relative to it, and `inputs` what it wants to be given.
+
+    Plain `from_pretrained` opens the PyTorch weights only where they fit the config.
+    """
     name = onnx.rpartition("/")[2]
     parts = {
         "ONNX Runtime": _ONNXRUNTIME,
-        "transformers (PyTorch, float32)": _TRANSFORMERS,
+        "transformers (PyTorch, float32)": _TRANSFORMERS if fits_config else _CUT,
         "optimum": _OPTIMUM,
         "OpenVINO": _OPENVINO,
         "transformers.js": _TRANSFORMERS_JS,

@@ -130,10 +130,24 @@ def _identity(job: Job, model: Any, path: Path, scheme: str) -> dict[str, Any]:
         "exporter": job.params.get("exporter", "torchscript"),
         "labels": labels_of(model),
         "quantized": {} if scheme in FLOATS else _quantized(job.inputs["model"]),
+        **_cut(job.inputs["model"], model),
         "bytes": path.stat().st_size,
         "bytes_zstd": compressed_size(path),
         "sha256": file_digest(path),
     }
+
+
+def _cut(folder: Path, model: Any) -> dict[str, Any]:
+    """What the network was cut out of and what is left, where something was; and whether its config says all of it."""
+    from sparsebuild.training.shapes import fits_config
+    from sparsebuild.training.structure import Structure
+
+    structure = Structure.read(folder)
+    if structure is None or structure.dense is None:
+        return {}
+    layers = {name: shape.to_json() for name, shape in structure.layers.items()}
+    fits = fits_config(model.config, structure.layers)
+    return {"cut": {"dense": asdict(structure.dense), "layers": layers, "fits_config": fits}}
 
 
 def _quantized(folder: Path) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import torch
 from sparsebuild import recipe
 from sparsebuild.digest import file_digest
 from sparsebuild.steps import export, train
-from sparsebuild.training.models import open_dense, open_model
+from sparsebuild.training.models import open_dense, open_float_model, open_model
 from sparsebuild.training.shapes import shapes
 
 FAST = """
@@ -72,6 +72,18 @@ def test_a_stranger_opens_what_has_all_its_heads(built):
     assert [(s.heads, s.neurons) for s in shapes(open_dense(folder)).values()] == [(2, 16)] * 3
 
 
+def test_the_cards_code_opens_what_a_config_cannot_say(built, monkeypatch):
+    from sparsebuild.shipping.snippets import snippets
+
+    folder = built(FAST)
+    told = snippets("onnx/model_quantized.onnx", "portable", fits_config=False)
+    code = told.partition("### transformers (PyTorch")[2].partition("```python")[2].partition("tokenizer =")[0]
+    found: dict = {}
+    monkeypatch.chdir(folder)
+    exec(code, found)
+    assert torch.equal(logits(found["model"]), logits(open_float_model(folder)))
+
+
 @pytest.mark.parametrize("text", [FAST, FAST.replace("true", "false")])
 def test_the_exported_file_is_the_cut_model(built, make_job, listener, text):
     folder = built(text)
@@ -80,6 +92,9 @@ def test_the_exported_file_is_the_cut_model(built, make_job, listener, text):
     export.run(job, listener)
     facts = json.loads((job.out / "export.json").read_text())
     assert facts["agreement"] == 1.0
+    assert facts["cut"]["dense"] == {"layers": 3, "heads": 2, "neurons": 16}
+    assert len(facts["cut"]["layers"]) == 2
+    assert not facts["cut"]["fits_config"]
     assert facts["sparsity"] >= 0.5
 
 
