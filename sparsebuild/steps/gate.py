@@ -41,9 +41,10 @@ def run(job: Job, report: Report) -> None:
     broken = [g for g in gates if not g["holds"]]
     if broken:
         told = "\n".join(f"  {g['name']} is {g['value']:.6g}, must be {g['limit']}" for g in broken)
+        variant = job.params.get("facts", {}).get("variant", "")
         raise GateFailed(
             f"{len(broken)} of {len(gates)} gates do not hold:\n{told}",
-            hint=f"nothing was promoted; {built('export', _facts(job).variant)} is as it was",
+            hint=f"nothing was promoted; {built('export', variant)} is as it was",
         )
     _promote(job, evaluation, export, gates)
 
