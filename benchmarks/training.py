@@ -2,7 +2,7 @@
 
     python benchmarks/training.py [--only ROW]... [--quick] [--threads N] [--folder DIR] [--data DIR] [--model DIR]
 
-Rows: attention, masks, qat, distillation, schedule, schedule-bf16, mask-update, memory, prepare. Ratios are of CPU
+Rows: attention, masks, qat, distillation, cut, schedule, schedule-bf16, mask-update, memory, prepare. Ratios are of CPU
 seconds, both sides measured in turn in one process, so that they can be compared between machines; wall time is beside
 them.
 `--data` is a folder with train.jsonl and validation.jsonl (default: WNUT-17 beside the checkout, or the quick start's
@@ -92,6 +92,15 @@ def distillation(bench: Bench) -> None:
     _step_row("distillation from stored logits / without", "≤ 1.05", bench, [], [DISTILLATION])
 
 
+def cut(bench: Bench) -> None:
+    """A step of what `builtin:fast-6x` and `fast-8x` leave of the encoder, over one of the whole."""
+    config = json.loads((bench.model / "config.json").read_text())
+    for heads, neurons in ((2, 4), (3, 8)):
+        left = config["num_attention_heads"] // heads or 1, config["intermediate_size"] // neurons
+        modifier = f"- !StructuredPruningModifier {{targets: {{heads: {left[0]}, ffn: {left[1]}}}, score: magnitude}}"
+        _step_row(f"a step with {left[0]} heads and {left[1]} neurons / whole", "", bench, [], [modifier])
+
+
 def schedule(bench: Bench) -> None:
     """The tutorial's 13 epochs: 8 plain and 5 in QAT, both sparse and with a teacher; an epoch of each is measured."""
     _schedule("13 epochs of the tutorial, the old manner / ours", "≥ 2.2 or 3.5", bench, bf16=False)
@@ -144,6 +153,7 @@ ROWS: dict[str, Callable[[Bench], None]] = {
     "masks": masks,
     "qat": qat,
     "distillation": distillation,
+    "cut": cut,
     "schedule": schedule,
     "schedule-bf16": schedule_bf16,
     "mask-update": mask_update,
