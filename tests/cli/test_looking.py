@@ -102,8 +102,8 @@ def test_the_tree_tells_of_every_source_and_who_uses_it(first, sparsebuild):
 
 def test_the_tree_for_programs_has_the_lock_with_uses_and_sizes(first, sparsebuild):
     sources = {source["name"]: source for source in sparsebuild("tree", "--json", "-C", first).json["sources"]}
-    assert sources["model"]["used_by"] == ["prepare", "train"]
-    assert sources["recipe"]["used_by"] == ["train", "report"]
+    assert sources["model"]["used_by"] == ["prepare", "train", "profile"]
+    assert sources["recipe"]["used_by"] == ["train", "profile", "report"]
     assert sources["model"]["bytes"] == sum(file["size"] for file in sources["model"]["files"])
     assert len(sources["model"]["files"][0]["sha256"]) == 64
 

@@ -73,13 +73,13 @@ def built(tmp_path_factory, write_project, sparsebuild):
 
 
 def test_each_is_what_it_says_and_the_teacher_is_asked_once(built):
-    structures = {
-        name: json.loads((built / place / "train/model/structure.json").read_text())
-        for name, place in (("", "build"), ("narrow", "build/variants/narrow"), ("short", "build/variants/short"))
+    left = {
+        name: [one["neurons"] for one in json.loads(file.read_text())["layers"].values()]
+        for name in ("narrow", "short")
+        for file in [built / f"build/variants/{name}/train/model/structure.json"]
     }
-    left = {name: [one["neurons"] for one in said["layers"].values()] for name, said in structures.items()}
-    assert left.get("narrow") == [16] * 3
-    assert left.get("short") == [32] * 2
+    assert left == {"narrow": [16] * 3, "short": [32] * 2}
+    assert "layers" not in json.loads((built / "build/train/model/structure.json").read_text())
     schemes = {
         name: json.loads((built / f"build/variants/{name}/export/export.json").read_text())["scheme"]
         for name in ("narrow", "short")
