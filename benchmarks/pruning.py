@@ -112,7 +112,7 @@ def _recomputation(plan: Plan, fisher: Spent) -> None:
     names, weights = list(attached.held.weights), list(attached.held.weights.values())
     taken = spent(lambda: list(_taken(run, weights, plan.measured)))
     times = plan.gradients / plan.measured
-    inverses = attached._inverses(names, key=0)
+    inverses = attached._inverses(names, Moment(step=0, steps_per_epoch=20, epochs=2), 1)
     rest = spent(lambda: attached._remove(inverses, dict.fromkeys(names, 0.5)))
     size = sum(w.numel() for w in weights)
     table(f"One recomputation, {size:,} weights, {plan.gradients:,} gradients, block 50", ["", "CPU", "seconds"])
