@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from sparsebuild.digest import canonical_json
 from sparsebuild.errors import Problem, RecipeError
 from sparsebuild.modifiers.base import Modifier
+from sparsebuild.modifiers.structured_pruning import StructuredPruning
 from sparsebuild.recipe import Entry, Resolved
 from sparsebuild.recipe.document import plain
 from sparsebuild.recipe.frame import with_frame
@@ -39,6 +40,16 @@ MODIFIERS: Mapping[str, str] = {
     "StructuredPruningModifier": "sparsebuild.modifiers.structured_pruning:StructuredPruning",
     "TrainableParamsModifier": "sparsebuild.modifiers.trainable_params:TrainableParams",
 }
+
+_RAMPS = (  # whose last sparsity is promised
+    "ACDCPruningModifier",
+    "GMPruningModifier",
+    "GlobalFisherPruningModifier",
+    "GlobalMagnitudePruningModifier",
+    "MagnitudePruningModifier",
+    "MovementPruningModifier",
+    "OBSPruningModifier",
+)
 
 _FISHER = "GlobalFisherPruningModifier prunes by importance"
 _SECOND_ORDER = "OBSPruningModifier prunes by second order, in blocks"
@@ -81,9 +92,23 @@ def entries_and_specs(resolved: Resolved) -> list[tuple[Entry, Modifier]]:
             found.append((entry, _spec(entry)))
         except RecipeError as error:
             problems += (with_frame(p, resolved.text) for p in error.problems)
+    problems = problems or [with_frame(p, resolved.text) for p in _done_too_soon(found)]
     if problems:
         raise RecipeError(*problems)
     return sorted(found, key=lambda pair: _order(*pair))
+
+
+def _done_too_soon(found: Sequence[tuple[Entry, Modifier]]) -> Iterator[Problem]:
+    """Weights that are at their last sparsity before the last cut: what is cut away then takes zeros with it."""
+    cuts = [spec.cut_epochs[-1] for _, spec in found if isinstance(spec, StructuredPruning)]
+    for entry, spec in found:
+        if cuts and entry.tag in _RAMPS and spec.end_epoch < max(cuts):
+            yield Problem(
+                message=f"`{entry.tag}` ends at epoch {spec.end_epoch:g}, before heads or neurons are cut for the last "
+                f"time, at epoch {max(cuts):g}: what is cut takes zeros with it",
+                position=entry.where("end_epoch"),
+                hint=f"let it end at epoch {max(cuts):g} or later",
+            )
 
 
 def _spec(entry: Entry) -> Modifier:
@@ -100,5 +125,10 @@ def _spec(entry: Entry) -> Modifier:
 
 def _order(entry: Entry, spec: Modifier) -> tuple[bool, float, float, str, str]:
     end = spec.end_epoch if spec.end_epoch != -1 else math.inf
-    is_other = entry.tag != "StructuredPruningModifier"
-    return (is_other, end, spec.start_epoch, entry.tag, canonical_json(plain(entry.fields)))
+    return (
+        not isinstance(spec, StructuredPruning),
+        end,
+        spec.start_epoch,
+        entry.tag,
+        canonical_json(plain(entry.fields)),
+    )

@@ -123,9 +123,8 @@ class StructuredPruning:
         return _Cutting(self, run)
 
 
-Scores = Mapping[
-    str, Mapping[str, "Tensor"]
-]  # layer → of its `heads` (heads,), of its neurons `ffn` (neurons,), its own
+# By layer: of its `heads` (heads,), of its neurons `ffn` (neurons,), and of the whole `layer` ().
+Scores = Mapping[str, Mapping[str, "Tensor"]]
 
 
 class _Cutting(Attached):

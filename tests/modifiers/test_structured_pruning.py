@@ -131,6 +131,19 @@ def test_wrong_settings_are_told(fields: dict[str, object], said: str, specs) ->
     assert problem.position is not None
 
 
+RAMP = """  - !GMPruningModifier {start_epoch: 0.0, end_epoch: END, init_sparsity: 0.1, final_sparsity: 0.5,
+      update_frequency: 0.5, params: __ALL_PRUNABLE__}
+"""
+
+
+def test_zeros_that_are_counted_before_the_last_cut_are_refused(specs) -> None:
+    cuts = entry(start_epoch=0.5, end_epoch=2.0, cuts=2)
+    specs(cuts + RAMP.replace("END", "2.0"))
+    with pytest.raises(RecipeError, match=r"ends at epoch 1.5, before .* at epoch 2: what is cut") as caught:
+        specs(cuts + RAMP.replace("END", "1.5"))
+    assert caught.value.problems[0].position.line == 3
+
+
 def test_more_than_there_is_cannot_stay(training) -> None:
     with pytest.raises(RecipeError, match=r"`targets\.heads` is 3, and the model has 2"):
         training(entry(targets="{heads: 3}"))
