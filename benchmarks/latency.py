@@ -1,8 +1,8 @@
 """How long exported files take, as a share of dense fp32's time: one interleaved run, one thread.
 
-    python benchmarks/latency.py --model FOLDER [--runtime NAME]... [--seconds S] [--shape 1x128]... FILE.onnx...
+    python benchmarks/latency.py --model DIR [--runtime NAME[=PYTHON]]... [--seconds S] [--shape 1x128]... FILE.onnx...
 
-FOLDER is any model that the files were made of, such as a project's build/train/model: the network that it was cut out
+DIR is any model that the files were made of, such as a project's build/train/model: the network that it was cut out
 of is written in float and timed with them, as is ONNX Runtime's dynamic int8 of that. `quality.py` leaves such files.
 """
 
@@ -34,13 +34,14 @@ def main(arguments: Sequence[str]) -> None:
         write_dynamic_int8(dense, dynamic)
         files = {DENSE: dense, DYNAMIC: dynamic, **{path.stem: path for path in asked.files}}
         for runtime in asked.runtime:
-            _measure(runtime, files, asked.shape, asked.seconds)
+            name, _, python = runtime.partition("=")
+            _measure(name, python or sys.executable, files, asked.shape, asked.seconds)
 
 
-def _measure(runtime: str, files: dict[str, Path], shapes: Sequence[str], seconds: float) -> None:
+def _measure(runtime: str, python: str, files: dict[str, Path], shapes: Sequence[str], seconds: float) -> None:
     chosen = [(runtime, name, path) for name, path in files.items() if name != DYNAMIC or runtime == "onnxruntime"]
     times: dict[str, list[float]] = {name: [] for _, name, _ in chosen}
-    with Path("/dev/null").open("w") as log, opened(chosen, {runtime: sys.executable}, 1, log) as entrants:
+    with Path("/dev/null").open("w") as log, opened(chosen, {runtime: python}, 1, log) as entrants:
         for shape in shapes:
             rows, length = (int(number) for number in shape.split("x"))
             batch = [[1000 + (i * length + k) % 20_000 for k in range(length)] for i in range(rows)]
@@ -57,8 +58,8 @@ def _measure(runtime: str, files: dict[str, Path], shapes: Sequence[str], second
 def _arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE.onnx")
-    parser.add_argument("--model", type=Path, required=True, metavar="FOLDER")
-    parser.add_argument("--runtime", action="append", help="default: onnxruntime")
+    parser.add_argument("--model", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--runtime", action="append", help="and the Python that has it; default: onnxruntime, here")
     parser.add_argument("--shape", action="append", help="default: 1x128 and 32x128")
     parser.add_argument("--seconds", type=float, default=10.0, help="on each file and shape, about")
     asked = parser.parse_args(arguments)
