@@ -132,7 +132,7 @@ def torch_loss(logits, labels):
 def test_a_cut_refuses_zeros_that_lie_in_a_pattern(tiny, tmp_path):
     text = """
 modifiers:
-  - !GMPruningModifier {start_epoch: 0.0, end_epoch: 0.5, init_sparsity: 0.5, final_sparsity: 0.5,
+  - !GMPruningModifier {start_epoch: 0.0, end_epoch: 1.5, init_sparsity: 0.5, final_sparsity: 0.5,
       update_frequency: 0.5, params: ['re:.*output.dense.weight'], mask_type: '2:4'}
   - !StructuredPruningModifier {start_epoch: 1.0, targets: {ffn: 12}}
 """
