@@ -61,7 +61,7 @@ def page(built: Built) -> str:
         autoescape=True, loader=FileSystemLoader(here), undefined=StrictUndefined, trim_blocks=False
     )
     facts = _facts(built)
-    sections = [(name, title) for name, title in _SECTIONS if name != "variants" or facts["variants"]]
+    sections = [(name, title) for name, title in _SECTIONS if name not in _IF_ANY or facts[name]]
     return environment.get_template("report.html").render(
         style=words.safe(style), style_hash=_hash(style), sections=sections, **facts
     )
@@ -74,11 +74,13 @@ _SECTIONS = (
     ("curves", "Training"),
     ("sparsity", "Sparsity"),
     ("speed", "Size and speed"),
+    ("network", "Network"),
     ("variants", "Variants"),
     ("mistakes", "Confusions"),
     ("sources", "Sources"),
     ("again", "Build it again"),
 )
+_IF_ANY = ("network", "variants")
 
 
 def _facts(built: Built) -> dict[str, Any]:
@@ -94,6 +96,7 @@ def _facts(built: Built) -> dict[str, Any]:
         "curves": _curves(built),
         "sparsity": _sparsity(built.masked),
         "speed": _speed(built.bench),
+        "network": None if built.candidates else comparison.network(built.export),
         "variants": comparison.facts(built.candidates, built.compared, built.models.get("teacher")),
         "confusions": _confusions(built.answers),
         "differences": _differences(built),

@@ -9,7 +9,7 @@ from typing import Any
 from sparsebuild.pages import words
 from sparsebuild.pages.charts import EXPORTED, Point, Series, points, shares
 
-__all__ = ["Candidate", "Shape", "facts"]
+__all__ = ["Candidate", "Shape", "facts", "network"]
 
 _DENSE, _TEACHER = "dense fp32", "teacher fp32"  # as `bench` calls its files
 _MOST_LAYERS = 48  # in a drawing
@@ -73,6 +73,20 @@ def facts(
         **_table(candidates, times, sizes, reference, teacher),
         **_shapes(candidates),
     }
+
+
+def network(export: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What is left of the network of the one model of a project; None where nothing was cut out of it."""
+    if "cut" not in export:
+        return None
+    dense, layers = export["cut"]["dense"], export["cut"]["layers"].values()
+    shape = Shape(
+        whole_layers=dense["layers"],
+        heads=dense["heads"],
+        neurons=dense["neurons"],
+        layers=[(layer["heads"], layer["neurons"]) for layer in layers],
+    )
+    return _shapes([Candidate(name="model", export=export, shape=shape)])
 
 
 def _about(compared: Mapping[str, Any], runtime: str, shape: str, number: int) -> str:

@@ -139,13 +139,13 @@ def _identity(job: Job, model: Any, path: Path, scheme: str) -> dict[str, Any]:
 
 def _cut(folder: Path, model: Any) -> dict[str, Any]:
     """What the network was cut out of and what is left, where something was; and whether its config says all of it."""
-    from sparsebuild.training.shapes import fits_config
+    from sparsebuild.training.shapes import fits_config, layer_names
     from sparsebuild.training.structure import Structure
 
     structure = Structure.read(folder)
     if structure is None or structure.dense is None:
         return {}
-    layers = {name: shape.to_json() for name, shape in structure.layers.items()}
+    layers = {name: structure.layers[name].to_json() for name in layer_names(model)}
     fits = fits_config(model.config, structure.layers)
     return {"cut": {"dense": asdict(structure.dense), "layers": layers, "fits_config": fits}}
 

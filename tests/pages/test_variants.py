@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,17 @@ def rows(text):
 
 def test_a_project_without_variants_has_no_such_section(build):
     assert "variants" not in [head["id"] for head in Elements(page(build())).all("h2")]
+
+
+def test_one_model_that_was_cut_is_drawn_before_and_after(build):
+    layers = {f"bert.encoder.layer.{i}": {"heads": 8 - i, "neurons": 384} for i in range(2)}
+    cut = {"dense": {"layers": 3, "heads": 12, "neurons": 1536}, "layers": layers, "fits_config": False}
+    built = build()
+    text = page(replace(built, export={**built.export, "cut": cut}))
+    assert "network" in [head["id"] for head in Elements(text).all("h2")]
+    (said,) = charts(text).values()
+    assert "layer 1 has 8 and 384, layer 2 has 7 and 384; 1 layer is gone" in said
+    assert "network" not in [head["id"] for head in Elements(page(built)).all("h2")]
 
 
 def test_the_section_stands_after_size_and_speed_and_styles_nothing_itself(plain):
