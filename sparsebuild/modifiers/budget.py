@@ -74,7 +74,7 @@ class CostModel:
     def of(cls, budget: Budget, model: Any, dense: Sequence[LayerShape], times: KernelTimes | None, tag: str) -> Self:
         """Of the encoder in `model`, whose layers had the shapes `dense`; RecipeError where times are missing."""
         from sparsebuild.numerics.encoder_costs import EncoderSizes
-        from sparsebuild.training.shapes import anatomy
+        from sparsebuild.training.shapes import anatomy, head_width
 
         if budget.kind == "latency" and times is None:
             raise RecipeError(
@@ -85,7 +85,7 @@ class CostModel:
             layers=len(dense),
             hidden=model.config.hidden_size,
             heads=max(shape.heads for shape in dense),
-            head_width=model.config.hidden_size // model.config.num_attention_heads,
+            head_width=head_width(model),
             neurons=max(shape.neurons for shape in dense),
             is_gated=anatomy(model).neuron_copies > 1,
         )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from sparsebuild.pages import words
 from sparsebuild.pages.charts import EXPORTED, Point, Series, points, shares
@@ -24,6 +24,12 @@ class Shape:
     heads: int  # of a dense layer
     neurons: int  # between its two feed-forward matrices
     layers: Sequence[tuple[int, int]]  # heads and neurons of each layer that is left
+
+    @classmethod
+    def cut_out_of(cls, dense: Mapping[str, int], layers: Iterable[Mapping[str, int]]) -> Self:
+        """As `structure.json` and `export.json` tell it: the dense network, and what each layer is left with."""
+        left = [(layer["heads"], layer["neurons"]) for layer in layers]
+        return cls(whole_layers=dense["layers"], heads=dense["heads"], neurons=dense["neurons"], layers=left)
 
     @property
     def whole(self) -> tuple[int, int, int]:
@@ -79,13 +85,7 @@ def network(export: Mapping[str, Any]) -> dict[str, Any] | None:
     """What is left of the network of the one model of a project; None where nothing was cut out of it."""
     if "cut" not in export:
         return None
-    dense, layers = export["cut"]["dense"], export["cut"]["layers"].values()
-    shape = Shape(
-        whole_layers=dense["layers"],
-        heads=dense["heads"],
-        neurons=dense["neurons"],
-        layers=[(layer["heads"], layer["neurons"]) for layer in layers],
-    )
+    shape = Shape.cut_out_of(export["cut"]["dense"], export["cut"]["layers"].values())
     return _shapes([Candidate(name="model", export=export, shape=shape)])
 
 

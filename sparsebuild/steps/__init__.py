@@ -27,6 +27,7 @@ class Step:
 
 
 _TRAINS = ("torch", "transformers", "accelerate")
+_EXPORTS = ("torch", "transformers", "onnx", "onnxruntime")
 _DEVICE = "device"  # all cores, or the GPU
 
 STEPS = {
@@ -40,27 +41,27 @@ STEPS = {
     "export": Step(
         function="sparsebuild.steps.export:run",
         version=3,
-        libraries=("torch", "transformers", "onnx", "onnxruntime"),
+        libraries=_EXPORTS,
         resource=_DEVICE,
     ),
     "gate": Step(function="sparsebuild.steps.gate:run", version=3, where="inline"),
     "bench": Step(
         function="sparsebuild.steps.bench:run",
-        libraries=("torch", "transformers", "onnx", "onnxruntime"),
+        libraries=_EXPORTS,
         resource=_DEVICE,
         exact=False,
         on_demand=True,
     ),
     "compare": Step(
         function="sparsebuild.steps.bench:compare",
-        libraries=("torch", "transformers", "onnx", "onnxruntime"),
+        libraries=_EXPORTS,
         resource=_DEVICE,
         exact=False,
         on_demand=True,
     ),
     "profile": Step(
         function="sparsebuild.steps.profile:run",
-        libraries=("torch", "transformers", "onnx", "onnxruntime"),
+        libraries=_EXPORTS,
         resource=_DEVICE,
         exact=False,
         on_demand=True,

@@ -22,9 +22,7 @@ def shape_of(config: Path, structure: Path) -> Shape | None:
     said, known = json.loads(config.read_text()), json.loads(structure.read_text()) if structure.exists() else {}
     layers, heads, neurons = (_first(said, keys) for keys in (_LAYERS, _HEADS, _NEURONS))
     if "dense" in known:
-        dense = known["dense"]
-        left = [(layer["heads"], layer["neurons"]) for _, layer in sorted(known["layers"].items(), key=_number)]
-        return Shape(whole_layers=dense["layers"], heads=dense["heads"], neurons=dense["neurons"], layers=left)
+        return Shape.cut_out_of(known["dense"], (layer for _, layer in sorted(known["layers"].items(), key=_number)))
     if layers is None or heads is None or neurons is None:
         return None
     return Shape(whole_layers=layers, heads=heads, neurons=neurons, layers=[(heads, neurons)] * layers)

@@ -46,7 +46,7 @@ def run(job: Job, report: Report) -> None:
     from sparsebuild.training.claims import check_saved
     from sparsebuild.training.loop import train
     from sparsebuild.training.models import save_model
-    from sparsebuild.training.shapes import has_anatomy, settle_config
+    from sparsebuild.training.shapes import settle_config
     from sparsebuild.training.skipped_layers import drop_skipped
     from sparsebuild.training.structure import dense_shape, observed_structure
 
@@ -58,8 +58,7 @@ def run(job: Job, report: Report) -> None:
         return
     model, folder = training.model.cpu(), job.out / "model"
     trained = trained.renamed(drop_skipped(model))
-    if has_anatomy(model):
-        settle_config(model)
+    settle_config(model)
     masks = {name: mask.cpu() for name, mask in trained.masks.items()}
     structure = observed_structure(model, masks, trained.mask_types, dense)
     if keeping:

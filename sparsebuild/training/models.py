@@ -65,7 +65,7 @@ def open_dense(folder: Path) -> Any:
 
     Of a model that nothing was cut out of, that model.
     """
-    from transformers import AutoConfig, AutoModelForTokenClassification
+    from transformers import AutoConfig
 
     structure = Structure.read(folder)
     if structure is None or structure.dense is None:
@@ -74,8 +74,7 @@ def open_dense(folder: Path) -> Any:
     set_layers(config, structure.dense.layers)
     set_neurons(config, structure.dense.neurons)
     torch.manual_seed(0)
-    model: Any = AutoModelForTokenClassification.from_config(config, dtype=torch.float32)  # type: ignore[no-untyped-call]
-    return model.eval()
+    return _unfilled(config).eval()
 
 
 def save_model(model: nn.Module, structure: Structure, folder: Path) -> None:
@@ -143,12 +142,18 @@ def _load_plain(folder: Path, labels: Sequence[str] | None, dropout: float | Non
     return model, info
 
 
+def _unfilled(config: Any) -> Any:
+    """The model that `config` describes, before its weights are loaded."""
+    from transformers import AutoModelForTokenClassification
+
+    return AutoModelForTokenClassification.from_config(config, dtype=torch.float32)  # type: ignore[no-untyped-call]
+
+
 def _load_cut(folder: Path, config: Any, layers: Mapping[str, LayerShape]) -> tuple[Any, dict[str, Any]]:
     """A model some of whose heads, or of some layers' neurons, are gone, which a config cannot say."""
     from safetensors.torch import load_file
-    from transformers import AutoModelForTokenClassification
 
-    model: Any = AutoModelForTokenClassification.from_config(config, dtype=torch.float32)  # type: ignore[no-untyped-call]
+    model = _unfilled(config)
     resize(model, layers)
     found = model.load_state_dict(load_file(folder / "model.safetensors"), strict=False)
     info = {"missing_keys": found.missing_keys, "unexpected_keys": found.unexpected_keys, "mismatched_keys": []}

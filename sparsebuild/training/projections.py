@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sparsebuild.training.shapes import Kept
+from sparsebuild.training.shapes import Kept, slice_parameter
 
 __all__ = ["Projections"]
 
@@ -40,9 +40,7 @@ class Projections:
         for name, weight in self.weights.items():
             dimension, places = kept.get(f"{name}.weight", (1, None))
             if dimension == 0 and places is not None:
-                weight.data = weight.data.index_select(1, places)
-                moments = self.optimizer.state.get(weight, {})
-                moments |= {k: v.index_select(1, places) for k, v in moments.items() if v.ndim}
+                slice_parameter(weight, 1, places, self.optimizer)
 
     def state(self) -> dict[str, Tensor]:
         """The maps and Adam's moments of them, for a checkpoint."""

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from sparsebuild.encoders import encoder_of
 from sparsebuild.errors import UserError
 from sparsebuild.numerics.layer_shape import LayerShape
 
@@ -23,7 +24,7 @@ __all__ = [
     "anatomy",
     "cut",
     "fits_config",
-    "has_anatomy",
+    "head_width",
     "kept",
     "layer_names",
     "projections",
@@ -32,6 +33,7 @@ __all__ = [
     "set_neurons",
     "settle_config",
     "shapes",
+    "slice_parameter",
 ]
 
 Kept = Mapping[str, tuple[int, Tensor]]  # parameter → the dimension that is cut, and the places in it that stay
@@ -39,12 +41,11 @@ Kept = Mapping[str, tuple[int, Tensor]]  # parameter → the dimension that is c
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Anatomy:
-    """Where one kind of encoder has its heads and neurons; paths below the encoder, or below a layer.
+    """Where one kind of encoder has its heads and neurons; paths below a layer.
 
     A matrix with several copies holds them one after the other: of its rows those of each copy go.
     """
 
-    layers: str
     attention: str
     from_heads: str  # the Linear whose columns read the heads
     to_heads: tuple[str, ...]  # the Linears whose rows make them
@@ -58,7 +59,6 @@ class Anatomy:
 
 
 _BERT = Anatomy(
-    layers="encoder.layer",
     attention="attention.self",
     from_heads="attention.output.dense",
     to_heads=("attention.self.query", "attention.self.key", "attention.self.value"),
@@ -66,7 +66,6 @@ _BERT = Anatomy(
     to_neurons=("intermediate.dense",),
 )
 _DISTILBERT = Anatomy(
-    layers="transformer.layer",
     attention="attention",
     from_heads="attention.out_lin",
     to_heads=("attention.q_lin", "attention.k_lin", "attention.v_lin"),
@@ -77,7 +76,6 @@ _DISTILBERT = Anatomy(
     neurons_setting="hidden_dim",
 )
 _MODERNBERT = Anatomy(
-    layers="layers",
     attention="attn",
     from_heads="attn.Wo",
     to_heads=("attn.Wqkv",),
@@ -88,7 +86,7 @@ _MODERNBERT = Anatomy(
     head_counts=(),  # it counts them by the width of the matrix
     widths=(),
 )
-ANATOMIES: Mapping[str, Anatomy] = {  # by `model_type`
+ANATOMIES: Mapping[str, Anatomy] = {  # by `model_type`, of every encoder that can be trained
     "bert": _BERT,
     "camembert": _BERT,
     "distilbert": _DISTILBERT,
@@ -97,11 +95,6 @@ ANATOMIES: Mapping[str, Anatomy] = {  # by `model_type`
     "roberta": _BERT,
     "xlm-roberta": _BERT,
 }
-
-
-def has_anatomy(model: Any) -> bool:
-    """Whether heads and neurons can be cut out of this kind of model."""
-    return model.config.model_type in ANATOMIES
 
 
 def anatomy(model: Any) -> Anatomy:
@@ -117,13 +110,13 @@ def anatomy(model: Any) -> Anatomy:
 
 def layer_names(model: Any) -> list[str]:
     """The full names of the encoder's layers."""
-    place = f"{model.base_model_prefix}.{anatomy(model).layers}"
+    place = encoder_of(model.config.model_type).layers
     return [f"{place}.{i}" for i in range(len(model.get_submodule(place)))]
 
 
 def shapes(model: Any) -> dict[str, LayerShape]:
     """The shape of each layer, by name."""
-    place, width = anatomy(model), _head_width(model)
+    place, width = anatomy(model), head_width(model)
     return {
         name: LayerShape(
             heads=_linear(model, name, place.from_heads).weight.shape[1] // width,
@@ -131,6 +124,12 @@ def shapes(model: Any) -> dict[str, LayerShape]:
         )
         for name in layer_names(model)
     }
+
+
+def head_width(model: Any) -> int:
+    """How wide one head is: of the config, which keeps the number of heads that the dense model has."""
+    width: int = model.config.hidden_size // model.config.num_attention_heads
+    return width
 
 
 def projections(model: Any, layer: str) -> tuple[nn.Linear, nn.Linear]:
@@ -141,7 +140,7 @@ def projections(model: Any, layer: str) -> tuple[nn.Linear, nn.Linear]:
 
 def kept(model: Any, layer: str, *, heads: Tensor | None = None, neurons: Tensor | None = None) -> Kept:
     """What stays of a layer's parameters where only these heads and neurons (places, ascending) stay; None: all."""
-    place, width = anatomy(model), _head_width(model)
+    place, width = anatomy(model), head_width(model)
     found: dict[str, tuple[int, Tensor]] = {}
     if heads is not None:
         columns = (heads[:, None] * width + torch.arange(width, device=heads.device)).flatten()
@@ -155,14 +154,18 @@ def cut(model: Any, keep: Kept, optimizer: torch.optim.Optimizer | None = None) 
     """Slice the parameters that `keep` names, and what the optimizer remembers of them; gradients must be gone."""
     parameters = dict(model.named_parameters())
     for name, (dimension, places) in keep.items():
-        parameter = parameters[name]
-        size = parameter.shape[dimension]
-        parameter.grad = None
-        parameter.data = _sliced(parameter.data, dimension, places)
-        for key, value in (optimizer.state.get(parameter, {}) if optimizer else {}).items():
-            if value.ndim == parameter.ndim and value.shape[dimension] == size:  # Adam's step has no dimension
-                optimizer.state[parameter][key] = _sliced(value, dimension, places)  # type: ignore[union-attr]
+        slice_parameter(parameters[name], dimension, places, optimizer)
     _settle(model)
+
+
+def slice_parameter(
+    parameter: nn.Parameter, dimension: int, places: Tensor, optimizer: torch.optim.Optimizer | None = None
+) -> None:
+    """Keep these places of a parameter, which stays the same object, and of what the optimizer remembers of it."""
+    parameter.grad = None
+    parameter.data = _sliced(parameter.data, dimension, places)
+    state = optimizer.state.get(parameter, {}) if optimizer else {}
+    state |= {k: _sliced(v, dimension, places) for k, v in state.items() if v.ndim}  # Adam's step has no dimension
 
 
 def resize(model: Any, wanted: Mapping[str, LayerShape]) -> None:
@@ -224,7 +227,7 @@ def _sliced(values: Tensor, dimension: int, places: Tensor) -> Tensor:
 
 def _settle(model: Any) -> None:
     """Let modules say what their parameters are."""
-    place, width = anatomy(model), _head_width(model)
+    place, width = anatomy(model), head_width(model)
     for layer in layer_names(model):
         for name in (place.from_heads, *place.to_heads, place.from_neurons, *place.to_neurons):
             linear = _linear(model, layer, name)
@@ -235,12 +238,6 @@ def _settle(model: Any) -> None:
             setattr(attention, attribute, together // width)
         for attribute in place.widths:
             setattr(attention, attribute, together)
-
-
-def _head_width(model: Any) -> int:
-    """Of the config, which keeps the number of heads that the dense model has."""
-    width: int = model.config.hidden_size // model.config.num_attention_heads
-    return width
 
 
 def _linear(model: Any, layer: str, name: str) -> nn.Linear:

@@ -36,7 +36,7 @@ from sparsebuild.training.quantization import (
     scheme_of,
 )
 from sparsebuild.training.quantization_plan import is_attention
-from sparsebuild.training.shapes import has_anatomy, shapes
+from sparsebuild.training.shapes import shapes
 
 __all__ = [
     "FILE_NAME",
@@ -150,13 +150,11 @@ class Structure:
         )
 
 
-def dense_shape(model: Any, folder: Path) -> Dense | None:
-    """What the model opened from `folder` was cut out of, or is: None for a kind of model that cannot be cut."""
+def dense_shape(model: Any, folder: Path) -> Dense:
+    """What the model opened from `folder` was cut out of, or is."""
     known = Structure.read(folder)
     if known and known.dense:
         return known.dense
-    if not has_anatomy(model):
-        return None
     there = list(shapes(model).values())
     return Dense(layers=len(there), heads=max(s.heads for s in there), neurons=max(s.neurons for s in there))
 
