@@ -20,7 +20,7 @@ quickstart: $(STAMP) ## install, build a small sparse int8 model, and try it
 	$(BIN)/sparsebuild -C $(QUICKSTART) try "Ada Lovelace wrote to Charles Babbage in London"
 
 test: $(STAMP) ## install and run all tests
-	$(BIN)/python -m pytest $(PYTEST_FLAGS)
+	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder $(PYTEST_FLAGS)
 
 lint: $(STAMP) ## check style, format and types
 	$(BIN)/ruff check .

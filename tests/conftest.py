@@ -10,7 +10,12 @@ DATA = "SPARSEBUILD_TEST_DATA"  # a folder of larger data sets that do not come 
 
 
 def pytest_collection_modifyitems(items):
-    """Skip `gpu` tests where there is none; torch is asked only if there are such tests."""
+    """Files with `slow` tests come first, since workers that run whole files should not end with a long one.
+
+    `gpu` tests are skipped where there is none; torch is asked only if there are such tests.
+    """
+    slow_files = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow_files)
     of_gpu = [item for item in items if item.get_closest_marker("gpu")]
     if of_gpu and not _has_gpu():
         for item in of_gpu:

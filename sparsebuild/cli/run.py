@@ -38,7 +38,10 @@ class Show(StrEnum):
 
 Targets = Annotated[
     list[str] | None,
-    typer.Argument(metavar="TARGET", help="What to build, with all it needs; `train+` also what needs it."),
+    typer.Argument(
+        metavar="TARGET",
+        help="What to build, with all it needs; `train+` also what needs it; `train@NAME` of a variant.",
+    ),
 ]
 NoWait = Annotated[
     bool, typer.Option("--no-wait", envvar="SPARSEBUILD_NO_WAIT", help="Exit with 6 if another run is at work.")

@@ -83,7 +83,7 @@ def curves(
             axes.yaxis.set_major_formatter(lambda value, _: f"{value * 100:g} %")
             axes.set_ylim(0, max(1e-9, *(v for one in series for v in one.values if v is not None)) * 1.12)
         if len(series) > 1:
-            axes.legend(frameon=False, fontsize=8, labelcolor=_INK)
+            _legend_above(axes, columns=2)
 
     return _svg(name, about, (3.6, 2.1), draw)
 
@@ -252,9 +252,14 @@ def shares(
         axes.grid(visible=False)
         axes.spines["bottom"].set_visible(False)
         axes.tick_params(axis="y", length=0)
-        axes.legend(frameon=False, fontsize=8, labelcolor=_INK, ncol=count, loc="lower left", bbox_to_anchor=(0, 1))
+        _legend_above(axes, columns=count)
 
     return _svg(name, about, (3.6, 0.13 * count * len(rows) + 0.08 * len(rows) + 0.4), draw)
+
+
+def _legend_above(axes: Any, columns: int) -> None:
+    """Outside of the drawing, so that it lies on no line or bar."""
+    axes.legend(frameon=False, fontsize=8, labelcolor=_INK, ncol=columns, loc="lower left", bbox_to_anchor=(0, 1))
 
 
 def standalone(svg: str) -> str:

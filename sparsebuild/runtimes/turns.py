@@ -63,7 +63,7 @@ class Entrant:
         if not line:
             raise TargetFailed(
                 f"{self.runtime} went away while it had `{self.model}`, exit code {self.process.wait()}",
-                hint="`sparsebuild log bench` has what it said; leave it out with `bench.runtimes`",
+                hint="the log has what it said; leave it out with `bench.runtimes`",
             )
         answer: dict[str, Any] = json.loads(line)
         if "failed" in answer:

@@ -30,6 +30,12 @@ _TRAINS = ("torch", "transformers", "accelerate")
 _EXPORTS = ("torch", "transformers", "onnx", "onnxruntime")
 _DEVICE = "device"  # all cores, or the GPU
 
+
+def _measures(function: str) -> Step:
+    """A step whose results are times of this machine."""
+    return Step(function=function, libraries=_EXPORTS, resource=_DEVICE, exact=False, on_demand=True)
+
+
 STEPS = {
     "fetch": Step(function="sparsebuild.steps.fetch:run", where="inline"),
     "prepare": Step(function="sparsebuild.steps.prepare:run", version=3, libraries=("tokenizers", "transformers")),
@@ -38,34 +44,11 @@ STEPS = {
     "eval": Step(
         function="sparsebuild.steps.evaluate:run", version=2, libraries=("torch", "transformers"), resource=_DEVICE
     ),
-    "export": Step(
-        function="sparsebuild.steps.export:run",
-        version=3,
-        libraries=_EXPORTS,
-        resource=_DEVICE,
-    ),
+    "export": Step(function="sparsebuild.steps.export:run", version=3, libraries=_EXPORTS, resource=_DEVICE),
     "gate": Step(function="sparsebuild.steps.gate:run", version=3, where="inline"),
-    "bench": Step(
-        function="sparsebuild.steps.bench:run",
-        libraries=_EXPORTS,
-        resource=_DEVICE,
-        exact=False,
-        on_demand=True,
-    ),
-    "compare": Step(
-        function="sparsebuild.steps.bench:compare",
-        libraries=_EXPORTS,
-        resource=_DEVICE,
-        exact=False,
-        on_demand=True,
-    ),
-    "profile": Step(
-        function="sparsebuild.steps.profile:run",
-        libraries=_EXPORTS,
-        resource=_DEVICE,
-        exact=False,
-        on_demand=True,
-    ),
+    "bench": _measures("sparsebuild.steps.bench:run"),
+    "compare": _measures("sparsebuild.steps.bench:compare"),
+    "profile": _measures("sparsebuild.steps.profile:run"),
     "sensitivity": Step(
         function="sparsebuild.steps.sensitivity:run",
         libraries=("torch", "transformers", "matplotlib"),

@@ -50,9 +50,10 @@ def run(job: Job, report: Report) -> None:
     from sparsebuild.training.skipped_layers import drop_skipped
     from sparsebuild.training.structure import dense_shape, observed_structure
 
-    training = _training(job, report)
+    profile = _profile(job)
+    training = _training(job, report, profile)
     dense = dense_shape(training.model, job.inputs["model"])
-    keeping = Keeping.of(training.model, training.specs, _profile(job))
+    keeping = Keeping.of(training.model, training.specs, profile)
     trained = train(training)
     if rank_here():  # the first process writes
         return
@@ -88,7 +89,7 @@ def kinds_of_cpu(before: str | None, now: str) -> str:
     return f"{before}{_THEN}{now}"
 
 
-def _training(job: Job, report: Report) -> Training:
+def _training(job: Job, report: Report, profile: Profile | None) -> Training:
     from sparsebuild.training.arrival import brought_along
     from sparsebuild.training.determinism import cpu_kind
     from sparsebuild.training.loop import Training
@@ -105,7 +106,6 @@ def _training(job: Job, report: Report) -> Training:
     model = open_pretrained(job.inputs["model"], labels, settings.dropout, settings.seed)
     for sentence, level in brought_along(model, specs):
         report.log(sentence, level=level)
-    profile = _profile(job)
     if profile and (told := profile.elsewhere(cpu_kind())):
         report.log(told, level="warning")
     return Training(
