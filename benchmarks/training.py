@@ -1,6 +1,7 @@
 """Training: what a step costs with masks, in QAT and with a teacher, and a whole schedule against the old manner.
 
-    python benchmarks/training.py [--only ROW]... [--quick] [--threads N] [--folder DIR] [--data DIR] [--model DIR]
+    python benchmarks/training.py [--only ROW]... [--quick] [--steps N] [--threads N] [--rows N]
+                                  [--folder DIR] [--data DIR] [--model DIR]
 
 Rows: attention, masks, qat, distillation, cut, schedule, schedule-bf16, mask-update, memory, prepare. Ratios are of CPU
 seconds, both sides measured in turn in one process, so that they can be compared between machines; wall time is beside
@@ -381,21 +382,21 @@ def read_rows(split: Path) -> None:
 def _bench(asked: argparse.Namespace, folder: Path) -> Bench:
     model = asked.model or _fetched(folder)
     _prepare_data(asked.data or (WNUT if WNUT.is_dir() else QUICKSTART), model, folder)
-    facts = {"model": str(model), "quick": asked.quick, "rows": asked.rows}
+    facts = {"model": str(model), "quick": asked.quick, "steps": asked.steps, "rows": asked.rows}
     (folder / "bench.json").write_text(json.dumps(facts))
     return _known(folder)
 
 
 def _known(folder: Path) -> Bench:
     facts = json.loads((folder / "bench.json").read_text())
-    quick, prepared = facts["quick"], folder / "prepared"
+    quick, steps, prepared = facts["quick"], facts["steps"], folder / "prepared"
     return Bench(
         model=Path(facts["model"]),
         prepared=prepared,
         folder=folder,
         labels=json.loads((prepared / "labels.json").read_text()),
-        steps=6 if quick else 60,
-        epoch_steps=6 if quick else None,
+        steps=steps or (6 if quick else 60),
+        epoch_steps=steps or (6 if quick else None),
         rows=facts["rows"] or (20_000 if quick else 1_000_000),
     )
 
@@ -463,6 +464,7 @@ def _arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", action="append", choices=list(ROWS), help="rows to measure; all by default")
     parser.add_argument("--quick", action="store_true", help="a slice that takes a minute")
+    parser.add_argument("--steps", type=int, help="how many are measured: 60 by default, an epoch of a schedule")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--folder", type=Path, help="where it works; a temporary one by default")
     parser.add_argument("--data", type=Path, help="a folder with train.jsonl and validation.jsonl")
