@@ -19,7 +19,7 @@ __all__ = ["Agreement", "check", "compare"]
 
 SMALLEST_AGREEMENT = 0.999
 LARGEST_F1_DIFFERENCE = 0.005  # five words of 15,700 that sat on a tie moved a small model's F1 by 0.0032
-FEWEST_ENTITIES = 2  # that may always fare otherwise: of few rows, one entity is more than the bound above
+FEWEST = 2  # words and entities that may always fare otherwise: of few rows, one is more than the bounds above
 LARGEST_DIFFERENCE = 1e-4  # of logits: the median for int8, the largest for fp32
 
 # Ranges of one or two batches are small fractions of each other, which puts many values right between two integers.
@@ -52,14 +52,15 @@ def compare(model: Sequence[np.ndarray], file: Sequence[np.ndarray], f1_differen
     )
 
 
-def check(found: Agreement, scheme: str, entities: int) -> None:
+def check(found: Agreement, scheme: str, *, words: int, entities: int) -> None:
     """Raise TargetFailed with every bound that does not hold for a file of this scheme.
 
-    `entities` are those that the F1 was measured on.
+    `words` were compared, and `entities` are those that the F1 was measured on.
     """
-    largest_f1_difference = max(LARGEST_F1_DIFFERENCE, FEWEST_ENTITIES / max(entities, 1))
+    largest_f1_difference = max(LARGEST_F1_DIFFERENCE, FEWEST / max(entities, 1))
+    smallest_agreement = min(SMALLEST_AGREEMENT, 1 - FEWEST / max(words, FEWEST))
     labels = [
-        ("argmax agreement", found.agreement, ">=", SMALLEST_AGREEMENT),
+        ("argmax agreement", found.agreement, ">=", smallest_agreement),
         ("difference of F1", abs(found.f1_difference), "<=", largest_f1_difference),
     ]
     if scheme == "fp32":

@@ -94,8 +94,8 @@ def _compare(job: Job, model: Any, path: Path, batch_size: int, threads: int, sc
     trained = first_piece_logits(torch_logits(model), validation, batch_size)
     difference = scores["validation"].overall.f1 - scores_of(trained, validation, labels).overall.f1
     found = compare(trained, file["validation"], f1_difference=difference)
-    check(found, scheme, scores["validation"].overall.support)
     compared = {"sentences": len(trained), "words": sum(map(len, trained))}
+    check(found, scheme, words=compared["words"], entities=scores["validation"].overall.support)
     return {**asdict(found), "compared": compared, **{name: scores_to_json(s) for name, s in scores.items()}}
 
 

@@ -92,8 +92,9 @@ def write_project_():
 
 
 @pytest.fixture
-def project(tmp_path):
-    """A project that can be locked and looked at; its model has no weights."""
+def project(tmp_path, tmp_path_factory, monkeypatch):
+    """A project that can be locked and looked at; its model has no weights, and its cache is empty."""
+    monkeypatch.setenv("SPARSEBUILD_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
     write_project(tmp_path)
     (tmp_path / "model" / "model.safetensors").write_bytes(b"\x02" + bytes(7) + b"{}")  # a header of no tensors
     return tmp_path

@@ -265,10 +265,10 @@ def test_portable_refuses_eight_bits(make, tmp_path):
 def test_a_file_that_is_another_model_fails_the_comparison():
     rng = np.random.default_rng(0)
     model = [rng.normal(size=(6, 3)).astype(np.float32) for _ in range(50)]
-    check(compare(model, model, 0.0), "portable", 2000)
+    check(compare(model, model, 0.0), "portable", words=300, entities=2000)
     off = [m + np.float32(0.05) * rng.normal(size=m.shape).astype(np.float32) for m in model]
     with pytest.raises(TargetFailed) as caught:
-        check(compare(model, off, -0.01), "portable", 2000)
+        check(compare(model, off, -0.01), "portable", words=300, entities=2000)
     for broken in (
         "argmax agreement is 0.9",
         "difference of F1 is 0.01, must be <= 0.005",
@@ -281,4 +281,14 @@ def test_a_file_that_is_another_model_fails_the_comparison():
 def test_of_few_rows_two_entities_may_fare_otherwise(entities, holds):
     same = [np.eye(3, dtype=np.float32)] * 50
     with contextlib.nullcontext() if holds else pytest.raises(TargetFailed, match="difference of F1"):
-        check(compare(same, same, 0.01), "portable", entities)
+        check(compare(same, same, 0.01), "portable", words=150, entities=entities)
+
+
+@pytest.mark.parametrize(
+    ("others", "words", "holds"), [(2, 100, True), (3, 100, False), (2, 1500, True), (3, 1500, False), (3, 3000, True)]
+)
+def test_of_few_rows_two_words_may_be_labelled_otherwise(others, words, holds):
+    model = [np.eye(2, dtype=np.float32)[[0]]] * words
+    file = [m[:, ::-1] for m in model[:others]] + model[others:]
+    with contextlib.nullcontext() if holds else pytest.raises(TargetFailed, match="argmax agreement"):
+        check(compare(model, file, 0.0), "fp16", words=words, entities=2000)
