@@ -221,7 +221,7 @@ def _print(results: Iterable[Result]) -> None:
         zeros, weights, size = (
             statistics.mean(getattr(r, of) for r in found) for of in ("sparsity", "weights", "bytes")
         )
-        figures = [f"{zeros:.1%}", f"{weights / 1e6:.1f} M", f"{size / 1e6:.1f}"]
+        figures = [f"{zeros * 100:.1f} %", f"{weights / 1e6:.1f} M", f"{size / 1e6:.1f}"]
         row([name, *figures, *f1, *(_share(shares) for shares in kept)])
 
 
@@ -234,8 +234,8 @@ def _share(values: Sequence[float]) -> str:
     """Of the same seed's teacher, seed by seed."""
     if not values:
         return "–"
-    spread = f" ± {statistics.stdev(values):.1%}" if len(values) > 1 else ""
-    return f"{statistics.mean(values):.1%}{spread}"
+    spread = f" ± {statistics.stdev(values) * 100:.1f} %" if len(values) > 1 else ""
+    return f"{statistics.mean(values) * 100:.1f} %{spread}"
 
 
 def _known(file: Path) -> list[Result]:
