@@ -130,7 +130,10 @@ def main(arguments: Sequence[str]) -> None:
             if (name, seed) not in done and not asked.print:
                 say(f"{name}, seed {seed}")
                 done[name, seed] = _measured(name, seed, asked.data.resolve(), folder, asked.quick)
-    _print([done[name, seed] for name in asked.row for seed in asked.seed if (name, seed) in done])
+    results = [done[name, seed] for name in asked.row for seed in asked.seed if (name, seed) in done]
+    if not results:
+        sys.exit("none of these rows has been measured with any of these seeds")
+    _print(results)
 
 
 def _measured(name: str, seed: int, data: Path, folder: Path, quick: bool) -> Result:
@@ -245,9 +248,10 @@ def _known(file: Path) -> list[Result]:
 
 def _arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="three epochs of 200 rows: only that it works")
-    parser.add_argument("--print", action="store_true", help="measure nothing: the table of what has been")
-    parser.add_argument("--again", action="store_true", help="measure also what quality.jsonl has")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--quick", action="store_true", help="three epochs of 200 rows: only that it works")
+    how.add_argument("--print", action="store_true", help="measure nothing: the table of what has been")
+    how.add_argument("--again", action="store_true", help="measure also what quality.jsonl has")
     parser.add_argument("--row", action="append", choices=ROWS, metavar="NAME", help=f"one of: {', '.join(ROWS)}")
     parser.add_argument("--seed", action="append", type=int, help=f"default: {', '.join(map(str, SEEDS))}")
     parser.add_argument("--data", type=Path, default=HERE.parent / "examples" / "wnut17" / "data")

@@ -7,14 +7,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = {
-    "fast-6x": "fast-6x",
-    "fast-8x": "fast-8x",
-    "fast-12x": "fast-12x",
-    "stock-4x": "stock-4x",
-}  # a row of the table → the page of its recipe
+PAGES = ("fast-6x", "fast-8x", "fast-12x", "stock-4x")  # rows of the table that are recipes with a page
 
 
+@pytest.fixture(scope="module")
 def table():
     """The cells of each row that was measured, by its name."""
     printed = subprocess.run(
@@ -24,12 +20,12 @@ def table():
     return {name: cells for name, *cells in rows[2:]}
 
 
-def test_every_row_of_the_table_has_its_figures():
-    assert all(len(cells) == 7 for name, cells in table().items() if name != "dense teacher")
+def test_every_row_of_the_table_has_its_figures(table):
+    assert all(len(cells) == 7 for name, cells in table.items() if name != "dense teacher")
 
 
-@pytest.mark.parametrize(("row", "page"), PAGES.items())
-def test_a_page_tells_what_was_measured(row, page):
-    *_, size, validation, test, kept, kept_on_test = table()[row]
-    text = (ROOT / "docs" / "recipes" / f"{page}.md").read_text()
+@pytest.mark.parametrize("recipe", PAGES)
+def test_a_page_tells_what_was_measured(table, recipe):
+    *_, size, validation, test, kept, kept_on_test = table[recipe]
+    text = (ROOT / "docs" / "recipes" / f"{recipe}.md").read_text()
     assert f"{size} MB | {validation} | {test} | {kept} / {kept_on_test} |" in text
