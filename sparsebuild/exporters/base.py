@@ -3,7 +3,8 @@ tells types of pieces apart; output `logits`.
 
 The TorchScript route of `torch.onnx.export` is the default: it takes half a second. It is torch's older route, so the
 newer one, `dynamo`, is held to the same tests. What either writes is cleaned of what it knows of this machine (the
-newer one puts the paths of source files into every node), so that two processes write the same bytes.
+newer one puts the paths of source files into every node), so that two processes write the same bytes, and of what it
+computes for nothing (`graph_passes.py`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any, Protocol
 
 from sparsebuild.encoders import longest
 from sparsebuild.errors import UserError
+from sparsebuild.exporters.graph_passes import simplify
 
 __all__ = ["DEFAULT_OPSET", "FILE_NAME", "SCHEME_KEY", "Exporter", "write_onnx"]
 
@@ -36,6 +38,7 @@ def write_onnx(model: Any, path: Path, opset: int, exporter: str, scheme: str) -
     """Export `model` with dynamic batch and sequence. `model` is not changed by it."""
     with _quiet():
         written = (_by_dynamo if exporter == "dynamo" else _by_torchscript)(_logits_only(model), opset)
+    simplify(written)
     _clean(written, scheme)
     path.write_bytes(written.SerializeToString(deterministic=True))
 
@@ -121,7 +124,7 @@ def _clean(model: Any, scheme: str) -> None:
 
     model.doc_string = ""
     model.graph.doc_string = ""
-    for part in (*model.graph.node, *model.graph.initializer, *model.graph.value_info, *model.graph.input):
+    for part in (*model.graph.node, *model.graph.initializer, *model.graph.input):
         part.doc_string = ""
         del part.metadata_props[:]
     del model.graph.metadata_props[:]

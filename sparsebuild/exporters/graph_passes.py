@@ -1,0 +1,127 @@
+"""Leaving out of a traced graph what it computes for nothing.
+
+A traced graph works out the shape of every reshape anew at each run, and rounds one tensor once for each that reads it.
+In a small encoder that is felt, and no runtime leaves all of it out by itself. Every value that is left is computed as
+before. (In what the newer exporter writes onnx infers too little, and shapes stay computed.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+from typing import Any
+
+__all__ = ["simplify"]
+
+_SIZES = ((2, 7), (3, 11))  # sentences and pieces of two examples; all four differ
+_LARGEST_READ = 1024  # bytes of a weight that sizes may be computed from
+
+
+def simplify(model: Any) -> None:
+    """Write fixed shapes as such, compute what is the same once, and drop what nothing reads.
+
+    The shapes of what is in between go too: ONNX Runtime 1.32 that knows them joins additions and LayerNorms into a
+    kernel that takes several times as long on a CPU.
+    """
+    graph = model.graph
+    if any(attribute.HasField("g") for node in graph.node for attribute in node.attribute):
+        return  # branches and loops read names from outside; no encoder has any
+    del graph.value_info[:]
+    _fix_reshapes(model)
+    _join_equal(graph)
+    _drop_unread(graph)
+
+
+def _fix_reshapes(model: Any) -> None:
+    """Give a Reshape its shape as a constant: 0 for a size that it takes over, -1 for one that follows."""
+    import numpy as np
+    from onnx import numpy_helper
+
+    examples = [_shapes(model, *sizes) for sizes in _SIZES]
+    for node in model.graph.node:
+        if node.op_type == "Reshape":
+            read, made = ([known.get(name) for known in examples] for name in (node.input[0], node.output[0]))
+            wanted = _wanted(read, made) if all(read) and all(made) else []
+            if wanted.count(-1) <= 1 and wanted:
+                shape = numpy_helper.from_array(np.array(wanted, np.int64), f"{node.output[0]}.shape")
+                model.graph.initializer.append(shape)
+                node.input[1] = shape.name
+                del node.attribute[:]  # `allowzero`, by which a 0 would be no size that is taken over
+
+
+def _wanted(read: Sequence[Any], made: Sequence[Any]) -> list[int]:
+    """For each size of what is made: what it is in all examples, 0 where it is what is read there, else -1."""
+    wanted = []
+    for place, sizes in enumerate(zip(*made, strict=True)):
+        if len(set(sizes)) == 1 and None not in sizes:
+            wanted.append(sizes[0])
+        else:
+            is_taken = None not in sizes and all(
+                s[place : place + 1] == [size] for s, size in zip(read, sizes, strict=True)
+            )
+            wanted.append(0 if is_taken else -1)
+    return wanted
+
+
+def _shapes(model: Any, batch: int, sequence: int) -> dict[str, list[int | None]]:
+    """The shape of every value for inputs of these sizes; None where it does not follow from them."""
+    import onnx
+
+    sized = onnx.ModelProto()
+    sized.CopyFrom(model)
+    for value in sized.graph.input:
+        for dimension, size in zip(value.type.tensor_type.shape.dim, (batch, sequence), strict=False):
+            dimension.dim_value = size
+    for weight in (w for w in model.graph.initializer if len(w.raw_data) > _LARGEST_READ):  # read by their shape alone
+        sized.graph.input.append(onnx.helper.make_tensor_value_info(weight.name, weight.data_type, weight.dims))
+    small = [w for w in model.graph.initializer if len(w.raw_data) <= _LARGEST_READ]
+    _replace(sized.graph.initializer, small)
+    known = onnx.shape_inference.infer_shapes(sized, data_prop=True).graph
+    return {
+        value.name: [d.dim_value if d.HasField("dim_value") else None for d in value.type.tensor_type.shape.dim]
+        for value in (*known.value_info, *known.input, *known.output)
+    }
+
+
+def _join_equal(graph: Any) -> None:
+    """Keep one of several equal scales or zero points, and of several nodes that do the same with the same."""
+    from onnx import numpy_helper
+
+    results = {value.name for value in graph.output}
+    first: dict[Hashable, Any] = {}
+    kept_as: dict[str, str] = {}
+    weights, nodes = [], []
+    for weight in graph.initializer:
+        value = weight.name if weight.dims else (weight.data_type, numpy_helper.to_array(weight).tobytes())
+        if (kept := first.setdefault(value, weight)) is weight:
+            weights.append(weight)
+        else:
+            kept_as[weight.name] = kept.name
+    for node in graph.node:
+        for place, name in enumerate(node.input):
+            node.input[place] = kept_as.get(name, name)
+        how = sorted(attribute.SerializeToString(deterministic=True) for attribute in node.attribute)
+        computed = (node.domain, node.op_type, tuple(node.input), len(node.output), *how)
+        if (kept := first.setdefault(computed, node)) is node or results.intersection(node.output):
+            nodes.append(node)
+        else:
+            kept_as.update(zip(node.output, kept.output, strict=True))
+    _replace(graph.initializer, weights)
+    _replace(graph.node, nodes)
+
+
+def _drop_unread(graph: Any) -> None:
+    """Nodes come after what they read, so one pass from the end finds all."""
+    read = {value.name for value in graph.output}
+    nodes = []
+    for node in reversed(graph.node):
+        if read.intersection(node.output):
+            nodes.append(node)
+            read.update(node.input)
+    _replace(graph.node, nodes[::-1])
+    _replace(graph.initializer, [weight for weight in graph.initializer if weight.name in read])
+
+
+def _replace(field: Any, items: Iterable[Any]) -> None:
+    kept = list(items)
+    del field[:]
+    field.extend(kept)
