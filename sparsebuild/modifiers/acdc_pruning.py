@@ -170,6 +170,6 @@ class _Alternating(Attached):
         if not self.spec.momentum_buffer_reset:
             return
         for weight in self.held.weights.values():
-            state = self.optimizer.state[weight]
+            state = self.optimizer.state.get(weight, {})  # a look by key would make one for what is not trained
             for name in {"exp_avg", "momentum_buffer"} & state.keys():
                 state[name].zero_()

@@ -63,6 +63,13 @@ def test_a_dense_phase_begins_without_momentum_unless_it_is_kept(reset: str, tra
     assert bool(begun.optimizer.state[weight]["exp_avg_sq"].any())
 
 
+def test_weights_that_are_not_trained_have_no_momentum_to_forget(training) -> None:
+    frozen = "  - !TrainableParamsModifier {params: ['re:bert.encoder.layer.0'], trainable: false}\n"
+    begun = training(entry() + frozen).run(last=4)
+    begun.attached[0].before_step(begun.moment(4))
+    assert all(begun.optimizer.state.values())
+
+
 def test_after_the_end_masks_are_let_go_where_the_recipe_says_so(training) -> None:
     begun = training(entry(end_epoch=2, leave_enabled="false")).run()
     assert begun.masks() == {}
