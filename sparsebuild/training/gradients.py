@@ -38,14 +38,19 @@ def labelled_gradients(
     ) -> Iterator[Sequence[Tensor]]:
         was_training = model.training
         model.eval()
+        frozen = [weight for weight in weights if not weight.requires_grad]  # not trained, but worth something
         size = size or usual
         try:
+            for weight in frozen:
+                weight.requires_grad_(True)
             for batch in itertools.islice(batches(key, size), -(-corpus.labelled // size) if count is None else count):
                 logits = model(**given(model, batch)).logits
                 yield torch.autograd.grad(
                     loss(logits, batch.labels), list(weights), allow_unused=True, materialize_grads=True
                 )
         finally:
+            for weight in frozen:
+                weight.requires_grad_(False)
             model.train(was_training)
 
     return gradients

@@ -125,6 +125,17 @@ def test_gradients_that_are_taken_aside_change_nothing_and_follow_from_their_key
     assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
 
 
+def test_gradients_are_taken_of_weights_that_are_not_trained(model_folder, split):
+    model = open_pretrained(model_folder, ["O", "B-person", "I-person"], 0.1, 7).requires_grad_(False)
+    weight = model.classifier.weight
+    taken = labelled_gradients(model, Corpus(splits=(split,)), torch_loss, 4, 7)
+    frozen = [g[0] for g in taken([weight], key=1, count=2, size=None)]
+    assert not weight.requires_grad
+    weight.requires_grad_(True)
+    assert all(map(torch.equal, frozen, (g[0] for g in taken([weight], key=1, count=2, size=None))))
+    assert weight.requires_grad
+
+
 def torch_loss(logits, labels):
     return torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten())
 
