@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 from sparsebuild.modifiers.base import Attached, Moment, Phase, Run
 from sparsebuild.modifiers.fields import Fields
 from sparsebuild.modifiers.parameters import select
-from sparsebuild.modifiers.rates import group_indices, groups_of
+from sparsebuild.modifiers.rates import group_indices, groups_of, set_apart
 from sparsebuild.modifiers.span import begin, has_started, number, until, warn_if_never
 from sparsebuild.recipe import Entry
 
@@ -59,41 +59,29 @@ class SetWeightDecay:
 
     def attach(self, run: Run) -> Attached:
         warn_if_never(self.tag, self, run)
-        groups = list(groups_of(run, self.param_groups, self.tag, "weight decay"))
-        if self.exclude:
-            excluded = run.weights(select(run.model, self.exclude, self.tag))
-            groups = _set_apart(run.optimizer, groups, {id(weight) for weight in excluded.values()})
-        return _Decay(self, groups)
+        groups = groups_of(run, self.param_groups, self.tag, "weight decay")
+        excluded = run.weights(select(run.model, self.exclude, self.tag)).values()
+        set_apart(run.optimizer, excluded)
+        decaying = {id(weight) for group in groups for weight in group["params"]} - set(map(id, excluded))
+        return _Decay(self, run.optimizer, decaying)
 
 
 class _Decay(Attached):
-    def __init__(self, spec: SetWeightDecay, groups: Sequence[dict[str, Any]]) -> None:
+    def __init__(self, spec: SetWeightDecay, optimizer: Any, decaying: set[int]) -> None:
         self.spec = spec
-        self.groups = groups
+        self.optimizer = optimizer
+        self.decaying = decaying  # ids of parameters, since their groups may be split further
         self.is_done = False
 
     def before_step(self, moment: Moment) -> None:
         if self.is_done or not has_started(self.spec, moment):
             return
-        for group in self.groups:
-            group["weight_decay"] = self.spec.weight_decay
+        for group in self.optimizer.param_groups:
+            if self.decaying.intersection(map(id, group["params"])):
+                group["weight_decay"] = self.spec.weight_decay
         self.is_done = True
 
     def restore(self, moment: Moment, state: object) -> None:
         """Groups are no tensors: what was set is set again, in the order of the modifiers' starts."""
         if moment.before is not None:
             self.before_step(moment.before)
-
-
-def _set_apart(optimizer: Any, groups: Sequence[dict[str, Any]], excluded: set[int]) -> list[dict[str, Any]]:
-    """Move the parameters with these ids into new groups with the settings of their own; what is left of `groups`."""
-    left = []
-    for group in list(groups):
-        apart = [p for p in group["params"] if id(p) in excluded]
-        if len(apart) == len(group["params"]):
-            continue
-        left.append(group)
-        if apart:
-            group["params"] = [p for p in group["params"] if id(p) not in excluded]
-            optimizer.add_param_group({**group, "params": apart})
-    return left

@@ -158,6 +158,26 @@ def test_what_is_excluded_keeps_its_decay_and_its_rate(training) -> None:
     assert {g["lr"] for g in with_rate.optimizer.param_groups} == {0.002}
 
 
+def test_what_is_excluded_keeps_what_another_one_set(training) -> None:
+    both = entry("SetWeightDecayModifier", "weight_decay: 0.25, start_epoch: 0")
+    both += entry("SetWeightDecayModifier", "weight_decay: 0.5, start_epoch: 1, exclude: ['re:classifier']")
+    found = decays(training(both).run())
+    assert {d for n, d in found.items() if n.startswith("classifier.")} == {0.25}
+    assert {d for n, d in found.items() if not n.startswith("classifier.")} == {0.5}
+
+
+def test_a_curve_of_one_group_holds_for_what_is_split_off_from_it(training) -> None:
+    curve = "start_epoch: 0, end_epoch: 3, lr_func: linear, init_lr: 0.5, final_lr: 0, param_groups: [0]"
+    begun = training(
+        entry("LearningRateFunctionModifier", curve)
+        + entry("SetWeightDecayModifier", "weight_decay: 0.5, exclude: ['re:classifier']")
+        + entry("SetWeightDecayModifier", "weight_decay: 0.1, exclude: ['re:bert.embeddings']")
+    )
+    for attached in begun.attached:
+        attached.before_step(begun.moment(6))
+    assert [g["lr"] for g in begun.optimizer.param_groups] == [0.25] * 3
+
+
 def test_only_the_named_group_decays(training) -> None:
     with pytest.raises(RecipeError, match="`param_groups` names group 1, and the optimizer has 1"):
         training(entry("SetWeightDecayModifier", "weight_decay: 0.5, param_groups: [1]"))

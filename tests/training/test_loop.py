@@ -26,6 +26,7 @@ modifiers:
   - !LearningRateModifier {start_epoch: 0.5, end_epoch: 3, lr_class: StepLR, init_lr: 1e-3,
       lr_kwargs: {gamma: 0.7, step_size: 0.4}}
   - !SetLearningRateModifier {start_epoch: 3.2, learning_rate: 2e-4}
+  - !SetWeightDecayModifier {start_epoch: 0.4, weight_decay: 0.02}
   - !SetWeightDecayModifier {start_epoch: 1.3, weight_decay: 0.1, exclude: ['re:classifier']}
   - !TrainableParamsModifier {start_epoch: 0.5, end_epoch: 2.1, params: ['re:bert.embeddings'], trainable: false}
   - !SetParamModifier {start_epoch: 1.0, params: [classifier.bias], val: 0.1}
