@@ -100,11 +100,12 @@ def _join_equal(graph: Any) -> None:
         for place, name in enumerate(node.input):
             node.input[place] = kept_as.get(name, name)
         how = sorted(attribute.SerializeToString(deterministic=True) for attribute in node.attribute)
-        computed = (node.domain, node.op_type, tuple(node.input), len(node.output), *how)
+        made = tuple(map(bool, node.output))  # one that is left out has the name ""
+        computed = (node.domain, node.op_type, tuple(node.input), made, *how)
         if (kept := first.setdefault(computed, node)) is node or results.intersection(node.output):
             nodes.append(node)
         else:
-            kept_as.update(zip(node.output, kept.output, strict=True))
+            kept_as.update((a, b) for a, b in zip(node.output, kept.output, strict=True) if a)
     _replace(graph.initializer, weights)
     _replace(graph.node, nodes)
 

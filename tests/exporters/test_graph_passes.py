@@ -114,6 +114,21 @@ def test_attributes_tell_two_nodes_apart():
     assert kinds(graph) == ["Softmax", "Softmax", "Add"]
 
 
+def test_an_output_that_is_left_out_is_no_other_ones():
+    nodes = [
+        helper.make_node("MaxPool", ["x"], ["a", "places"], kernel_shape=[1]),
+        helper.make_node("MaxPool", ["x"], ["b", ""], kernel_shape=[1]),
+        helper.make_node("MaxPool", ["x"], ["c", ""], kernel_shape=[1]),
+        helper.make_node("Sum", ["a", "b", "c"], ["sum"]),
+        helper.make_node("Clip", ["sum", "", "most"], ["least"]),
+        helper.make_node("Cast", ["places"], ["floats"], to=TensorProto.FLOAT),
+        helper.make_node("Add", ["least", "floats"], ["y"]),
+    ]
+    graph = simplified(graph_of(nodes, ["batch", "sequence", 12], most=np.float32(0.5)))
+    assert kinds(graph) == ["MaxPool", "MaxPool", "Sum", "Clip", "Cast", "Add"]
+    assert list(graph.node[3].input) == ["sum", "", "most"]
+
+
 def test_a_file_with_branches_is_left_as_it_is():
     out = helper.make_tensor_value_info("b", TensorProto.FLOAT, None)
     branch = helper.make_graph([helper.make_node("Identity", ["x"], ["b"])], "branch", [], [out])
