@@ -122,15 +122,20 @@ def _clean(model: Any, scheme: str) -> None:
     """Take out what tells of this machine and of the code that was traced, and put in the scheme."""
     import onnx
 
-    model.doc_string = ""
-    model.graph.doc_string = ""
-    for part in (*model.graph.node, *model.graph.initializer, *model.graph.input):
-        part.doc_string = ""
-        del part.metadata_props[:]
-    del model.graph.metadata_props[:]
+    _strip(model)
     # The newer exporter asks for a newer form of the file than its operators need, which older runtimes refuse.
     model.ir_version = onnx.helper.find_min_ir_version_for(model.opset_import)
     onnx.helper.set_model_props(model, {SCHEME_KEY: scheme})
+
+
+def _strip(part: Any) -> None:
+    """Take out the notes of a part of a file and of all that is in it, branches and functions included."""
+    for field, value in part.ListFields():
+        if field.name in {"doc_string", "metadata_props"}:
+            part.ClearField(field.name)
+        elif field.message_type:
+            for inner in (value,) if hasattr(value, "ListFields") else value:
+                _strip(inner)
 
 
 @contextlib.contextmanager

@@ -183,6 +183,25 @@ def traces_of_here(data):
     return [text for text in sorted(here) if len(text) > 2 and text.encode() in data]
 
 
+def test_nothing_of_this_machine_stays_in_any_part_of_a_file():
+    from sparsebuild.exporters.base import _clean
+
+    note = {"doc_string": "/home/ada/model.py"}
+    out = onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [1], **note)
+    made = onnx.helper.make_node("Constant", [], ["y"], value_floats=[1.0], **note)
+    branch = onnx.helper.make_graph([made], "branch", [], [out], **note)
+    choice = onnx.helper.make_node("If", ["x"], ["y"], then_branch=branch, else_branch=branch)
+    given = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.BOOL, [1])
+    graph = onnx.helper.make_graph([choice], "g", [given], [out], value_info=[out])
+    opset = [onnx.helper.make_opsetid("", 18)]
+    function = onnx.helper.make_function("own", "f", [], ["y"], [made], opset, **note)
+    model = onnx.helper.make_model(graph, opset_imports=opset, functions=[function])
+    function_note = model.functions[0].metadata_props.add()
+    function_note.key, function_note.value = "traced", "/home/ada/model.py"
+    _clean(model, "portable")
+    assert b"ada" not in model.SerializeToString()
+
+
 def test_without_its_package_the_newer_exporter_says_what_to_install(make, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxscript", None)
     with pytest.raises(UserError) as caught:
