@@ -66,8 +66,8 @@ class Entrant:
                 hint="the log has what it said; leave it out with `bench.runtimes`",
             )
         answer: dict[str, Any] = json.loads(line)
-        if "failed" in answer:
-            self.failed = _FOLDERS.sub("", answer["failed"])  # it is kept, and shown: no path of this machine
+        self.failed = _without_folders(answer.get("failed", self.failed))
+        self.missing = _without_folders(answer.get("missing", self.missing))
         return answer
 
     @property
@@ -93,8 +93,7 @@ def opened(
                 continue
             _start(entrant, interpreters[runtime], threads, log, stack)
             if entrant.runs:
-                answer = entrant.ask(open=str(path), threads=threads)
-                entrant.version, entrant.missing = answer.get("version", ""), answer.get("missing", "")
+                entrant.version = entrant.ask(open=str(path), threads=threads).get("version", "")
         yield entrants
 
 
@@ -163,6 +162,11 @@ def _start(entrant: Entrant, python: str, threads: int, log: IO[str], stack: con
         return
     entrant.process = process
     stack.callback(_stop, process)
+
+
+def _without_folders(said: str) -> str:
+    """What is kept and shown has no path of this machine."""
+    return _FOLDERS.sub("", said)
 
 
 def _stop(process: subprocess.Popen[str]) -> None:

@@ -15,6 +15,8 @@ import os, time
 def version():
     if os.path.exists({gone!r}):
         import a_module_that_nobody_has
+    if os.path.exists({torn!r}):
+        raise ImportError("/home/ada/lib/libgomp.so.1: cannot open shared object file")
     return "1.0"
 
 def open_model(path, threads):
@@ -37,7 +39,7 @@ def feed(model, batches):
 @pytest.fixture
 def contest(tmp_path, monkeypatch):
     """Opens files that hold how many seconds a sentence takes, in a runtime that sleeps."""
-    (tmp_path / "sleeps.py").write_text(RUNTIME.format(gone=str(tmp_path / "gone")))
+    (tmp_path / "sleeps.py").write_text(RUNTIME.format(gone=str(tmp_path / "gone"), torn=str(tmp_path / "torn")))
     monkeypatch.setitem(runtimes.RUNTIMES, "sleeps", str(tmp_path / "sleeps.py"))
 
     def contest(python=sys.executable, **models):
@@ -70,6 +72,12 @@ def test_a_runtime_that_is_not_here_is_named_once_and_nothing_is_timed(contest):
     with contest(one="0", other="0") as entrants:
         assert [e.missing for e in entrants] == ["No module named 'a_module_that_nobody_has'"] * 2
         assert in_turns(entrants, Feed(name="1x1", batches=[[[1]]]), seconds=1) == [[], []]
+
+
+def test_why_a_runtime_is_not_here_is_told_without_folders(contest):
+    (contest.folder / "torn").touch()
+    with contest(one="0") as entrants:
+        assert entrants[0].missing == "libgomp.so.1: cannot open shared object file"
 
 
 def test_an_interpreter_that_cannot_be_started_is_a_runtime_that_is_not_here(contest):
