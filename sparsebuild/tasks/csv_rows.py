@@ -9,7 +9,7 @@ from typing import IO, Any
 
 from sparsebuild.tasks.complaints import Complaints
 from sparsebuild.tasks.rows import Columns, DataFile, Row, complain_of_file, missing, shortened
-from sparsebuild.tasks.streams import lines, opened
+from sparsebuild.tasks.streams import LONGEST, lines, opened
 
 __all__ = ["read"]
 
@@ -34,6 +34,7 @@ def read(file: DataFile, columns: Columns, complaints: Complaints) -> Iterator[R
 
 def _records(file: DataFile, stream: IO[str], complaints: Complaints) -> Iterator[tuple[int, list[str]]]:
     reader, line = csv.reader((text for _, text in lines(stream)), strict=True), 1
+    usual = csv.field_size_limit(LONGEST)  # of a cell, for the whole process: Python's own is 131,072 characters
     try:
         for cells in reader:
             if cells:
@@ -41,6 +42,8 @@ def _records(file: DataFile, stream: IO[str], complaints: Complaints) -> Iterato
             line = reader.line_num + 1
     except csv.Error as error:
         complaints.add(f"not CSV: {error}", file.name, line)
+    finally:
+        csv.field_size_limit(usual)
 
 
 def _decoded(

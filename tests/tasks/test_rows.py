@@ -53,6 +53,13 @@ def test_a_row_knows_its_line(tmp_path: Path) -> None:
     assert read(tmp_path / "a.csv", 'x,tokens\n"a\nb",1\n\nc,2\n') == [(2, 1), (5, 2)]
 
 
+def test_a_long_cell_of_a_column_that_is_not_read_hides_no_row(tmp_path: Path) -> None:
+    usual = csv.field_size_limit()
+    text = f"text,tokens\n{'a' * 140_000},1\nb,2\n"
+    assert read(tmp_path / "a.csv", text) == [(2, 1), (3, 2)]
+    assert csv.field_size_limit() == usual
+
+
 def test_a_json_file_may_hold_an_object_a_line(tmp_path: Path) -> None:
     assert read(tmp_path / "a.json", '{"tokens": 1}\n{"tokens": 2}\n') == [
         (1, 1),
