@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Self
 
 from sparsebuild.errors import TargetFailed
-from sparsebuild.modifiers.base import Attached, Moment, Phase, Run
+from sparsebuild.modifiers.base import Attached, Moment, Phase, Promise, Run
 from sparsebuild.modifiers.fields import ALL_PRUNABLE, Fields
 from sparsebuild.modifiers.held_masks import HeldMasks
-from sparsebuild.modifiers.parameters import select
+from sparsebuild.modifiers.parameters import at_work, select
 from sparsebuild.modifiers.span import begin, has_ended, has_started, percent, until, warn_if_never
 from sparsebuild.recipe import Entry
 
@@ -59,6 +59,7 @@ class ConstantPruning:
 class _Constant(Attached):
     def __init__(self, spec: ConstantPruning, run: Run) -> None:
         self.spec = spec
+        self.model = run.model
         self.log = run.log
         self.held = HeldMasks(run.weights(select(run.model, spec.params, spec.tag)))
         self.is_taken = False
@@ -88,6 +89,14 @@ class _Constant(Attached):
 
     def mask_types(self) -> Mapping[str, str]:
         return dict.fromkeys(self.held.masks, "unstructured")
+
+    def promises(self) -> Sequence[Promise]:
+        """What was zero when it began, which its settings ask for."""
+        masks = self.held.masks
+        return [
+            Promise(modifier=self.spec.tag, parameters=(name,), zeros=int((masks[name] == 0).sum()))
+            for name in at_work(self.model, masks)
+        ]
 
     def state(self) -> Mapping[str, Tensor]:
         return self.held.state()

@@ -150,6 +150,26 @@ def test_each_parameter_keeps_its_own_promise(tiny, tmp_path):
     assert all(torch.count_nonzero(run.model.get_parameter(n) == 0) >= z for n, z in promised.items())
 
 
+SPARSE = """
+modifiers:
+  - !EpochRangeModifier {start_epoch: 0.0, end_epoch: 2.0}
+  - !ConstantPruningModifier {params: ["re:.*query.weight"]}
+  - !MovementPruningModifier {start_epoch: 0.0, end_epoch: 1.5, init_sparsity: 0.0, final_sparsity: 0.5,
+      update_frequency: 0.5, params: ["re:.*query.weight"]}
+"""
+
+
+def test_what_was_zero_before_may_be_more_than_a_ramp_promised(tiny, tmp_path):
+    run = tiny.training(tmp_path / "run", text=SPARSE, epochs=2)
+    query = run.model.get_parameter("bert.encoder.layer.0.attention.self.query.weight")
+    with torch.no_grad():
+        query[:, ::3] = 0.0
+    end = train(run)
+    assert int((query == 0).sum()) > query.numel() / 2
+    save_model(run.model, observed_structure(run.model, end.masks), tmp_path / "saved")
+    check_saved(run.model, end.masks, end.promises, tmp_path / "saved")
+
+
 WANTED = [("query", round(0.3 * 256)), ("key", round(0.71 * 256))]
 
 
