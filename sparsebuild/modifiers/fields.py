@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from sparsebuild.errors import Position, Problem, RecipeError
@@ -125,7 +125,11 @@ class Fields:
         if not isinstance(value, tuple | list):
             self._wrong(name, "a list of parameters", value)
             return ()
-        return tuple(self._parameter(name, text) for text in _flat(value))
+        return self.parameters(name, value)
+
+    def parameters(self, name: str, listed: Iterable[Any]) -> tuple[str, ...]:
+        """A list of parameters that stands in the setting `name`; lists may be nested."""
+        return tuple(self._parameter(name, text) for text in _flat(listed))
 
     def _parameter(self, name: str, text: Any) -> str:
         if not isinstance(text, str):

@@ -249,7 +249,7 @@ def _level(fields: Fields, text: str, names: Any) -> Level:
     if not isinstance(names, tuple) or not names or not all(isinstance(n, str) for n in names):
         fields.problem(f"final_sparsity.{text}", f"the level {text} of `final_sparsity` must list parameters")
         return Level(sparsity=sparsity, params=())
-    return Level(sparsity=sparsity, params=names)
+    return Level(sparsity=sparsity, params=fields.parameters(f"final_sparsity.{text}", names))
 
 
 def _frequency(fields: Fields) -> float:

@@ -81,6 +81,13 @@ def test_a_level_for_each_kind_of_parameter(training) -> None:
         assert share == pytest.approx(0.5 if "query" in name else 0.75, abs=0.01)
 
 
+def test_the_parameters_of_a_level_are_read_as_others_are(specs) -> None:
+    (spec,) = specs(entry("MagnitudePruningModifier", final_sparsity="{0.5: [__all_prunable__]}", params="[]"))
+    assert spec.levels[0].params == ("__ALL_PRUNABLE__",)
+    with pytest.raises(RecipeError, match=r"`re:\(bert` is not a regular expression: missing \), unterminated"):
+        specs(entry("MagnitudePruningModifier", final_sparsity="{0.5: ['re:(bert']}", params="[]"))
+
+
 def test_a_parameter_with_two_levels_is_refused(training) -> None:
     levels = "{0.5: ['re:.*query.weight'], 0.75: ['re:.*layer.0.*weight']}"
     with pytest.raises(RecipeError) as caught:
