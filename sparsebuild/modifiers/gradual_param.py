@@ -102,6 +102,7 @@ class _Leading(Attached):
     def _write(self, share: float) -> None:
         import torch
 
+        check_shapes(self.spec.tag, "init_val", self.spec.init_val, self.weights)  # which may have been cut
         with torch.no_grad():
             for weight in self.weights.values():
                 first, last = (torch.tensor(v, dtype=torch.float64) for v in (self.spec.init_val, self.spec.final_val))

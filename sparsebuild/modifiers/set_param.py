@@ -70,6 +70,7 @@ class _Setting(Attached):
 
         if self.is_done or not has_started(self.spec, moment):
             return
+        check_shapes(self.spec.tag, "val", self.spec.val, self.weights)  # which may have been cut
         with torch.no_grad():
             for weight in self.weights.values():
                 weight.copy_(torch.tensor(self.spec.val, dtype=weight.dtype, device=weight.device))

@@ -85,6 +85,25 @@ def test_an_end_at_the_end_of_training_is_reached_and_saved(training) -> None:
     assert bool((bias(training(entry("GradualParamModifier", fields)).run()) == 3.0).all())
 
 
+@pytest.mark.parametrize(
+    ("tag", "name", "fields"),
+    [
+        ("SetParamModifier", "val", "start_epoch: 1, val: {v}"),
+        (
+            "GradualParamModifier",
+            "init_val",
+            "start_epoch: 0, end_epoch: 2, update_frequency: 1, init_val: {v}, final_val: {v}",
+        ),
+    ],
+)
+def test_a_list_for_what_has_been_cut_since_is_told(tag: str, name: str, fields: str, training) -> None:
+    neurons = "bert.encoder.layer.0.intermediate.dense.bias"
+    cut = entry("StructuredPruningModifier", "start_epoch: 0.5, targets: {ffn: 12}")
+    begun = training(cut + entry(tag, f"params: [{neurons}], {fields}".replace("{v}", str([0.5] * 32))))
+    with pytest.raises(RecipeError, match=rf"{tag}: `{name}` has the shape \[32\], and `{neurons}` \[12\]"):
+        begun.run()
+
+
 # ---- TrainableParamsModifier
 
 
