@@ -127,6 +127,11 @@ class _Following(Attached):
         for name, seen, whose in ((student, self.seen, "student"), (teacher, goals, "teacher")):
             if name not in seen:
                 raise TargetFailed(f"{spec.tag}: the {whose}'s `{name}` is never called", hint="leave it out")
+            if not hasattr(seen[name], "shape"):
+                raise TargetFailed(
+                    f"{spec.tag}: the {whose}'s `{name}` gives several tensors",
+                    hint="name a layer within it that gives one, such as a Linear",
+                )
         x, goal = (self._real(t, batch) for t in (self.seen[student], goals[teacher]))
         if spec.project_features:
             x = self.projections.project(student, x, goal.shape[-1])

@@ -61,6 +61,16 @@ def test_without_a_map_widths_must_be_the_same(training, batch) -> None:
     )
 
 
+def test_a_layer_that_gives_several_tensors_is_named(training, batch) -> None:
+    begun = training(entry("student_layer_names: [bert.encoder.layer.0.attention.self]"))
+    with pytest.raises(TargetFailed) as caught:
+        added(begun, batch)
+    assert str(caught.value) == (
+        "error: PerLayerDistillationModifier: the student's `bert.encoder.layer.0.attention.self` gives several tensors"
+        "\n\nhint: name a layer within it that gives one, such as a Linear"
+    )
+
+
 def test_a_classifier_is_read_in_the_students_order(training, batch) -> None:
     begun = training(entry("student_layer_names: [classifier], project_features: false, normalize: false, gain: 1"))
     found = added(begun, batch)
