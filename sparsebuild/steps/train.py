@@ -73,13 +73,19 @@ def run(job: Job, report: Report) -> None:
 
 
 def tell_clashes(params: Mapping[str, Any], specs: Sequence[Modifier], epochs: int, report: Report) -> None:
-    """Where the recipe and `[train]` both speak, the recipe wins, and the user hears of it."""
+    """What of `[train]` is not used, the user hears: where the recipe speaks as well it wins."""
     if "num_train_epochs" in params and modifiers.epochs(specs):
         report.log(f"the recipe asks for {epochs} epochs: `train.num_train_epochs` is not used", level="warning")
-    if "learning_rate" in params and modifiers.sets_learning_rate(specs):
+    sets_rate = modifiers.sets_learning_rate(specs)
+    if "learning_rate" in params and sets_rate:
         report.log(
             "the recipe sets the learning rate: `train.learning_rate` holds only before it begins", level="warning"
         )
+    for key in ("lr_scheduler_type", "warmup_steps"):
+        if params.get(key) and sets_rate:
+            report.log(f"the recipe sets the learning rate: `train.{key}` is not used", level="warning")
+    if params.get("warmup_steps") and params.get("lr_scheduler_type") == "constant" and not sets_rate:
+        report.log("a constant learning rate has no warm-up: `warmup_steps` is not used", level="warning")
 
 
 def kinds_of_cpu(before: str | None, now: str) -> str:

@@ -110,7 +110,8 @@ class _Loop:
     def __init__(self, training: Training) -> None:
         self.training = training
         self.model = training.model
-        self.settings = training.settings
+        sets_rate = modifiers.sets_learning_rate(training.specs)
+        self.settings = replace(training.settings, lr_scheduler_type="constant") if sets_rate else training.settings
         self.per_epoch = training.steps_per_epoch
         self.accelerator = accelerator_for(self.settings, training.trackers)
         self.processes = Processes(self.accelerator.num_processes, self.accelerator.process_index)
@@ -118,8 +119,7 @@ class _Loop:
         self.forward = Forward(self.model, is_compiled=self.settings.torch_compile)
         self.optimizer = adamw(self.model, self.settings)
         self.wants_hidden = training.has_teacher and modifiers.needs_hidden_states(training.specs)
-        kind = "constant" if modifiers.sets_learning_rate(training.specs) else self.settings.lr_scheduler_type
-        self.base_rates = _Rates(self.settings, kind, self.per_epoch * training.epochs)
+        self.base_rates = _Rates(self.settings, self.per_epoch * training.epochs)
         run = Run(
             model=self.model,
             optimizer=self.optimizer,
@@ -475,7 +475,6 @@ class _Rates:
     """
 
     settings: Settings
-    kind: str
     steps: int
 
     def set(self, optimizer: torch.optim.Optimizer, step: int) -> None:
@@ -483,14 +482,17 @@ class _Rates:
             group["lr"] = self.at(step)
 
     def at(self, step: int) -> float:
-        """Warm-up from 0, then as `lr_scheduler_type` says; transformers' schedules of the same names."""
-        warmup, peak = self.settings.warmup_steps, self.settings.learning_rate
-        if self.kind == "constant":
+        """Warm-up from 0, then as `lr_scheduler_type` says; transformers' schedules of the same names.
+
+        As there, a constant rate has no warm-up.
+        """
+        warmup, peak, kind = self.settings.warmup_steps, self.settings.learning_rate, self.settings.lr_scheduler_type
+        if kind == "constant":
             return peak
         if step < warmup:
             return peak * step / warmup
         x = (step - warmup) / max(1, self.steps - warmup)
-        return peak * (1 - x) if self.kind == "linear" else peak * (1 + math.cos(math.pi * x)) / 2
+        return peak * (1 - x) if kind == "linear" else peak * (1 + math.cos(math.pi * x)) / 2
 
 
 def _task_loss(

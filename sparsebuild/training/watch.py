@@ -121,7 +121,7 @@ def _remedy(settings: Settings) -> str:
     tries = ["lower the learning rate"]
     if not settings.max_grad_norm:
         tries.append("set `train.max_grad_norm` to 1.0")
-    if not settings.warmup_steps:
+    if not settings.warmup_steps and settings.lr_scheduler_type != "constant":  # which has no warm-up
         tries.append("warm up with `train.warmup_steps`")
     if settings.mixed_precision != "no":
         tries.append(f"train without `{settings.mixed_precision}`")

@@ -16,15 +16,23 @@ training_modifiers:
 
 def test_where_the_recipe_and_the_settings_both_speak_the_recipe_wins_and_says_so(listener):
     specs = modifiers.specs(recipe.resolve(recipe.read(RECIPE, "recipe.yaml"), {}))
-    tell_clashes({"num_train_epochs": 9, "learning_rate": 1e-3}, specs, 4, listener)
+    said = {"learning_rate": 1e-3, "lr_scheduler_type": "constant", "warmup_steps": 20}
+    tell_clashes({"num_train_epochs": 9, **said}, specs, 4, listener)
     assert listener.lines == [
         "the recipe asks for 4 epochs: `train.num_train_epochs` is not used",
         "the recipe sets the learning rate: `train.learning_rate` holds only before it begins",
+        "the recipe sets the learning rate: `train.lr_scheduler_type` is not used",
+        "the recipe sets the learning rate: `train.warmup_steps` is not used",
     ]
 
 
+def test_a_warm_up_to_a_constant_rate_is_told_as_not_used(listener):
+    tell_clashes({"lr_scheduler_type": "constant", "warmup_steps": 20}, (), 3, listener)
+    assert listener.lines == ["a constant learning rate has no warm-up: `warmup_steps` is not used"]
+
+
 def test_where_only_one_of_them_speaks_there_is_nothing_to_say(listener):
-    tell_clashes({"num_train_epochs": 9, "learning_rate": 1e-3}, (), 9, listener)
+    tell_clashes({"num_train_epochs": 9, "learning_rate": 1e-3, "warmup_steps": 20}, (), 9, listener)
     assert listener.lines == []
 
 

@@ -55,6 +55,9 @@ def test_gradients_that_explode_while_the_loss_is_still_a_number(tiny, tmp_path)
     said = failing(tiny, tmp_path, lambda step, loss: Steep.apply(loss) if step == 3 else loss, max_grad_norm=0.0)
     assert said.startswith("error: the gradients have exploded: their norm is nan at step 3 (epoch 0.30); there is no")
     assert "or set `train.max_grad_norm` to 1.0, or warm up with `train.warmup_steps`" in said
+    constant = {"max_grad_norm": 0.0, "lr_scheduler_type": "constant"}
+    said = failing(tiny, tmp_path, lambda step, loss: Steep.apply(loss) if step == 3 else loss, **constant)
+    assert said.endswith("lower the learning rate, or set `train.max_grad_norm` to 1.0")
 
 
 def test_memory_that_is_used_up_is_told_with_the_batch(tiny, tmp_path):
