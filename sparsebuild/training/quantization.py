@@ -223,14 +223,22 @@ def quantized_attention(
     dropout: float = 0.0,
     **_: Any,
 ) -> tuple[Tensor, Tensor]:  # context (b, s, heads, width), probabilities (b, heads, s, s)
-    """softmax(q·kᵀ·scaling + mask)·v with all four operands on the uint8 grid, as transformers calls it."""
+    """softmax(q·kᵀ·scaling + mask)·v with all four operands on the uint8 grid, as transformers calls it.
+
+    It is the function of the whole model: an attention that is not quantized keeps its operands in float.
+    """
+    on_query, on_key, on_value, on_probabilities = (getattr(module, name, _in_float) for name in _OPERANDS)
     scale = query.size(-1) ** -0.5 if scaling is None else scaling
-    scores = torch.matmul(module.query_quantizer(query), module.key_quantizer(key).transpose(2, 3)) * scale
+    scores = torch.matmul(on_query(query), on_key(key).transpose(2, 3)) * scale
     if attention_mask is not None:
         scores = scores + attention_mask
     probabilities = F.dropout(F.softmax(scores, dim=-1), p=dropout, training=module.training)
-    context = torch.matmul(module.probability_quantizer(probabilities), module.value_quantizer(value))
+    context = torch.matmul(on_probabilities(probabilities), on_value(value))
     return context.transpose(1, 2).contiguous(), probabilities
+
+
+def _in_float(operand: Tensor) -> Tensor:
+    return operand
 
 
 def _on_grid(values: Tensor, whole: Tensor, grid: Grid | None) -> Tensor:

@@ -145,6 +145,14 @@ def test_every_grid_that_a_recipe_can_ask_for_is_exported_right(name, make, tmp_
     assert bool(tensors["bert.encoder.layer.0.intermediate.dense.weight"].is_zero[:, ::2].all())
 
 
+def test_a_model_of_which_one_layer_is_quantized_is_exported_right(make, tmp_path):
+    model = make("fp32")
+    quantization.quantize(model, submodules=["bert.encoder.layer.0", "classifier"], embeddings=False)
+    model.train()(input_ids=torch.arange(60).reshape(4, 15))
+    write_int8(model.eval(), tmp_path / "model.onnx", 20, "torchscript", "portable")
+    assert difference(tmp_path / "model.onnx", model) < 1e-5
+
+
 @pytest.mark.parametrize("scheme", EXPORTERS)
 def test_the_file_computes_what_the_model_does(scheme, make, tmp_path):
     model = make(scheme)

@@ -12,6 +12,8 @@ from sparsebuild.modifiers.base import Promise
 from sparsebuild.training.claims import check_saved
 from sparsebuild.training.loop import train
 from sparsebuild.training.models import save_model
+from sparsebuild.training.quantization import quantized_modules
+from sparsebuild.training.quantization_plan import is_attention
 from sparsebuild.training.structure import dense_shape, observed_structure
 
 NAME = "bert.encoder.layer.0.output.dense.weight"
@@ -201,3 +203,17 @@ def test_a_layer_that_is_wider_than_promised(cut, tmp_path):
     wanted = {name: replace(shape, neurons=11) for name, shape in promise.shapes.items()}
     with pytest.raises(TargetFailed, match=r"promised `bert.encoder.layer.0` 1 heads and 11 neurons; .* 12 neurons"):
         check_saved(run.model, end.masks, [replace(promise, shapes=wanted)], tmp_path)
+
+
+@pytest.mark.parametrize(
+    "part", ["submodules: [bert.encoder.layer.0, classifier]", "scheme: default, ignore: [bert.encoder.layer.1]"]
+)
+def test_attention_of_a_layer_that_is_not_quantized_stays_in_float(part, tiny, tmp_path):
+    run = tiny.training(
+        tmp_path, text=f"modifiers:\n  - !QuantizationModifier {{start_epoch: 0.5, {part}}}\n", epochs=1
+    )
+    end = train(run)
+    attentions = [n for n, m in quantized_modules(run.model) if is_attention(m)]
+    assert attentions == ["bert.encoder.layer.0.attention.self"]
+    save_model(run.model, observed_structure(run.model, end.masks), tmp_path)
+    check_saved(run.model, end.masks, end.promises, tmp_path)
