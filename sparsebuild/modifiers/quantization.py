@@ -87,7 +87,7 @@ class Quantization:
         fields.ignored("quantize_conv_activations", "exclude_batchnorm")  # there are none
         return cls(
             start_epoch=start,
-            disable_quantization_observer_epoch=_later(fields, "disable_quantization_observer_epoch", start),
+            disable_quantization_observer_epoch=_fixed_from(fields, start),
             quantize_attention=fields.flag("quantize_attention", True),
             linear=linear,
             submodules=submodules and tuple(s.removeprefix("module.") for s in submodules),
@@ -108,7 +108,7 @@ class Quantization:
             fields.problem(name, message, f"leave it out, or {' and '.join(n for n in SCHEME_FORM if fields.has(n))}")
         return cls(
             start_epoch=start,
-            disable_quantization_observer_epoch=_later(fields, "disable_quantization_observer_epoch", start),
+            disable_quantization_observer_epoch=_fixed_from(fields, start),
             quantize_attention=fields.flag("quantize_attention", True),
             linear=scheme(fields),
             weight_levels=weight_levels(fields),
@@ -240,6 +240,16 @@ def _symmetric(scheme: Scheme) -> Scheme:
 
 def _activations(scheme: Scheme) -> dict[str, Grid | None]:
     return {"inputs": scheme.inputs, "outputs": scheme.outputs}
+
+
+def _fixed_from(fields: Fields, start: float) -> float | None:
+    """When ranges are fixed, after they have begun to learn; None: never."""
+    name = "disable_quantization_observer_epoch"
+    epoch = _later(fields, name, start)
+    if epoch is not None and epoch == max(start, 0.0):
+        message = f"`{name}` ({epoch:g}) must be after `start_epoch` ({start:g}): ranges learn from batches in between"
+        fields.problem(name, message)
+    return epoch
 
 
 def _later(fields: Fields, name: str, start: float) -> float | None:

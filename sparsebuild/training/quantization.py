@@ -51,7 +51,11 @@ _LEAVES: dict[type[nn.Module], type[nn.Module]] = {}  # a layer's class → the 
 
 
 class ActivationQuantizer(nn.Module):
-    """Learns the range of what passes (in training mode only) and rounds to its grid."""
+    """Learns the range of what passes (in training mode only) and rounds to its grid.
+
+    Frozen, it learns no more, but for its first batch: a layer may be left out until then, and a range of nothing would
+    round all to zero.
+    """
 
     lowest: Tensor  # () float32
     highest: Tensor  # () float32
@@ -63,12 +67,13 @@ class ActivationQuantizer(nn.Module):
         self.grid = grid
         self.fixed = fixed is not None
         self.frozen = False
+        self._has_range = False  # `count` is more than 0, as far as that was asked: to ask a GPU is to wait for it
         self.register_buffer("lowest", torch.tensor(low))
         self.register_buffer("highest", torch.tensor(high))
         self.register_buffer("count", torch.zeros((), dtype=torch.int64))
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.training and not self.frozen and not self.fixed:
+        if self.training and not self.fixed and not (self.frozen and self._knows_its_range()):
             self._observe(x.detach())
         return fake_quantize_activation(x, *self.parameters_of_grid(), self.grid.steps)
 
@@ -76,6 +81,10 @@ class ActivationQuantizer(nn.Module):
         """Scale and zero point of the range so far, both () float32."""
         parameters = symmetric_activation_parameters if self.grid.symmetric else activation_parameters
         return parameters(self.lowest, self.highest, self.grid.steps)
+
+    def _knows_its_range(self) -> bool:
+        self._has_range = self._has_range or bool(self.count)
+        return self._has_range
 
     def _observe(self, x: Tensor) -> None:
         low, high = widest(*torch.aminmax(x.float()))  # under bf16 the range would itself be rounded

@@ -68,10 +68,31 @@ def test_a_checkpoint_before_the_first_quantized_step_is_a_float_model(training)
 
 
 def test_a_checkpoint_after_it_is_not(training) -> None:
-    begun = training(entry(disable_quantization_observer_epoch=1.0), fresh=True).run(last=5)
-    resumed = training(entry(disable_quantization_observer_epoch=1.0), fresh=True).restore(5, begun.saved())
+    begun = training(entry(disable_quantization_observer_epoch=1.25), fresh=True).run(last=6)
+    resumed = training(entry(disable_quantization_observer_epoch=1.25), fresh=True).restore(6, begun.saved())
     assert names(resumed) == names(begun)
     assert all(o.frozen for _, o in observers(resumed.model))
+
+
+@pytest.mark.parametrize(("start", "fixed"), [(1.0, 1.0), (-1, 0)])
+def test_ranges_cannot_be_fixed_before_they_have_learned(start, fixed, specs) -> None:
+    with pytest.raises(RecipeError) as caught:
+        specs(entry(start_epoch=start, disable_quantization_observer_epoch=fixed))
+    assert caught.value.problems[0].message == (
+        f"`disable_quantization_observer_epoch` ({fixed:g}) must be after `start_epoch` ({start:g}): "
+        "ranges learn from batches in between"
+    )
+
+
+def test_a_layer_that_comes_back_after_ranges_were_fixed_learns_its_first_batch(training) -> None:
+    text = entry(start_epoch=0, disable_quantization_observer_epoch=1)
+    text += "  - !LayerPruningModifier {start_epoch: 0, end_epoch: 2, layers: [bert.encoder.layer.1]}\n"
+    whole = training(text, fresh=True).run()
+    assert {int(o.count) for n, o in observers(whole.model) if "layer.1." in n and not o.fixed} == {1}
+    for stop in (8, 9):
+        begun = training(text, fresh=True).run(last=stop)
+        resumed = training(text, fresh=True).restore(stop, begun.saved()).run(first=stop)
+        assert all(torch.equal(v, resumed.model.state_dict()[k]) for k, v in whole.model.state_dict().items()), stop
 
 
 def test_masks_survive_it(training) -> None:
