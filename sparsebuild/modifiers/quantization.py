@@ -38,8 +38,9 @@ class Quantization:
     `strategy: tensor`, and 7 of their 8 bits unless `weight_levels` is 127; their largest value is never cut off.
     Outputs are quantized where a recipe says so, not where it is silent. Attention is, unless `quantize_attention` is
     false. Ranges learn from training batches alone, and all of them are fixed at
-    `disable_quantization_observer_epoch`, the classifier's too. Names in a scheme stand for whole parts:
-    `layer.1` is not `layer.11`. An entry with the settings of neither form names all submodules.
+    `disable_quantization_observer_epoch`, the classifier's too, but those of what another entry has quantized before.
+    Names in a scheme stand for whole parts: `layer.1` is not `layer.11`. An entry with the settings of neither form
+    names all submodules.
     """
 
     tag: ClassVar[str] = "QuantizationModifier"
@@ -205,18 +206,21 @@ class _Quantizing(Attached):
         self.run = run
         self.is_on = self.is_fixed = False
         self.modules: tuple[str, ...] = ()
+        self.mine: frozenset[str] = frozenset()  # of these, what others had not quantized before
 
     def before_step(self, moment: Moment) -> None:
         from sparsebuild.training import quantization
 
-        spec = self.spec
+        spec, model = self.spec, self.run.model
         if not self.is_on and has_started(spec, moment):
-            quantized = quantization.apply_plan(self.run.model, spec.plan(self.run.model))
+            plan = spec.plan(model)
+            self.mine = frozenset(plan) - {name for name, _ in quantization.quantized_modules(model)}
+            quantized = quantization.apply_plan(model, plan)
             self.is_on, self.modules = True, tuple(quantized)
             self.run.log(f"{spec.tag}: {len(quantized)} modules are quantized from epoch {moment.epoch:g} on")
         fixed = spec.disable_quantization_observer_epoch
         if self.is_on and not self.is_fixed and fixed is not None and reached(moment.epoch, fixed):
-            quantization.freeze_observers(self.run.model)
+            quantization.freeze_observers(model, self.mine)
             self.is_fixed = True
 
     def promises(self) -> Sequence[Promise]:

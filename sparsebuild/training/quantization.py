@@ -8,7 +8,7 @@ Embedding), and the four operands of attention.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -216,10 +216,11 @@ def is_quantized(model: nn.Module) -> bool:
     return next(quantized_modules(model), None) is not None
 
 
-def freeze_observers(model: nn.Module) -> None:
-    """Keep every range as it is from now on, the classifier's included."""
-    for _, observer in observers(model):
-        observer.frozen = True
+def freeze_observers(model: nn.Module, modules: Collection[str] | None = None) -> None:
+    """Keep every range as it is from now on, the classifier's included; or those of `modules` alone."""
+    for name, observer in observers(model):
+        if modules is None or name.rpartition(".")[0] in modules:
+            observer.frozen = True
 
 
 def quantized_attention(

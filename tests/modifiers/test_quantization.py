@@ -95,6 +95,18 @@ def test_a_layer_that_comes_back_after_ranges_were_fixed_learns_its_first_batch(
         assert all(torch.equal(v, resumed.model.state_dict()[k]) for k, v in whole.model.state_dict().items()), stop
 
 
+def test_each_of_two_modifiers_fixes_its_own_ranges_and_resumes_to_the_same_bits(training) -> None:
+    each = "  - !QuantizationModifier {{{}, quantize_linear_activations: 0, quantize_embeddings: 0}}\n"
+    text = each.format("start_epoch: 0, disable_quantization_observer_epoch: 1, submodules: [bert.encoder]")
+    text += each.format("start_epoch: 0.5, disable_quantization_observer_epoch: 2, submodules: [classifier]")
+    begun = training(text, fresh=True).run(last=7)
+    assert [n for n, o in observers(begun.model) if not o.frozen] == ["classifier.input_quantizer"]
+    resumed = training(text, fresh=True).restore(7, begun.saved()).run(first=7).model.state_dict()
+    whole = training(text, fresh=True).run().model.state_dict()
+    assert int(whole["classifier.input_quantizer.count"]) == 6
+    assert all(torch.equal(v, resumed[k]) for k, v in whole.items())
+
+
 def test_masks_survive_it(training) -> None:
     begun = training(entry() + "  - !ConstantPruningModifier {start_epoch: 0.0, params: __ALL_PRUNABLE__}\n").run()
     weight = begun.model.bert.encoder.layer[0].attention.self.query.weight
