@@ -83,7 +83,7 @@ class Promise:
     parameters: tuple[str, ...] = ()  # which together hold at zero ...
     zeros: int = 0  # ... so many weights, exactly, unless another modifier holds more of them
     modules: tuple[str, ...] = ()  # which are quantized
-    shapes: Mapping[str, LayerShape] = field(default_factory=dict)  # layer → the heads and neurons it is left with
+    shapes: Mapping[str, LayerShape] = field(default_factory=dict)  # layer → what it is left with, or less by others
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -88,13 +88,22 @@ def _modules(model: Any, promises: Sequence[Promise], reopened: Any) -> Iterator
 
 
 def _shapes(promises: Sequence[Promise], reopened: Any) -> Iterator[str]:
-    """Whether each layer has the heads and neurons that it was promised to be left with, and no other is there."""
-    for promise in promises:
-        there = shapes(reopened) if promise.shapes else {}
-        for name in sorted(promise.shapes.keys() | there.keys()):
-            wanted, found = promise.shapes.get(name), there.get(name)
-            if wanted != found:
-                yield f"{promise.modifier} promised `{name}` {_width(wanted)}; the saved model has {_width(found)}"
+    """Whether each layer has the heads and neurons that it was promised to be left with, and no other is there.
+
+    Of several modifiers one may cut heads and another neurons: the narrowest promise holds.
+    """
+    several = [promise for promise in promises if promise.shapes]
+    there = shapes(reopened) if several else {}
+    for name in sorted({name for promise in several for name in promise.shapes} | there.keys()):
+        wanted = _narrowest([promise.shapes[name] for promise in several if name in promise.shapes])
+        if wanted != (found := there.get(name)):
+            yield f"{several[0].modifier} promised `{name}` {_width(wanted)}; the saved model has {_width(found)}"
+
+
+def _narrowest(several: Sequence[LayerShape]) -> LayerShape | None:
+    if not several:
+        return None
+    return LayerShape(heads=min(s.heads for s in several), neurons=min(s.neurons for s in several))
 
 
 def _width(shape: LayerShape | None) -> str:

@@ -205,6 +205,17 @@ def test_a_layer_that_is_wider_than_promised(cut, tmp_path):
         check_saved(run.model, end.masks, [replace(promise, shapes=wanted)], tmp_path)
 
 
+def test_of_several_cuts_the_narrowest_is_what_is_promised(tiny, tmp_path):
+    text = "modifiers:\n" + "".join(
+        f"  - !StructuredPruningModifier {{start_epoch: {start}, score: magnitude, targets: {targets}}}\n"
+        for start, targets in ((0, "{heads: 1}"), (0.2, "{ffn: 20}"), (0.5, "{ffn: 16}"), (0.7, "{ffn: 18}"))
+    )
+    run = tiny.training(tmp_path, text=text, epochs=1)
+    dense, end = dense_shape(run.model, tmp_path), train(run)
+    save_model(run.model, observed_structure(run.model, {}, {}, dense), tmp_path)
+    check_saved(run.model, end.masks, end.promises, tmp_path)
+
+
 @pytest.mark.parametrize(
     "part", ["submodules: [bert.encoder.layer.0, classifier]", "scheme: default, ignore: [bert.encoder.layer.1]"]
 )
