@@ -33,7 +33,7 @@ from sparsebuild.training.live_teacher import LiveTeacher
 from sparsebuild.training.optimizer import adamw, load_optimizer, named_state
 from sparsebuild.training.processes import Processes
 from sparsebuild.training.quantization import quantized_modules
-from sparsebuild.training.selection import Standing, figure_of, is_enough, judged, settles_at, structure_of
+from sparsebuild.training.selection import Standing, figure_of, is_enough, judged, led, settles_at, structure_of
 from sparsebuild.training.settings import Settings
 from sparsebuild.training.shapes import Kept, cut
 from sparsebuild.training.watch import Watch, is_out_of_memory, out_of_memory
@@ -300,12 +300,14 @@ class _Loop:
             return
         masks = self._masks()
         zeros = {name: int((mask == 0).sum()) for name, mask in masks.items()}
+        quantized = (name for name, _ in quantized_modules(self.model))
+        still = led(self.training.specs, after.step // self.per_epoch, self.training.epochs)
         self.standing = judged(
             self.standing,
             settings,
             step=after.step,
             value=figure_of(figures, settings),
-            structure=structure_of(zeros, (name for name, _ in quantized_modules(self.model)), self._sizes()),
+            structure=structure_of(zeros, quantized, self._sizes(), still),
             is_settled=after.epoch >= self.settles_at,
         )
         if settings.load_best_model_at_end and self.standing.step == after.step:

@@ -1,20 +1,27 @@
 """Which epoch's model is kept, and when more epochs are of no use. Names and meanings as in transformers' Trainer.
 
-Epochs are compared only while the structure is the same: as soon as it is another (more zeros, quantized modules), what
-came before is out of the running. So what is best at the end has the structure of the end, whatever the recipe does.
+Epochs are compared only while the structure is the same: as soon as it is another (more zeros, quantized modules, a
+parameter that has been led to its value), what came before is out of the running. So what is best at the end has the
+structure of the end, whatever the recipe does.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from sparsebuild.digest import canonical_json
 from sparsebuild.modifiers.base import Modifier
+from sparsebuild.modifiers.gradual_param import GradualParam
+from sparsebuild.modifiers.layer_pruning import LayerPruning
+from sparsebuild.modifiers.quantization import Quantization
+from sparsebuild.modifiers.span import begin
+from sparsebuild.modifiers.structured_pruning import StructuredPruning
 from sparsebuild.training.settings import Settings
 
-__all__ = ["Standing", "figure_of", "is_enough", "judged", "settles_at", "structure_of"]
+__all__ = ["Standing", "figure_of", "is_enough", "judged", "led", "settles_at", "structure_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,16 +64,33 @@ def figure_of(figures: Mapping[str, float], settings: Settings) -> float:
 
 
 def settles_at(specs: Sequence[Modifier], holds_masks: Sequence[bool], epochs: int) -> float:
-    """The epoch from which on no modifier changes the structure any more, at the latest; `epochs` if only at the end.
+    """After how many epochs no modifier changes the structure any more, at the latest; `epochs` if only at the end.
 
-    Whatever begins or ends before the end of training may change it. What holds masks may do so up to its own end.
+    Whatever begins or ends before the end of training may change it. What holds masks, cuts, or leads parameters may do
+    so up to its own end. A change that is due as an epoch ends comes with the next one.
     """
-    marks = [mark for spec in specs for mark in (spec.start_epoch, spec.end_epoch) if 0 <= mark < epochs]
-    late = any(holds and spec.end_epoch >= epochs for spec, holds in zip(specs, holds_masks, strict=True))
-    return float(epochs) if late else max(marks, default=0.0)
+    settled = 0.0
+    for spec, holds in zip(specs, holds_masks, strict=True):
+        goes_on = holds or isinstance(spec, StructuredPruning | GradualParam)
+        changes = goes_on or isinstance(spec, Quantization | LayerPruning)
+        marks = spec.cut_epochs if isinstance(spec, StructuredPruning) else (spec.start_epoch, spec.end_epoch)
+        for mark in marks:
+            if mark >= epochs:
+                settled = float(epochs) if goes_on else settled
+            else:
+                settled = max(settled, math.floor(mark) + 1.0 if changes else mark)
+    return settled
 
 
-def structure_of(zeros: Mapping[str, int], quantized: Iterable[str], sizes: Mapping[str, int]) -> str:
-    """What two models have in common if they have the same structure: zeros held by parameter, quantized modules, and
-    how large each parameter is that works."""
-    return canonical_json([sorted(zeros.items()), sorted(quantized), sorted(sizes.items())])
+def led(specs: Sequence[Modifier], epoch: int, epochs: int) -> list[str]:
+    """The parameters that a modifier is still to bring to their last value, after `epoch` of `epochs`."""
+    leading = [s for s in specs if isinstance(s, GradualParam) and begin(s) < epochs]
+    return [name for spec in leading if epoch <= spec.end_epoch and epoch < epochs for name in spec.params]
+
+
+def structure_of(
+    zeros: Mapping[str, int], quantized: Iterable[str], sizes: Mapping[str, int], led: Sequence[str] = ()
+) -> str:
+    """What two models have in common if they have the same structure: zeros held by parameter, quantized modules, how
+    large each parameter is that works, and those that are being led."""
+    return canonical_json([sorted(zeros.items()), sorted(quantized), sorted(sizes.items()), *sorted(led)])

@@ -9,6 +9,7 @@ from sparsebuild.training.checkpoints import best
 from sparsebuild.training.loop import train
 from sparsebuild.training.selection import Standing, is_enough, judged, settles_at, structure_of
 from sparsebuild.training.settings import Settings
+from sparsebuild.training.shapes import shapes
 
 
 def after(values, structures=None, is_settled=True, **settings):
@@ -57,10 +58,44 @@ modifiers:
 """
 
 
-@pytest.mark.parametrize(("end", "holds", "settled"), [(1.5, True, 2.0), (6.0, True, 6.0), (6.0, False, 2.0)])
+@pytest.mark.parametrize(("end", "holds", "settled"), [(1.5, True, 3.0), (6.0, True, 6.0), (6.0, False, 3.0)])
 def test_the_structure_is_final_when_the_last_of_its_changes_is_done(tiny, end, holds, settled):
     specs = tiny.specs_of(RAMP.format(end=end))
     assert settles_at(specs, [holds and "Pruning" in spec.tag for spec in specs], 6) == settled
+
+
+@pytest.mark.parametrize(
+    ("entry", "settled"),
+    [
+        ("StructuredPruningModifier {start_epoch: 0, end_epoch: 4, cuts: 3, targets: {ffn: 8}}", 4),
+        ("StructuredPruningModifier {start_epoch: 0, end_epoch: 4, targets: {ffn: 8}}", 1),
+        ("GradualParamModifier {start_epoch: 0, end_epoch: 4, update_frequency: 1, params: [x], init_val: 1,"
+         " final_val: 0}", 4),
+        ("LayerPruningModifier {start_epoch: 0, end_epoch: 2, layers: [x]}", 3),
+        ("DistillationModifier {start_epoch: 0, end_epoch: 2}", 2),
+        ("QuantizationModifier {start_epoch: 4}", 0),
+    ],
+)  # fmt: skip
+def test_a_change_at_a_mark_is_done_in_the_epoch_after_it(tiny, entry, settled):
+    assert settles_at(tiny.specs_of(f"modifiers:\n  - !{entry}\n"), [False], 4) == settled
+
+
+def test_training_does_not_end_before_the_last_cut(tiny, tmp_path):
+    cuts = "modifiers:\n  - !StructuredPruningModifier {start_epoch: 0, end_epoch: 3, cuts: 3, targets: {ffn: 8}}\n"
+    run = tiny.training(tmp_path, text=cuts, epochs=3, early_stopping_patience=1, learning_rate=1e-8)
+    train(run)
+    assert {shape.neurons for shape in shapes(run.model).values()} == {8}
+
+
+def test_the_best_epoch_is_none_at_which_a_parameter_was_on_its_way(tiny, tmp_path):
+    leading = """modifiers:
+  - !GradualParamModifier {start_epoch: 0, end_epoch: 3, update_frequency: 1, params: [classifier.bias],
+      init_val: 5.0, final_val: 0.0}
+"""
+    greatest_loss = {"metric_for_best_model": "loss", "greater_is_better": True, "learning_rate": 1e-9}
+    run = tiny.training(tmp_path, text=leading, epochs=3, load_best_model_at_end=True, **greatest_loss)
+    train(run)
+    assert run.model.classifier.bias.tolist() == [0.0, 0.0, 0.0]
 
 
 def test_structures_are_told_apart_by_zeros_by_quantized_modules_and_by_size():
