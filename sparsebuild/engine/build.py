@@ -106,15 +106,15 @@ def _learn(
     done: Mapping[str, tuple[File, ...]],
     layout: ProjectLayout,
     stat_cache: StatCache,
-    restored: Iterable[str] = (),
+    new: Iterable[str] = (),
 ) -> None:
-    """Have nothing left for the next run to hash: neither what was restored nor what was hashed too soon."""
+    """Have nothing left for the next run to hash: neither what came just now nor what was hashed too soon."""
 
     def ask(name: str) -> None:
         outputs.present(layout.root / graph[name].folder, done[name], stat_cache)
 
     with contextlib.suppress(OSError):  # it only spares time
-        for name in restored:
+        for name in new:
             ask(name)
         if stat_cache.calm():
             for name in done:
@@ -155,8 +155,8 @@ class _Run:
             with self._helpers(min(jobs, len(self._names)) - 1):
                 self._work()
         finally:
-            restored = [name for name, outcome in self._outcomes.items() if outcome == "restored"]
-            _learn(self._graph, dict(self._done), self._site.layout, self._site.stat_cache, restored)
+            new = [name for name, outcome in self._outcomes.items() if outcome in ("built", "restored")]
+            _learn(self._graph, dict(self._done), self._site.layout, self._site.stat_cache, new)
             outcomes = {name: self._outcomes.get(name, "skipped") for name in self._names}
             self._tell.last(events.RunFinished(seconds=self._site.clock() - started, outcomes=outcomes))
         if self._errors:

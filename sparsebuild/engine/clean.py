@@ -88,7 +88,7 @@ def _of_action(layout: ProjectLayout, name: str, stat_cache: StatCache) -> _Plan
     record = records.read(work.records_folder(layout), name) or work.before(layout, name)
     folder = _folder(layout, record)
     ours = dict.fromkeys(_ours(folder, record, stat_cache)) if folder and record else {}
-    there = _files(folder) if folder else _links(layout, record)
+    there = outputs.everything(folder) if folder else _links(layout, record)
     left = [path for path in there if path not in ours]
     state = layout.state
     trees = (state / "work" / name, state / "verify" / name, state / "logs" / f"{name}.log")
@@ -103,8 +103,8 @@ def _of_action(layout: ProjectLayout, name: str, stat_cache: StatCache) -> _Plan
 def _of_project(layout: ProjectLayout) -> _Plan:
     """What is of no action: what was remembered to be quicker. Only files right in the state folder are."""
     found = [path for path in layout.state.glob("*") if path.name not in _STAYS]
-    files = tuple(path for path in found if not _is_folder(path))
-    folders = tuple(path for path in found if _is_folder(path))
+    files = tuple(path for path in found if not outputs.is_folder(path))
+    folders = tuple(path for path in found if outputs.is_folder(path))
     return _Plan(told=_told(layout, "", files, ()), folders=folders, files=(), trees=files)
 
 
@@ -148,19 +148,9 @@ def _ours(folder: Path, record: Record, stat_cache: StatCache) -> Iterator[Path]
 
 
 def _told(layout: ProjectLayout, name: str, paths: Iterable[Path], left: Iterable[Path]) -> Cleaned:
-    sizes = [file.lstat().st_size for path in paths for file in _files(path)]
+    sizes = [file.lstat().st_size for path in paths for file in outputs.everything(path)]
     names = tuple(sorted(path.relative_to(layout.root).as_posix() for path in left))
     return Cleaned(action=name, files=len(sizes), size=sum(sizes), left=names)
-
-
-def _files(path: Path) -> Iterator[Path]:
-    """`path` itself if it is a file or a link, or all of them under it; what links lead to is not."""
-    if not _is_folder(path):
-        yield from [path] if os.path.lexists(path) else []
-        return
-    for parent, folders, names in os.walk(path):
-        yield from (Path(parent, name) for name in names)
-        yield from (Path(parent, name) for name in folders if Path(parent, name).is_symlink())
 
 
 def _remove(layout: ProjectLayout, plan: _Plan) -> None:
@@ -185,7 +175,3 @@ def _prune(root: Path, folder: Path) -> None:
             above.rmdir()
         except OSError:  # something is left in it
             return
-
-
-def _is_folder(path: Path) -> bool:
-    return path.is_dir() and not path.is_symlink()

@@ -23,8 +23,8 @@ where it runs                 inline or in a worker, on which host or device, wi
 mtimes, inodes, owners        `touch` changes nothing; they only spare us hashing, see `stat_cache.py`
 absolute paths, environment   projects move; what a step needs it is given
 notes, seconds                facts about one try
-files that somebody adds      steps read by name; a stray file in `build/` is not ours to judge. It goes when the
-to an output folder           target is built again
+files that somebody adds      steps read by name; a stray file in `build/` is not ours to judge, and stays there
+to an output folder           when the target is built again
 empty folders                 outputs are files
 """
 

@@ -4,7 +4,7 @@
     recall      the same question was answered once, here or in another project: its files come from the store
     work        or else the step runs in a folder of this try's own, see `work.py`
     keep        the files of `out` go into the store, then the answer to the question
-    swap        `out` takes the place of the action's folder, by renaming
+    swap        `out` takes the place of the action's folder, see `swap.py`
     record      last
 
 A failure keeps the work folder and the log, and what stood in the action's folder before.
@@ -12,7 +12,6 @@ A failure keeps the work folder and the log, and what stood in the action's fold
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,13 +20,13 @@ from sparsebuild import events
 from sparsebuild.engine import fingerprint, outputs, work
 from sparsebuild.engine import record as records
 from sparsebuild.engine.action import Action, File
-from sparsebuild.engine.atomic import refuse_links
 from sparsebuild.engine.graph import Graph
 from sparsebuild.engine.job import Executor, Job
 from sparsebuild.engine.record import Record
 from sparsebuild.engine.report import EventReport, read_notes
 from sparsebuild.engine.stat_cache import StatCache
 from sparsebuild.engine.store import Missing, Store
+from sparsebuild.engine.swap import swap
 from sparsebuild.engine.work import Work
 from sparsebuild.errors import TargetFailed
 from sparsebuild.layout import ProjectLayout
@@ -90,7 +89,15 @@ def make(site: Site, action: Action, given: Sequence[Read], *, forced: bool) -> 
         made = restored or _build(site, action, document, given, try_)
         if not try_.is_ours:
             raise _robbed(action)
-        _swap(try_, site.layout.root, action.folder)
+        swap(
+            try_,
+            action,
+            made.outputs,
+            layout=site.layout,
+            store=site.store,
+            stat_cache=site.stat_cache,
+            sink=site.sink,
+        )
     except Exception as error:
         if not try_.is_ours:
             raise _robbed(action) from error
@@ -175,17 +182,6 @@ def _keep(site: Site, action: Action, record: Record, try_: Work) -> None:
         if site.store.put(try_.out / file.path, site.stat_cache.digest, durable=durable) != file.sha256:
             raise TargetFailed(f"the output {file.path} of `{action.name}` changed after its step had ended")
     site.store.remember(record, durable=durable)
-
-
-def _swap(try_: Work, root: Path, name: str) -> None:
-    """Let `out` take the place of the folder `name`. A kill in between leaves no folder and no record."""
-    folder = root / name
-    refuse_links(root, folder.parent)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    work.delete(try_.aside)
-    if os.path.lexists(folder):
-        folder.rename(try_.aside)
-    try_.out.rename(folder)
 
 
 def _is_costly(record: Record) -> bool:

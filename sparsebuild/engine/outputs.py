@@ -14,7 +14,7 @@ from sparsebuild.engine.action import File
 from sparsebuild.engine.stat_cache import StatCache
 from sparsebuild.errors import TargetFailed
 
-__all__ = ["LINK", "digest", "present", "read", "scan", "under"]
+__all__ = ["LINK", "digest", "everything", "is_folder", "present", "read", "scan", "under"]
 
 LINK = "a symbolic link"  # stands for the digest of an output that somebody replaced by one
 
@@ -40,6 +40,20 @@ def present(folder: Path, files: Iterable[File], stat_cache: StatCache) -> Mappi
         except (FileNotFoundError, NotADirectoryError):
             continue
     return found
+
+
+def everything(path: Path) -> Iterator[Path]:
+    """`path` itself if it is a file or a link, or all of them under it, whoever left them; where links lead is not."""
+    if not is_folder(path):
+        yield from [path] if os.path.lexists(path) else []
+        return
+    for parent, folders, names in os.walk(path, onerror=_raise):
+        yield from (Path(parent, name) for name in names)
+        yield from (Path(parent, name) for name in folders if Path(parent, name).is_symlink())
+
+
+def is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
 
 
 def under(files: Iterable[File], path: str) -> tuple[File, ...]:

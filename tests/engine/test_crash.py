@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
 OLD, NEW = Wish(a="blue", epochs=1), Wish()
 PARTS = {  # what of a build has to be among the moments
-    "publish": "make._swap: rename",
+    "publish": "swap._swap_folders: rename",
     "record": "record.write",
     "store": "store.Store.put",
     "trace": "store.Store.remember",
@@ -36,17 +36,17 @@ class Stage:
 
     def __init__(self, top, target, before):
         self.top, self.target = top, target
-        self._before = top.with_name("before")
+        self.before = top.with_name("before")
         self.project = self._project(Wish())
         for wish in before:
             self.project.write(wish)
             self.project.run(target)
-        shutil.copytree(top, self._before, symlinks=True)
+        shutil.copytree(top, self.before, symlinks=True)
 
     def again(self, wish):
         """The project as it was, its user now wishing `wish`."""
         shutil.rmtree(self.top)
-        shutil.copytree(self._before, self.top, symlinks=True)
+        shutil.copytree(self.before, self.top, symlinks=True)
         self.project = self._project(wish)
         return self.project
 
@@ -88,6 +88,21 @@ def test_a_run_that_was_killed_anywhere_is_finished_by_the_next(stage, before, k
         assert right(project, project.asked(target)), moment
         assert set(project.run(target).values()) == {"fresh"}, moment
         assert left_over(project) == [] or outcomes == {"fresh"}, moment  # looking removes nothing
+
+
+def test_what_somebody_added_to_an_output_folder_outlives_a_kill_anywhere(stage):
+    stage = stage("cut", OLD)
+    (stage.project.folder("cut") / "notes").write_text("mine")
+    shutil.rmtree(stage.before)
+    shutil.copytree(stage.top, stage.before)
+    moments = [moment for moment in stage.moments(NEW, 1) if "swap." in moment]
+    assert len(moments) > 3
+    for moment in moments:
+        project = stage.again(NEW)
+        assert faults.killed_at(moment, lambda: project.run("cut")), moment  # noqa: B023 it is called at once
+        project.run("cut")
+        assert right(project, project.asked("cut")), moment
+        assert project.outputs("cut")["notes"] == b"mine", moment
 
 
 def test_the_moments_are_those_of_publishing_recording_and_storing(stage):
