@@ -12,10 +12,23 @@ from sparsebuild.shipping.provenance import compare, read
 def test_a_folder_is_filled_and_filled_anew(hub_folder, tmp_path):
     to = tmp_path / "a" / "shelf"
     place(to, pack(hub_folder))
-    (to / "vocab.txt").write_text("of an earlier build")
+    (to / "config.json").unlink()
     place(to, pack(hub_folder))
     assert compare(to, read(to)) == ()
     assert [path.name for path in to.parent.iterdir()] == ["shelf"]
+
+
+def test_a_file_that_was_edited_since_is_not_written_over(hub_folder, tmp_path):
+    to = tmp_path / "shelf"
+    place(to, pack(hub_folder))
+    (to / "README.md").write_text("my own words")
+    with pytest.raises(UserError) as caught:
+        place(to, pack(hub_folder))
+    assert str(caught.value) == (
+        f"error: `{to}` holds files that were edited since they were published there: `README.md`\n\n"
+        "hint: move them elsewhere to have them published anew, or name another folder"
+    )
+    assert (to / "README.md").read_text() == "my own words"
 
 
 def test_a_folder_that_holds_anything_else_is_refused(hub_folder, tmp_path):
