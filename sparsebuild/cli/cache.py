@@ -11,6 +11,7 @@ import typer
 
 from sparsebuild.cli.options import Json
 from sparsebuild.cli.startup import Command, Group
+from sparsebuild.cli.telling import tell_of_what_is_left
 
 __all__ = ["cache"]
 
@@ -64,3 +65,5 @@ def clean(
         write_document({"cache": str(store.root), "is_removed": yes, **asdict(amount)})
     else:
         shown.show_emptied(amount, yes, sys.stdout)
+    if isinstance(amount, garbage.Removed):
+        tell_of_what_is_left(amount, store.root)

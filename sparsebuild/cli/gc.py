@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sparsebuild.cli.options import Json, ProjectFolder
+from sparsebuild.cli.telling import tell_of_what_is_left
 from sparsebuild.errors import UserError
 
 if TYPE_CHECKING:
-    from sparsebuild.engine.garbage import Amount, Survey
+    from sparsebuild.engine.garbage import Removed, Survey
 
 __all__ = ["gc"]
 
@@ -54,6 +55,8 @@ def gc(
         write_document(_document(found, store.root, removed))
     else:
         shown.show(found, removed, sys.stdout)
+    if removed:
+        tell_of_what_is_left(removed, store.root)
 
 
 def _here(project: Path) -> list[Path]:
@@ -82,7 +85,7 @@ def _seconds(age: str) -> float:
     return int(found[1]) * _SECONDS[found[2]]
 
 
-def _document(found: Survey, cache: Path, removed: Amount | None) -> dict[str, Any]:
+def _document(found: Survey, cache: Path, removed: Removed | None) -> dict[str, Any]:
     needs = [{**asdict(need), "root": str(need.root)} for need in found.needs]
     return {
         "cache": str(cache),

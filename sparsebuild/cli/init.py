@@ -55,7 +55,9 @@ def refuse_to_overwrite(folder: Path, command: str = "init") -> None:
 
 def _name_project(folder: Path) -> None:
     """Call the project as its folder is called."""
+    from sparsebuild.cli.editing import write_manifest
+
     manifest = folder / "sparse.toml"
     text = manifest.read_text(encoding="utf-8")
     name = json.dumps(folder.resolve().name or "project", ensure_ascii=False)
-    manifest.write_text(re.sub(r"(?m)^name = .*$", lambda _: f"name = {name}", text, count=1), encoding="utf-8")
+    write_manifest(manifest, re.sub(r"(?m)^name = .*$", lambda _: f"name = {name}", text, count=1))

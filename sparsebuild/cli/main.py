@@ -22,7 +22,7 @@ import typer
 from sparsebuild import __version__
 from sparsebuild.cli.options import ProjectBefore
 from sparsebuild.cli.startup import BROKEN_PIPE, Group, Row
-from sparsebuild.errors import Interrupted, SparsebuildError
+from sparsebuild.errors import Interrupted, SparsebuildError, UserError
 
 __all__ = ["COMMANDS", "app", "run_command"]
 
@@ -180,6 +180,7 @@ def run_command(arguments: Sequence[str]) -> int:
     """Do what `arguments` say; the exit code. Errors are shown, never raised."""
     from sparsebuild.ui.streams import tolerate
 
+    _open_what_is_closed()
     tolerate(sys.stdout)
     tolerate(sys.stderr)
     stopped_by = _listen_for_sigterm()
@@ -201,9 +202,19 @@ def _invoke(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return _INTERRUPTED
     except Exception as bug:
+        if told := _environment(bug):
+            _show(told)
+            return told.exit_code
         _tell_of(bug, arguments)
         return _OUR_BUG
     return 0
+
+
+def _environment(error: Exception) -> SparsebuildError | None:
+    """What to tell where the user's disk is full, or may not be read or written."""
+    from sparsebuild.engine.blame import blamed_anywhere
+
+    return blamed_anywhere(error) if isinstance(error, OSError) else None
 
 
 def _show(error: SparsebuildError) -> None:
@@ -222,10 +233,20 @@ def _finish(code: int) -> int:
     """Flush now: later, the interpreter would tell of a reader that has gone, and with a traceback."""
     try:
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return BROKEN_PIPE
+        if isinstance(error, BrokenPipeError):
+            return BROKEN_PIPE
+        _show(told := UserError(f"cannot write to stdout: {error.strerror}"))
+        return code or told.exit_code
     return code
+
+
+def _open_what_is_closed() -> None:
+    """Let streams that the caller closed lead nowhere; else the next file that is opened gets their number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 - for as long as we live
 
 
 def _listen_for_sigterm() -> list[int]:

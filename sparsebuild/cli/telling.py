@@ -8,9 +8,12 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sparsebuild.engine.garbage import Removed
     from sparsebuild.ui import Fold
 
-__all__ = ["progress_to", "say", "shown"]
+__all__ = ["progress_to", "say", "shown", "tell_of_what_is_left"]
 
 _Progress = Callable[[float, float, str], None]
 
@@ -36,3 +39,16 @@ def progress_to(fold: Fold) -> _Progress:
     from sparsebuild.events import Progress
 
     return lambda done, total, unit: fold(Progress(target="lock", done=done, total=total, unit=unit))
+
+
+def tell_of_what_is_left(removed: Removed, cache: Path) -> None:
+    """Say what of the cache could not be removed; raises UserError where nothing could."""
+    from sparsebuild.errors import UserError
+    from sparsebuild.ui.figures import count
+
+    if not removed.left:
+        return
+    told = f"{count(removed.left, 'file')} of the cache could not be removed: {removed.why}"
+    if not removed.files:
+        raise UserError(told, hint=f"check who owns {cache}, and that its disk is not read-only")
+    say(told)

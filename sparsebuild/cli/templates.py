@@ -45,13 +45,22 @@ def copy(template: Path, destination: Path) -> None:
     staging = Path(tempfile.mkdtemp(prefix=".sparsebuild-init-", dir=destination))
     try:
         # Contents only: an installed template may be read-only, what the user gets must not be.
-        shutil.copytree(template, staging, copy_function=shutil.copyfile, ignore=_LEFT_OUT, dirs_exist_ok=True)
+        shutil.copytree(template, staging, copy_function=_copied, ignore=_LEFT_OUT, dirs_exist_ok=True)
         for folder in (staging, *(path for path in staging.rglob("*") if path.is_dir())):
             folder.chmod(folder.stat().st_mode | stat.S_IRWXU)
         for path in staging.iterdir():
             path.rename(destination / path.name)
     finally:
         shutil.rmtree(staging)
+
+
+def _copied(source: str, destination: str) -> None:
+    from sparsebuild.engine.blame import blamed_anywhere
+
+    try:
+        shutil.copyfile(source, destination)
+    except OSError as error:  # of which `copytree` would make a list
+        raise blamed_anywhere(error) or error from error
 
 
 def _root() -> Path:

@@ -34,12 +34,15 @@ __all__ = ["refuse_links", "settle", "sweep", "sync", "temporary", "write_bytes"
 def write_bytes(path: Path, data: bytes, *, durable: bool = True) -> None:
     """Give `path` the content `data`; a symbolic link at `path` is replaced, not followed.
 
-    If `durable`, it survives a power cut right after this.
+    If `durable`, it survives a power cut right after this. An OSError names `path`.
     """
-    with temporary(path.parent) as new:
-        with _open_new(new) as stream:
-            stream.write(data)
-        settle(new, path, durable=durable)
+    try:
+        with temporary(path.parent) as new:
+            with _open_new(new) as stream:
+                stream.write(data)
+            settle(new, path, durable=durable)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def _open_new(path: Path) -> BinaryIO:

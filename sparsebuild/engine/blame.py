@@ -10,9 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sparsebuild.errors import UserError
-from sparsebuild.layout import ProjectLayout
+from sparsebuild.layout import MANIFEST_NAME, ProjectLayout, cache_folder
 
-__all__ = ["blame_environment", "blamed", "is_full", "no_space"]
+__all__ = ["blame_environment", "blamed", "blamed_anywhere", "is_full", "no_space"]
+
+_OF_THE_ENVIRONMENT = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT}
 
 
 def blame_environment(error: OSError, layout: ProjectLayout, cache: Path | None = None) -> UserError:
@@ -20,7 +22,7 @@ def blame_environment(error: OSError, layout: ProjectLayout, cache: Path | None 
 
     Steps' own errors come as other types. Where the place is absolute, only the hint says so: a message may travel.
     """
-    path = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else layout.root
+    path = _named(error) or layout.root
     if is_full(error):
         return no_space(path.name, path)
     reason = error.strerror or str(error)
@@ -30,11 +32,32 @@ def blame_environment(error: OSError, layout: ProjectLayout, cache: Path | None 
             f"cannot read or write {place} in the cache: {reason}",
             hint=f"check who owns {cache}, or set SPARSEBUILD_CACHE_DIR to a folder of your own",
         )
-    place = path.relative_to(layout.root).as_posix() if path.is_relative_to(layout.root) else path.name
+    if not path.is_relative_to(layout.root):
+        return UserError(
+            f"cannot read or write {path.name}: {reason}",
+            hint=f"check who owns {path}, and that its disk is not read-only",
+        )
+    place = path.relative_to(layout.root).as_posix()
     return UserError(
         f"cannot read or write {place} in the project: {reason}",
         hint=f"check who owns {layout.root}, and that its disk is not read-only",
     )
+
+
+def blamed_anywhere(error: OSError) -> UserError | None:
+    """That error where it is not known who was at work; None if the cause is not the user's rights or disk."""
+    if error.errno not in _OF_THE_ENVIRONMENT:
+        return None
+    if not (named := _named(error)):  # our files are named, so it is most likely a stream
+        hint = "look where stdout goes, and at the disk of the project"
+        return UserError(f"cannot read or write: {error.strerror}", hint=hint)
+    path = Path(os.path.abspath(named))  # noqa: PTH100 - a link on the way may be what cannot be read
+    root = next((p for p in (path, *path.parents) if os.path.lexists(p / MANIFEST_NAME)), path)
+    error.filename, error.filename2 = str(path), None
+    cache = None
+    with contextlib.suppress(UserError):
+        cache = cache_folder().absolute()
+    return blame_environment(error, ProjectLayout(root), cache)
 
 
 @contextlib.contextmanager
@@ -60,6 +83,12 @@ def no_space(what: str, folder: Path, needed: int | None = None) -> UserError:
 def is_full(error: OSError) -> bool:
     """Whether the disk, or our share of it, has no room."""
     return error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def _named(error: OSError) -> Path | None:
+    """The file that was to be read or written; the second, where one was to become the other."""
+    name = error.filename if error.filename2 is None else error.filename2
+    return Path(os.fsdecode(name)) if isinstance(name, str | bytes) else None
 
 
 def _size(size_bytes: int) -> str:

@@ -22,7 +22,7 @@ from sparsebuild.engine.work import delete, records_folder
 from sparsebuild.errors import UserError
 from sparsebuild.layout import ProjectLayout
 
-__all__ = ["AT_WORK", "Amount", "Need", "Survey", "collect", "survey", "weigh", "wipe"]
+__all__ = ["AT_WORK", "Amount", "Need", "Removed", "Survey", "collect", "survey", "weigh", "wipe"]
 
 AT_WORK = 3600.0  # seconds; what is younger may be of a build that has not written its record yet
 
@@ -36,6 +36,14 @@ class Amount:
 
     files: int
     size: int  # bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Removed(Amount):
+    """What went, and how many files could not go, the last of them for the reason `why`."""
+
+    left: int = 0
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +93,7 @@ def survey(
     )
 
 
-def collect(store: Store, found: Survey, *, now: float) -> Amount:
+def collect(store: Store, found: Survey, *, now: float) -> Removed:
     """Take away what `found` says nobody needs, and what is known of projects that are no more; how much it was."""
     removed = _discard(store, found.objects, found.before)
     for need in found.needs:
@@ -95,7 +103,7 @@ def collect(store: Store, found: Survey, *, now: float) -> Amount:
     return removed
 
 
-def wipe(store: Store, *, now: float) -> Amount:
+def wipe(store: Store, *, now: float) -> Removed:
     """Take away every object and every trace, whoever needs them; how much it was."""
     removed = _discard(store, [name for name, _ in _objects(store)], float("inf"))
     _tidy(store, now)
@@ -159,15 +167,16 @@ def _objects(store: Store) -> Iterator[tuple[str, os.stat_result]]:
                     yield entry.name, entry.stat(follow_symlinks=False)
 
 
-def _discard(store: Store, names: Collection[str], before: float) -> Amount:
+def _discard(store: Store, names: Collection[str], before: float) -> Removed:
     """Remove the objects `names`, but for those that are used in this moment and those that only another user may.
 
     Their folders stay: a build may be about to put something there.
     """
     sizes = {}
+    left, why = 0, ""
     aside = _aside(store) if names else Path()
     for name in names:
-        with contextlib.suppress(OSError):  # somebody else was quicker, or it is theirs
+        try:
             store.path(name).rename(aside)
             stat = aside.stat()
             if stat.st_mtime >= before:
@@ -175,7 +184,11 @@ def _discard(store: Store, names: Collection[str], before: float) -> Amount:
             else:
                 aside.unlink()
                 sizes[name] = stat.st_size
-    return _amount(sizes, sizes)
+        except FileNotFoundError:  # somebody else was quicker
+            continue
+        except OSError as error:
+            left, why = left + 1, error.strerror or str(error)
+    return Removed(files=len(sizes), size=sum(sizes.values()), left=left, why=why)
 
 
 def _aside(store: Store) -> Path:

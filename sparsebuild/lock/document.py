@@ -128,7 +128,7 @@ def read(path: Path) -> Lock | None:
 
 
 def write(path: Path, lock: Lock) -> None:
-    """Write the lock, whole or not at all; a file that says the same already is left alone."""
+    """Write the lock, whole or not at all; a file that says the same already is left alone. An OSError names `path`."""
     data = text(lock).encode()
     if path.is_file() and path.read_bytes() == data:
         return
@@ -139,6 +139,8 @@ def write(path: Path, lock: Lock) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         new.replace(path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         new.unlink(missing_ok=True)
 

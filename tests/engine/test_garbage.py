@@ -1,5 +1,6 @@
 """What of the store nobody needs."""
 
+import errno
 import json
 import os
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from sparsebuild.engine.garbage import Amount, collect, survey, weigh, wipe
+from sparsebuild.engine.garbage import Amount, Removed, collect, survey, weigh, wipe
 from sparsebuild.engine.store import Store
 from sparsebuild.errors import UserError
 
@@ -45,7 +46,8 @@ def objects(workshop):
 
 
 def gc(workshop, found):
-    return collect(workshop.store, found, now=time.time())
+    removed = collect(workshop.store, found, now=time.time())
+    return Amount(files=removed.files, size=removed.size)
 
 
 def test_what_a_project_needs_stays_and_the_rest_goes(workshop, chain, grow_old, look):
@@ -205,10 +207,25 @@ def test_a_store_that_is_wiped_is_filled_again(workshop, chain):
     assert workshop.build(chain(words="blue"))["words"] == "built"
 
 
+def test_what_could_not_be_removed_is_counted_with_the_reason(workshop, chain, monkeypatch):
+    workshop.build(chain())
+    rename, first = Path.rename, next((workshop.cache / "objects").glob("*/*"))
+
+    def refused(path, to):
+        if path == first:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return rename(path, to)
+
+    monkeypatch.setattr(Path, "rename", refused)
+    removed = wipe(workshop.store, now=time.time())
+    assert (removed.files, removed.left, removed.why) == (2, 1, "Permission denied")
+    assert [*(workshop.cache / "objects").glob("*/*")] == [first]
+
+
 def test_nothing_is_made_where_there_is_no_store(tmp_path):
     store = Store(tmp_path / "cache")
     found = survey(store, (), pinned=lambda root: (), before=time.time())
-    assert collect(store, found, now=time.time()) == Amount(files=0, size=0)
+    assert collect(store, found, now=time.time()) == Removed(files=0, size=0)
     assert not (tmp_path / "cache").exists()
 
 

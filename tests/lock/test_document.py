@@ -97,7 +97,7 @@ def test_writing_leaves_nothing_else_and_the_usual_rights(path):
 
 def test_a_failed_write_leaves_the_old_lock(path, monkeypatch):
     locks.write(path, Lock())
-    monkeypatch.setattr(Path, "replace", lambda self, target: (_ for _ in ()).throw(OSError("full")))
+    monkeypatch.setattr(Path, "replace", lambda self, target: (_ for _ in ()).throw(OSError(28, "full")))
     with pytest.raises(OSError, match="full"):
         locks.write(path, Lock(sources=(MODEL,)))
     assert [p.name for p in path.parent.iterdir()] == ["sparse.lock"]

@@ -1,0 +1,115 @@
+"""Disks and rights that do not let us: 2 and one clear error, not a bug of ours."""
+
+import ctypes
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH = 24, 1, 2
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="asks the kernel for less than root may")
+
+
+def as_anybody():
+    """Have rights count for root, too."""
+    for right in (CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH):
+        ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, right, 0, 0, 0)
+
+
+@pytest.fixture
+def run(project):
+    def call(*words, **streams):
+        command = [sys.executable, "-m", "sparsebuild", *words]
+        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams}
+        return subprocess.run(command, preexec_fn=as_anybody, cwd=project, text=True, check=False, **streams)
+
+    return call
+
+
+@pytest.fixture
+def forbid():
+    """Take rights to a path away, until the end."""
+    modes = {}
+
+    def call(path, mode):
+        modes[path] = path.stat().st_mode
+        path.chmod(mode)
+
+    yield call
+    for path, mode in modes.items():
+        path.chmod(mode)
+
+
+def told(done):
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+    return done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        (["lock"], "sparse.lock in the project"),
+        (["add", "data.test", "file:data/train.jsonl"], "sparse.toml in the project"),
+        (["init", "new"], "new in the project"),
+        (["run"], "sparse.lock in the project"),
+        (["run", "--set", "data.test=data/train.jsonl"], ".sparsebuild in the project"),
+    ],
+    ids=str,
+)
+def test_a_project_that_may_only_be_read(words, name, run, project, forbid):
+    forbid(project, 0o555)
+    assert told(run(*words)).endswith(
+        f"error: cannot read or write {name}: Permission denied\n\n"
+        f"hint: check who owns {project}, and that its disk is not read-only\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("model", ["status"]),
+        ("model/config.json", ["lock"]),
+        (".sparsebuild", ["status"]),
+        (".sparsebuild", ["clean", "-n"]),
+    ],
+    ids=str,
+)
+def test_what_may_not_be_read_is_named(path, words, run, project, forbid):
+    (project / ".sparsebuild").mkdir()
+    forbid(project / path, 0)
+    assert told(run(*words)).startswith(f"error: cannot read or write {path}")
+
+
+def test_a_cache_that_may_not_be_read_is_named(run, project, forbid, tmp_path_factory, monkeypatch):
+    cache = tmp_path_factory.mktemp("forbidden")
+    monkeypatch.setenv("SPARSEBUILD_CACHE_DIR", str(cache))
+    forbid(cache, 0)
+    assert f"hint: check who owns {cache}, or set SPARSEBUILD_CACHE_DIR" in told(run("gc"))
+
+
+def test_of_a_cache_that_may_only_be_read_it_is_told_what_stays(run, tmp_path_factory, monkeypatch, forbid):
+    cache = tmp_path_factory.mktemp("forbidden")
+    monkeypatch.setenv("SPARSEBUILD_CACHE_DIR", str(cache))
+    (cache / "temporary").mkdir()
+    folder = cache / "objects" / "aa"
+    folder.mkdir(parents=True)
+    (folder / ("a" * 64)).touch()
+    forbid(folder, 0o555)
+    done = run("cache", "clean", "--yes")
+    assert told(done) == (
+        "error: 1 file of the cache could not be removed: Permission denied\n\n"
+        f"hint: check who owns {cache}, and that its disk is not read-only\n"
+    )
+
+
+@pytest.mark.parametrize("words", [["schema"], ["run", "-n", "--json"]], ids=str)
+def test_a_stdout_that_is_full(words, run):
+    with Path("/dev/full").open("w") as full:
+        assert told(run(*words, stdout=full)).startswith("error: cannot ")
+
+
+def test_closed_streams_are_no_error(project):
+    command = f"{sys.executable} -m sparsebuild status <&- >&- 2>&-"
+    assert subprocess.run(command, shell=True, cwd=project, check=False).returncode == 0
