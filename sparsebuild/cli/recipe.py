@@ -138,6 +138,7 @@ def format_(
     only_check: Annotated[bool, typer.Option("--check", help="Write nothing; exit with 2 if it would change.")] = False,
 ) -> None:
     """Write a recipe in the one layout, with its comments; its meaning stays."""
+    from sparsebuild.cli.editing import write_back
     from sparsebuild.errors import UserError
     from sparsebuild.recipe.layout import formatted
 
@@ -148,7 +149,7 @@ def format_(
         return
     if only_check:
         raise UserError(f"`{file}` is laid out in another way", hint=f"run `sparsebuild recipe format {file}`")
-    file.write_text(new, encoding="utf-8", newline="")
+    write_back(file, new.encode())
     sys.stderr.write(f"{file} is written again\n")
 
 

@@ -31,14 +31,17 @@ from sparsebuild.errors import UserError
 __all__ = ["refuse_links", "settle", "sweep", "sync", "temporary", "write_bytes"]
 
 
-def write_bytes(path: Path, data: bytes, *, durable: bool = True) -> None:
+def write_bytes(path: Path, data: bytes, *, durable: bool = True, mode: int | None = None) -> None:
     """Give `path` the content `data`; a symbolic link at `path` is replaced, not followed.
 
-    If `durable`, it survives a power cut right after this. An OSError names `path`.
+    If `durable`, it survives a power cut right after this. Left out, `mode` is that of any new file. An OSError names
+    `path`.
     """
     try:
         with temporary(path.parent) as new:
             with _open_new(new) as stream:
+                if mode is not None:
+                    os.fchmod(stream.fileno(), mode)
                 stream.write(data)
             settle(new, path, durable=durable)
     except OSError as error:

@@ -56,12 +56,14 @@ def test_trust_in_one_source_is_not_trust_in_the_next(project, sparsebuild):
     assert "trust" not in added(project, sparsebuild, "model", "hf:org/other", "--no-lock")[2]
 
 
-def test_a_byte_order_mark_and_a_link_stay(project, sparsebuild):
+def test_a_byte_order_mark_a_link_and_the_mode_stay(project, sparsebuild):
     text = (project / "sparse.toml").read_bytes()
     (project / "real.toml").write_bytes(b"\xef\xbb\xbf" + text)
     (project / "sparse.toml").unlink()
     (project / "sparse.toml").symlink_to("real.toml")
+    (project / "real.toml").chmod(0o640)
     added(project, sparsebuild, "data.test", "data/validation.jsonl")
     assert (project / "sparse.toml").is_symlink()
+    assert (project / "real.toml").stat().st_mode & 0o777 == 0o640
     assert (project / "real.toml").read_bytes().startswith(b"\xef\xbb\xbf# A project")
     assert b'test = "data/validation.jsonl"\n' in (project / "real.toml").read_bytes()

@@ -1,13 +1,15 @@
 """cli/recipe.py: what a recipe does, without doing it."""
 
+import errno
 import json
+import os
 import struct
 import subprocess
 import sys
 
 import pytest
 
-from sparsebuild.cli.recipe import arguments
+from sparsebuild.cli.recipe import arguments, format_
 from sparsebuild.errors import UserError
 from sparsebuild.providers.builtin import builtin_recipe
 
@@ -138,6 +140,28 @@ def test_a_recipe_is_laid_out_anew_once(tmp_path, sparsebuild):
     assert sparsebuild("recipe", "format", "recipe.yaml", cwd=tmp_path).code == 0
     assert (tmp_path / "recipe.yaml").read_text() == RECIPE
     assert sparsebuild("recipe", "format", "recipe.yaml", "--check", cwd=tmp_path).code == 0
+
+
+def test_format_on_a_full_disk_leaves_the_recipe(tmp_path, monkeypatch):
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(before := RECIPE.replace("  - !", "- !"))
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="full"):
+        format_(recipe)
+    assert ([*tmp_path.iterdir()], recipe.read_text()) == ([recipe], before)
+
+
+def test_format_keeps_the_mode_and_writes_through_a_link(tmp_path, sparsebuild):
+    (tmp_path / "real.yaml").write_text(RECIPE.replace("  - !", "- !"))
+    (tmp_path / "real.yaml").chmod(0o600)
+    (tmp_path / "recipe.yaml").symlink_to("real.yaml")
+    assert sparsebuild("recipe", "format", "recipe.yaml", cwd=tmp_path).code == 0
+    assert (tmp_path / "recipe.yaml").is_symlink()
+    assert ((tmp_path / "real.yaml").read_text(), (tmp_path / "real.yaml").stat().st_mode & 0o777) == (RECIPE, 0o600)
 
 
 def test_two_recipes_are_compared_setting_by_setting(tmp_path, sparsebuild):
