@@ -86,15 +86,19 @@ def graph(
     recipe: RecipeFacts | None = None,
     documents: Documents | None = None,
     variants: Mapping[str, RecipeFacts | None] | None = None,
+    starts_float: Callable[[], bool] = lambda: False,
 ) -> Graph:
     """The graph of a project. `documents` are what it was read from, so that reasons can name their lines.
 
-    `variants` has what is to know of the recipe of each variant.
+    `variants` has what is to know of the recipe of each variant. `starts_float` says whether the model that training
+    starts from is known to have nothing quantized; it is asked only if that matters.
     """
     known = documents or Documents()
     facts = {"": recipe, **{name: (variants or {}).get(name) for name in manifest.variant}}
     digest = cache(lambda: text_digest(locks.text(lock)))  # of the lock's text, which several actions tell
-    models = [_Pipeline(manifest.of(name), lock, digest, found, known, name) for name, found in facts.items()]
+    models = [
+        _Pipeline(manifest.of(name), lock, digest, found, known, name, starts_float) for name, found in facts.items()
+    ]
     return Graph(tuple(_actions(models)))
 
 
@@ -125,12 +129,14 @@ class _Pipeline:
         recipe: RecipeFacts | None,
         documents: Documents,
         variant: str,
+        starts_float: Callable[[], bool],
     ) -> None:
         self.manifest, self.lock, self.recipe, self.variant = manifest, lock, recipe, variant
         self.lock_digest = lock_digest
         self.documents = replace(documents, recipe=recipe.places) if variant and recipe else documents
         self._check_teacher()
         self._check_export()
+        self._check_scheme(starts_float)
         self._check_processes()
 
     def sources(self) -> Iterator[Action]:
@@ -173,6 +179,10 @@ class _Pipeline:
         return self.distils and self.manifest.data.unlabelled is not None
 
     @property
+    def quantizes(self) -> bool:
+        return self.recipe is not None and bool(self.recipe.weight_bits)
+
+    @property
     def _whose(self) -> str:
         return f" of the variant `{self.variant}`" if self.variant else ""
 
@@ -211,6 +221,20 @@ class _Pipeline:
                     hint='write `export.scheme = "ort-cpu"`, or `weight_levels: 63` in the recipe',
                 )
             )
+
+    def _check_scheme(self, starts_float: Callable[[], bool]) -> None:
+        """Refuse a scheme of integers for a model that nothing will have quantized."""
+        scheme = self.manifest.export.scheme
+        if scheme in FLOATS or self.quantizes or not starts_float():
+            return
+        lacking = f"the recipe{self._whose} has no QuantizationModifier" if self.recipe else "there is no recipe"
+        raise ManifestError(
+            Problem(
+                message=f'`export.scheme` is "{scheme}", which writes int8, but {lacking} and the model that training'
+                " starts from is not quantized",
+                hint='write `export.scheme = "fp32"`, or add a QuantizationModifier to the recipe',
+            )
+        )
 
     # ---- the actions, in the order of the drawing
 
@@ -279,8 +303,7 @@ class _Pipeline:
     def _grid(self) -> dict[str, Any]:
         """What quantization rounds to, where the export scheme wants it otherwise than usual."""
         grid = GRIDS.get(self.manifest.export.scheme)
-        quantizes = self.recipe is not None and bool(self.recipe.weight_bits)
-        return {"file_grid": dict(grid)} if grid and quantizes else {}
+        return {"file_grid": dict(grid)} if grid and self.quantizes else {}
 
     def _eval(self) -> Action:
         inputs = [_model("model", self._name("train")), *_prepared("labels", *self._judged())]

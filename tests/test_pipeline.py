@@ -101,6 +101,16 @@ def test_what_the_export_would_refuse_is_refused_before_training():
     graph(parse(MANIFEST), lock(has_test=False), facts("QuantizationModifier {weight_bits: 4}"))
 
 
+@pytest.mark.parametrize(
+    ("recipe", "told"), [(None, "there is no recipe"), (facts(PLAIN), "the recipe has no QuantizationModifier")]
+)
+def test_a_scheme_of_integers_wants_a_model_that_is_quantized(recipe, told):
+    with pytest.raises(ManifestError, match=rf'`export\.scheme` is "portable", which writes int8, but {told} and the'):
+        graph(parse(MANIFEST), lock(has_test=False), recipe, starts_float=lambda: True)
+    graph(parse(MANIFEST), lock(has_test=False), recipe, starts_float=lambda: False)
+    graph(parse(MANIFEST + '[export]\nscheme = "fp32"\n'), lock(has_test=False), recipe, starts_float=lambda: True)
+
+
 def trained(scheme, quantizes=True):
     """The settings of `train` in a project that exports `scheme`."""
     recipe = RecipeFacts(modifiers={}, needs_teacher=False, needs_hidden_states=False, weight_bits=7 * quantizes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from sparsebuild.exporters import FLOATS
 from sparsebuild.manifest import Manifest
 from sparsebuild.providers import LOCAL, scheme_of
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from sparsebuild.lock import Lock, LockedFile, LockedSource
     from sparsebuild.modifiers.matching import Tensors
 
-__all__ = ["base_model", "headers", "make_sure", "refuse_unknown", "tensors"]
+__all__ = ["base_model", "headers", "make_sure", "refuse_unknown", "starts_float", "tensors"]
 
 _TRAIN = ("teacher", "train")  # steps
 _MODELS = {"model": "model.source", "teacher": "teacher.source", "teacher.train": "teacher.train.from"}
@@ -35,6 +36,18 @@ def tensors(project: Project) -> Tensors | None:
     return of_training(found, model_type(source, project.context)) if source and found else None
 
 
+def starts_float(project: Project) -> bool:
+    """Whether the model that training starts from is at hand and has no quantized Linear."""
+    from sparsebuild.modifiers.matching import are_float
+    from sparsebuild.providers.tensors import has_quantized_linears, shapes
+
+    source = base_model(project.manifest, project.lock)
+    if source is None or not _are_at_hand(source.files, source, project):
+        return False
+    found = shapes(source, project.context)
+    return found is not None and are_float(found) and not has_quantized_linears(source, project.context)
+
+
 def refuse_unknown(project: Project) -> None:
     """Raise UserError for a model or a teacher of a type that cannot be trained, if its config is at hand."""
     from sparsebuild.encoders import encoder_of
@@ -49,35 +62,40 @@ def refuse_unknown(project: Project) -> None:
 def headers(project: Project) -> list[str]:
     """The sha256 of the files that have the model's header, once they are at hand: what a look at it depends on."""
     source = base_model(project.manifest, project.lock)
-    return [file.sha256 for file in _weights(source)] if source and _are_at_hand(source, project) else []
+    weights = _weights(source) if source else []
+    return [file.sha256 for file in weights] if source and _are_at_hand(weights, source, project) else []
 
 
 def make_sure(project: Project, targets: Sequence[str], force: Sequence[str]) -> None:
-    """Before a run: bring the model if only so can be said what the recipe means in it; RecipeError if it is nothing.
+    """Before a run: bring the model if only so can be said what the recipe means in it, and whether it can be exported.
 
-    A run that trains would bring it anyway, and nobody should wait for a teacher to hear of a misspelt name.
+    A run that trains would bring it anyway, and nobody should wait for a teacher to hear of a misspelt name. Raises
+    RecipeError or ManifestError.
     """
     from sparsebuild.cli.forecast import forecast
     from sparsebuild.cli.offline import bring
-    from sparsebuild.cli.project import check_names
+    from sparsebuild.cli.project import graph
 
     source = base_model(project.manifest, project.lock)
-    if source is None or not _has_recipe(project.manifest) or not _weights(source) or _are_at_hand(source, project):
+    weights = _weights(source) if source else []
+    if source is None or not _asks_much(project.manifest) or not weights or _are_at_hand(weights, source, project):
         return
     decisions = forecast(project, targets, force)
     if any(d.action.partition("@")[0] in _TRAIN and d.verdict != "fresh" and not d.restorable for d in decisions):
         bring([source], project.context)
-        check_names(project)
+        graph(project)
 
 
-def _has_recipe(manifest: Manifest) -> bool:
-    return any(manifest.of(variant).recipe for variant in ("", *manifest.variant))
+def _asks_much(manifest: Manifest) -> bool:
+    """Whether there is a recipe, or a scheme that exports only what is quantized."""
+    models = [manifest.of(variant) for variant in ("", *manifest.variant)]
+    return any(model.recipe or model.export.scheme not in FLOATS for model in models)
 
 
 def _weights(source: LockedSource) -> list[LockedFile]:
     return [file for file in source.files if file.path.endswith(".safetensors")]
 
 
-def _are_at_hand(source: LockedSource, project: Project) -> bool:
-    """Whether every header can be read without a network."""
-    return scheme_of(source.request) in LOCAL or all(project.store.has(file.sha256) for file in _weights(source))
+def _are_at_hand(files: Sequence[LockedFile], source: LockedSource, project: Project) -> bool:
+    """Whether these of a source's files can be read without a network."""
+    return scheme_of(source.request) in LOCAL or all(project.store.has(file.sha256) for file in files)

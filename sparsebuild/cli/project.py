@@ -32,7 +32,6 @@ __all__ = [
     "Project",
     "answered",
     "changes",
-    "check_names",
     "check_variant",
     "conflict",
     "decided",
@@ -224,6 +223,7 @@ def out_of_date(differences: Collection[Difference], project: Project) -> LockOu
 def graph(project: Project) -> Graph:
     """The targets of the project."""
     from sparsebuild import pipeline
+    from sparsebuild.cli.matching import starts_float
     from sparsebuild.origins import Documents
 
     assert project.lock is not None  # commands lock first
@@ -236,7 +236,9 @@ def graph(project: Project) -> Graph:
         lock_file=project.lock_file,
         before=laid.reader(project.layout),
     )
-    return pipeline.graph(project.manifest, project.lock, facts, documents, known)
+    return pipeline.graph(
+        project.manifest, project.lock, facts, documents, known, starts_float=partial(starts_float, project)
+    )
 
 
 def check_variant(project: Project, name: str) -> None:
@@ -302,12 +304,6 @@ def _read_facts(project: Project, variant: str) -> RecipeFacts:
     if found := tensors(project):
         matching.check(resolved, found)
     return facts
-
-
-def check_names(project: Project) -> None:
-    """Raise RecipeError for names in the recipe that mean nothing in the model, if its header is at hand."""
-    for name in _recipes(project.manifest):
-        _facts(project, name)
 
 
 def _recipe_file(lock: Lock, variant: str) -> str:

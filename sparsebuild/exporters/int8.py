@@ -27,8 +27,8 @@ def weight_bits(model: Any) -> int:
     bits = [m.scheme.weights.bits for m in model.modules() if isinstance(m, QuantizedLinear) and m.scheme.weights]
     if not bits:
         raise UserError(
-            "an int8 scheme needs a model that was quantized in training, and this recipe has no QuantizationModifier",
-            hint='add one to the recipe, or set `export.scheme = "fp32"`',
+            "an int8 scheme needs a model that was quantized in training, and this one was not",
+            hint='add a QuantizationModifier to the recipe, or set `export.scheme = "fp32"`',
         )
     return max(bits)
 

@@ -255,7 +255,7 @@ class Data:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """What to do to the model while it trains, in SparseML's format. Leave it out for plain fine-tuning."""
+    """What to do to the model while it trains, in SparseML's format. Plain fine-tuning has none, and exports `fp32`."""
 
     __pydantic_config__: ClassVar[Mapping[str, object]] = _STRICT
 

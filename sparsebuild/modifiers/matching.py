@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from sparsebuild.recipe import Entry, Resolved
 from sparsebuild.recipe.frame import with_frame
 from sparsebuild.registry import did_you_mean
 
-__all__ = ["Matched", "Tensors", "check", "matches", "of_training"]
+__all__ = ["Matched", "Tensors", "are_float", "check", "matches", "of_training"]
 
 _ONLY_LINEARS = ("GlobalFisherPruningModifier",)  # passes over what `params` means besides
 _MODULES = ("submodules", "layers", "student_layer_names")  # settings that name modules, not parameters
@@ -65,6 +65,11 @@ def of_training(shapes: Mapping[str, Sequence[int]], model_type: str) -> Tensors
     kept = {**kept, **fresh}
     prunable = tuple(n for n, shape in kept.items() if n.endswith(".weight") and len(shape) >= 2 and not _is_table(n))
     return Tensors(names=tuple(kept), prunable=prunable)
+
+
+def are_float(names: Iterable[str]) -> bool:
+    """Whether no tensor is an observer of SparseML's, which a model has that was being quantized."""
+    return all(map(_is_parameter, names))
 
 
 def matches(resolved: Resolved, tensors: Tensors) -> tuple[Matched, ...]:

@@ -18,7 +18,7 @@ from sparsebuild.providers.file import located
 from sparsebuild.providers.weights import LARGEST_CONFIG
 from sparsebuild.reading import read_small
 
-__all__ = ["Shapes", "model_type", "shapes"]
+__all__ = ["Shapes", "has_quantized_linears", "model_type", "shapes"]
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -39,12 +39,22 @@ def shapes(source: LockedSource, context: Context) -> Shapes | None:
 
 def model_type(source: LockedSource, context: Context) -> str:
     """The `model_type` of `config.json`, or nothing."""
-    files = [file for file in source.files if file.path == "config.json"]
+    return str(_document("config.json", source, context).get("model_type", ""))
+
+
+def has_quantized_linears(source: LockedSource, context: Context) -> bool:
+    """Whether the `structure.json` of a model of ours is at hand and names Linears that are quantized."""
+    return bool(_document("structure.json", source, context).get("linears"))
+
+
+def _document(name: str, source: LockedSource, context: Context) -> dict[str, Any]:
+    """What stands in a small JSON file of a model; nothing where it is not at hand, or no such file."""
+    files = [file for file in source.files if file.path == name]
     for path in _paths(source, files, context):
         with suppress(OSError, ValueError, SparsebuildError, RecursionError):
             data: Any = json.loads(read_small(path, LARGEST_CONFIG)) if path else {}
-            return str(data.get("model_type", "")) if isinstance(data, dict) else ""
-    return ""
+            return data if isinstance(data, dict) else {}
+    return {}
 
 
 def _paths(source: LockedSource, files: list[LockedFile], context: Context) -> Iterator[Path | None]:

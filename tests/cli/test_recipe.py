@@ -118,6 +118,18 @@ def test_a_name_that_means_nothing_is_refused_before_anything_is_built(project, 
     assert not (project / "build").exists()
 
 
+def test_a_recipe_that_quantizes_nothing_is_refused_before_anything_is_built(project, sparsebuild):
+    put_weights(project)
+    (project / "recipe.yaml").write_text((project / "recipe.yaml").read_text().partition("quantization_modifiers")[0])
+    for words in (["run"], ["run", "-n"]):
+        ran = sparsebuild(*words, cwd=project)
+        assert ran.code == 2
+        assert "but the recipe has no QuantizationModifier and the model that training starts from" in ran.err
+    assert not (project / "build").exists()
+    (project / "model" / "structure.json").write_text('{"linears": ["encoder.layer.0.output.dense"]}')
+    assert sparsebuild("run", "-n", cwd=project).code == 0
+
+
 def test_a_recipe_that_is_named_is_shown_beside_a_manifest_that_is_wrong(tmp_path, sparsebuild):
     (tmp_path / "recipe.yaml").write_text(RECIPE)
     (tmp_path / "sparse.toml").write_text("[project")

@@ -10,7 +10,7 @@ from sparsebuild.engine.stat_cache import StatCache
 from sparsebuild.engine.store import Store
 from sparsebuild.lock import LockedFile, LockedSource
 from sparsebuild.providers import Context
-from sparsebuild.providers.tensors import model_type, shapes
+from sparsebuild.providers.tensors import has_quantized_linears, model_type, shapes
 
 
 def weights(**tensors):
@@ -46,6 +46,13 @@ def test_a_local_model_is_read_where_it_stands(context, tmp_path):
     files = tuple(LockedFile(path=name, size=1, sha256="0" * 64) for name in ("config.json", "model.safetensors"))
     source = LockedSource(name="model", kind="file-model", request="file:model", files=files)
     assert (shapes(source, context), model_type(source, context)) == ({"a": (1,)}, "bert")
+
+
+def test_a_model_of_ours_says_whether_its_linears_are_quantized(context):
+    said = {
+        text: kept(context, structure_json=text) for text in (b'{"linears": ["a"]}', b'{"linears": []}', b"not json")
+    }
+    assert [has_quantized_linears(source, context) for source in said.values()] == [True, False, False]
 
 
 @pytest.mark.parametrize("data", [b"", b"\xff" * 8, struct.pack("<Q", 3) + b"[1]", struct.pack("<Q", 9) + b'{"a": 1}'])
