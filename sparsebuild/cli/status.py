@@ -22,7 +22,9 @@ def status(
     profile: Profile = "",
     settings: Settings = None,
     offline: Offline = False,
-    exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 8 if something is not up to date.")] = False,
+    exit_code: Annotated[
+        bool, typer.Option("--exit-code", help="Exit with 8 if something that a run builds is not up to date.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Show which targets are up to date, why the others are not, and what the last build measured."""
@@ -34,23 +36,28 @@ def status(
     go_offline(offline)
     opened = open_project(project, profile=profile, settings=settings or ())
     opened = known(opened)
-    decisions = forecast(opened, usual(opened, graph(opened)))
-    cost = estimate(decisions)
+    drawn = graph(opened)
+    decisions = forecast(opened, usual(opened, drawn))
+    due = set(drawn.select())
+    run = [decision for decision in decisions if decision.action in due]
+    on_demand = [decision for decision in decisions if decision.action not in due]
+    cost = estimate(run)
     steps = ("eval", "gate")
     measured = read(opened.layout, steps)
     variants = read_variants(opened.layout, steps, opened.manifest.variant)
     if as_json:
         of_variants = {"variants": variants} if opened.manifest.variant else {}
+        apart = {"on_demand": [decision.action for decision in on_demand]}
         estimated = {"estimate": asdict(cost), "results": measured, **of_variants}
-        write_document({**document(opened, decisions), **estimated})
+        write_document({**document(opened, decisions), **apart, **estimated})
     else:
         from sparsebuild.ui import results, standing
 
-        standing.show_all(decisions, cost, sys.stdout)
+        standing.show_all(run, cost, sys.stdout, on_demand)
         results.show(measured, sys.stdout)
         if variants:
             results.show_variants({"": measured, **variants}, sys.stdout)
     if opened.context.offline:
         refuse_what_is_missing(known(opened))
-    if exit_code and any(decision.verdict != "fresh" for decision in decisions):
+    if exit_code and any(decision.verdict != "fresh" for decision in run):
         raise typer.Exit(_STALE)

@@ -22,16 +22,25 @@ _SIGNS = {
     "restorable": ("→", "green", "in the store"),
     "failed": ("✗", "bold red", "failed"),
     "may-run": ("?", "cyan", "may have to run"),
+    "on-demand": ("·", "dim", "on demand"),
 }
 
 
-def show_all(decisions: Sequence[Decision], estimate: Estimate, stream: TextIO) -> None:
-    """Write a row for each target, how many are up to date, and what a run of the others would take."""
-    rows = []
-    for decision in decisions:
-        sign, style, said = _SIGNS[_state(decision)]
-        took = duration(decision.seconds) if decision.seconds is not None and decision.seconds >= 0.05 else ""
-        rows.append((Cell(sign, style), Cell(decision.action, "bold"), Cell(said, style), took, _in_short(decision)))
+def show_all(
+    decisions: Sequence[Decision],
+    estimate: Estimate,
+    stream: TextIO,
+    on_demand: Sequence[Decision] = (),
+) -> None:
+    """Write a row for each target, how many are up to date, and what a run of the others would take.
+
+    Those `on_demand` have rows too, and are not counted: only a run that names them builds them.
+    """
+    rows = [_row(decision, _state(decision), _in_short(decision)) for decision in decisions]
+    for decision in on_demand:
+        is_fresh = decision.verdict == "fresh"
+        told = [] if is_fresh else [_in_short(decision), f"`sparsebuild run {decision.action}` builds it"]
+        rows.append(_row(decision, "fresh" if is_fresh else "on-demand", "; ".join(filter(None, told))))
     table.write(rows, stream, right=(3,))
     fresh = sum(decision.verdict == "fresh" for decision in decisions)
     stream.write(f"\n{fresh} of {count(len(decisions), 'target')} up to date{_cost(estimate)}\n")
@@ -45,6 +54,12 @@ def show_one(decision: Decision, stream: TextIO) -> None:
     stream.write(f"{paint(sign, style)} {paint(one_line(decision.action), 'bold')} {paint(said, style)}\n")
     for sentence in _sentences(decision):
         stream.write(f"  {inert(sentence)}\n")
+
+
+def _row(decision: Decision, state: str, told: str) -> tuple[Cell | str, ...]:
+    sign, style, said = _SIGNS[state]
+    took = duration(decision.seconds) if decision.seconds is not None and decision.seconds >= 0.05 else ""
+    return Cell(sign, style), Cell(decision.action, "bold"), Cell(said, style), took, told
 
 
 def _state(decision: Decision) -> str:

@@ -43,6 +43,10 @@ def gate(job, report):
     write(job, "gate.json", json.dumps({"schema_version": 1, "gates": [held]}))
 
 
+def sensitivity(job, report):
+    write(job, "sensitivity.json", json.dumps(dict(job.params)))
+
+
 def write(job, name, text):
     path = job.out / name
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -51,6 +55,7 @@ def write(job, name, text):
 
 if __name__ == "__main__":
     ours = {"prepare": prepare, "train": train, "eval": evaluate, "export": export, "gate": gate}
+    ours["sensitivity"] = sensitivity
     for name, step in ours.items():
         STEPS[name] = replace(STEPS[name], function=f"__main__:{step.__name__}", where="inline")
     sys.exit(run_command(sys.argv[1:]))

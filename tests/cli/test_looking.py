@@ -162,6 +162,20 @@ def test_a_log_that_is_not_there_says_which_are(first, sparsebuild):
     assert (ran.code, ran.err) == (2, "error: there is no log of `tarin`\n\nhint: did you mean `train`?\n")
 
 
+# ---- status
+
+
+def test_what_was_built_on_demand_is_shown_and_leaves_the_project_up_to_date(built, sparsebuild):
+    assert run(built, "sensitivity").returncode == 0
+    (built / "sparse.toml").write_text((built / "sparse.toml").read_text() + "[sensitivity]\nprune = 0.4\n")
+    ran = sparsebuild("status", "--exit-code", "--json", "-C", built)
+    assert (ran.code, ran.json["on_demand"]) == (0, ["sensitivity"])
+    assert {target["name"]: target["verdict"] for target in ran.json["targets"]}["sensitivity"] == "stale"
+    out = sparsebuild("status", "-C", built).out
+    assert "`sparsebuild run sensitivity` builds it" in out
+    assert "8 of 8 targets up to date\n" in out
+
+
 # ---- diff
 
 

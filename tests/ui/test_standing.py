@@ -66,6 +66,18 @@ def test_each_way_to_stand_has_its_word():
     ]
 
 
+def test_what_only_a_run_that_names_it_builds_is_shown_and_not_counted():
+    stream = io.StringIO()
+    known = [Decision(action="bench", verdict="fresh"), Decision(action="report", verdict="stale", reasons=(CHANGED,))]
+    standing.show_all([FRESH], Estimate(), stream, on_demand=known)
+    assert [" ".join(line.split()) for line in stream.getvalue().splitlines() if line] == [
+        "✓ prepare up to date",
+        "✓ bench up to date",
+        f"· report on demand {CHANGED}; `sparsebuild run report` builds it",
+        "1 of 1 target up to date",
+    ]
+
+
 def test_one_target_tells_that_it_failed_and_that_it_can_be_restored():
     stream = io.StringIO()
     both = Decision(action="a", verdict="stale", reasons=(CHANGED,), restorable=True, failed="no\nspace")
