@@ -30,7 +30,7 @@ def metrics(
 
     opened = known(open_project(project, profile=profile, settings=settings or ()))
     drawn = graph(opened)
-    asked = {name for target in targets or () for name in drawn.named(target)} or set(drawn.names)
+    asked = drawn.all_named(targets or ()) or set(drawn.names)
     found = {name: one for name, one in left_here(opened, drawn).items() if name in asked}
     left = {name: one for name, one in found.items() if one}
     if as_json:

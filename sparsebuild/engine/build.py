@@ -58,13 +58,13 @@ def build(
 ) -> Mapping[str, events.Outcome]:
     """Bring `targets` and all that they need up to date; says what became of each. Closes `executor`.
 
-    `force` runs what it names even where there is no reason to, and from the beginning. After a failure what rests on
-    it is skipped, and everything else too unless `keep_going`. At the end the failure is raised: the step's own
+    `force` runs what it names too, even where there is no reason to, and from the beginning. After a failure what rests
+    on it is skipped, and everything else too unless `keep_going`. At the end the failure is raised: the step's own
     SparsebuildError, or what else it raised. Ctrl-C and SIGTERM raise Interrupted. Up to `jobs` actions are worked on
     at once, of which no two share a resource; `sink` is never called twice at a time.
     """
-    names = graph.select(targets)
-    forced = frozenset(name for target in force for name in graph.named(target)) & frozenset(names)
+    force = list(force)
+    names, forced = graph.select(targets, also=force), frozenset(graph.all_named(force))
     site = Site(layout=layout, store=store, stat_cache=stat_cache, executor=executor, sink=sink, clock=clock)
     with stoppable() as signals, contextlib.closing(executor):
         with contextlib.suppress(OSError):  # what stands in the way will be told when something is put there

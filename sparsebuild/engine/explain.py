@@ -49,10 +49,11 @@ def forecast(
 
     With the `store`, what can be restored is known beforehand, and so is what becomes of those that read it.
     """
-    forced = {name for target in force for name in graph.named(target)}
+    force = list(force)
+    forced = graph.all_named(force)
     done: dict[str, tuple[File, ...] | None] = {}
     decisions = []
-    for name in graph.select(targets):
+    for name in graph.select(targets, also=force):
         standing = stand(graph[name], done, layout, stat_cache, forced=name in forced)
         waiting = tuple(upstream for upstream in graph.needs(name) if done[upstream] is None)
         verdict = _verdict(standing, waiting)

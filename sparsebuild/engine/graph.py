@@ -43,18 +43,14 @@ class Graph:
         """The actions that read from `name`."""
         return tuple(self._users[name])
 
-    def select(self, targets: Iterable[str] = ()) -> tuple[str, ...]:
+    def select(self, targets: Iterable[str] = (), also: Iterable[str] = ()) -> tuple[str, ...]:
         """The actions to look at for `targets` and all that they need, in order. For none: all that is not on demand.
 
-        `x` and `+x` are the same, as in make; `x+` is also what needs x, but for what is on demand. `fetch` is every
-        `fetch@…` and `fetch[…]`; `*` and `?` stand for characters. An unknown name is a UserError.
+        What is named in `also` comes besides.
         """
         asked = list(targets)
-        wanted: set[str] = set()
-        for target in asked:
-            named = self.named(target.removesuffix("+"))
-            wanted |= _closure(named, self._usual_users) if target.endswith("+") else set(named)
-        chosen = _closure(wanted if asked else self.usual, self.needs)
+        wanted = self.all_named(asked) if asked else set(self.usual)
+        chosen = _closure(wanted | self.all_named(also), self.needs)
         return tuple(name for name in self.names if name in chosen)
 
     @property
@@ -62,8 +58,19 @@ class Graph:
         """What is meant where no target is named."""
         return tuple(action.name for action in self if not action.on_demand)
 
+    def all_named(self, targets: Iterable[str]) -> set[str]:
+        """The actions that any of `targets` names, without what they need."""
+        return {name for target in targets for name in self.named(target)}
+
     def named(self, target: str) -> tuple[str, ...]:
-        """The actions that `target` names, without what they need."""
+        """The actions that `target` names, without what they need, in order.
+
+        `x` and `+x` are the same, as in make; `x+` is also what needs x, but for what is on demand. `fetch` is every
+        `fetch@…` and `fetch[…]`; `*` and `?` stand for characters. An unknown name is a UserError.
+        """
+        if target.endswith("+"):
+            reached = _closure(self.named(target.removesuffix("+")), self._usual_users)
+            return tuple(name for name in self.names if name in reached)
         word = target.removeprefix("+")
         if word in self._actions:
             return (word,)

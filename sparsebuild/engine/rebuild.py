@@ -77,7 +77,7 @@ def rebuild(
     What they read, and what they are compared with, is verified first: Differs is raised if that is not as recorded,
     and UserError where a target is not up to date. What a step raises rises, as in `build`.
     """
-    asked = {name for target in targets for name in graph.named(target)}
+    asked = graph.all_named(targets)
     names = [name for name in graph.names if name in asked]
     around = {near for name in names for near in (name, *graph.needs(name))}
     with stoppable(), held(layout, sink, wait=wait), contextlib.closing(executor):

@@ -3,6 +3,7 @@
 import json
 import os
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -193,6 +194,15 @@ def test_a_step_that_leaves_nothing_or_a_link_fails(workshop, act):
     workshop.calls.steps["write"] = lambda job, report: (job.out / "x").symlink_to("/etc/passwd")
     with pytest.raises(TargetFailed, match="the output x is not a plain file"):
         workshop.build([act("a", "write")])
+
+
+def test_forced_is_built_with_what_is_asked_for_whether_that_needs_it_or_not(workshop, chain):
+    drawn = [*chain()[:-1], replace(chain()[-1], on_demand=True)]
+    workshop.build(drawn, "end")
+    outcomes = {"words": "fresh", "first": "fresh", "end": "built"}
+    for asked in ((), ("words",)):
+        assert list(workshop.forecast(drawn, *asked, force=["end"])) == list(outcomes)
+        assert workshop.build(drawn, *asked, force=["end"]) == outcomes
 
 
 def test_forced_runs_without_a_reason_and_says_so(workshop, chain):

@@ -52,6 +52,11 @@ def test_select(targets, names):
     assert DEFAULT.select(iter(targets)) == tuple(names.split())
 
 
+def test_what_a_target_names_is_told_without_what_it_needs():
+    assert DEFAULT.named("export+") == ("export", "gate")
+    assert DEFAULT.all_named(["fetch", "eval+"]) == {"fetch@model", "fetch@data", "eval", "gate"}
+
+
 def test_what_is_on_demand_is_built_where_it_is_named_or_needed():
     extra = replace(action("bench", "export"), on_demand=True)
     drawn = Graph([*DEFAULT, extra, action("needs", "bench")])

@@ -158,7 +158,7 @@ def test_a_run_does_what_was_told(rounds):
             graph, targets, force = project(this), this["targets"], this["force"]
             before = home.forecast(graph, targets, force)
             outcomes = home.run(graph, targets, this["fails"], force=force, keep_going=this["keep_going"])
-            after = home.forecast(graph, targets)
+            after = home.forecast(graph, graph.select(targets, force))
             assert list(before) == list(outcomes)
             for name, outcome in outcomes.items():
                 if outcome == "failed":
