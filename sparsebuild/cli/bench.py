@@ -43,7 +43,7 @@ def bench(
         )
         opened = settle(opened, None, False, fold)
         force = (target,) if again else ()
-        build_targets(opened, [target], force=force, keep_going=False, wait=True, jobs=1, fold=fold)
+        build_targets(opened, [target], force=force, keep_going=False, wait=True, jobs=1, sink=fold)
     found = json.loads((opened.layout.build / target / name).read_text())
     if as_json:
         found.pop("schema_version")

@@ -48,7 +48,7 @@ def fetch(
             bring(opened.lock.sources, opened.context)  # tells all that is missing at once
         chosen = [name for name in graph(opened).select(targets or ()) if name.startswith("fetch@")]
         if chosen:
-            build_targets(opened, chosen, force=(), keep_going=True, wait=True, jobs=_AT_ONCE, fold=fold)
+            build_targets(opened, chosen, force=(), keep_going=True, wait=True, jobs=_AT_ONCE, sink=fold)
         sources = _of(chosen, opened)
         bring(sources, opened.context)  # what the cache lost of what stands in the project
     if as_json:

@@ -18,7 +18,7 @@ from sparsebuild.cli.telling import progress_to
 
 if TYPE_CHECKING:
     from sparsebuild.cli.project import Project
-    from sparsebuild.events import Event, Outcome
+    from sparsebuild.events import Event, Outcome, Sink
     from sparsebuild.ui import Fold, Mode
 
 __all__ = ["Show", "build_targets", "fold_of", "open_told", "run", "settle"]
@@ -93,7 +93,9 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Build what is out of date: fetch, prepare, train, evaluate, export, and promote what passes the gates."""
+    from sparsebuild.cli import results
     from sparsebuild.cli.matching import make_sure
+    from sparsebuild.events import RunFinished
 
     _check(jobs, events, dry_run, as_json)
     go_offline(offline)
@@ -108,11 +110,18 @@ def run(
         if opened.context.offline:
             refuse_what_is_missing(opened, targets or (), force or ())
         make_sure(opened, targets or (), force or ())
+
+        def sink(event: Event) -> None:
+            fold(event)
+            if as_json and isinstance(event, RunFinished):  # a run that fails has this end too
+                _write(opened, event.outcomes)
+
         outcomes = build_targets(
-            opened, targets or (), force=force or (), keep_going=keep_going, wait=not no_wait, jobs=jobs, fold=fold
+            opened, targets or (), force=force or (), keep_going=keep_going, wait=not no_wait, jobs=jobs, sink=sink
         )
-    if events != _STDOUT:
-        _tell(opened, project, outcomes, as_json, quiet)
+    # A run with nothing to do has said so, and `status` shows the figures at any time.
+    if not (as_json or quiet or events == _STDOUT) and set(outcomes.values()) - {"fresh"}:
+        results.show(opened.layout, project, outcomes)
 
 
 def _check(jobs: int, events: str, dry_run: bool, as_json: bool) -> None:
@@ -203,7 +212,7 @@ def build_targets(
     keep_going: bool,
     wait: bool,
     jobs: int,
-    fold: Fold,
+    sink: Sink,
 ) -> Mapping[str, Outcome]:
     from sparsebuild.cli import laid
     from sparsebuild.cli.project import graph
@@ -215,10 +224,10 @@ def build_targets(
     functions = {name: step.function for name, step in STEPS.items()}
     made: list[str] = []
 
-    def sink(event: Event) -> None:
+    def noted(event: Event) -> None:
         if isinstance(event, TargetFinished) and event.outcome in ("built", "restored"):
             made.append(event.target)
-        fold(event)
+        sink(event)
 
     try:
         return build(
@@ -228,7 +237,7 @@ def build_targets(
             store=project.store,
             stat_cache=project.stat_cache,
             executor=Dispatch(functions, project.layout),
-            sink=sink,
+            sink=noted,
             force=force,
             keep_going=keep_going,
             wait=wait,
@@ -269,17 +278,17 @@ def _forecast(project: Project, targets: Sequence[str], force: Sequence[str], as
     standing.show_all(decisions, cost, sys.stdout)
 
 
-def _tell(project: Project, folder: Path, outcomes: Mapping[str, Outcome], as_json: bool, quiet: bool) -> None:
-    """What it came to. A run with nothing to do has said so, and `status` shows the figures at any time."""
+def _write(project: Project, outcomes: Mapping[str, Outcome]) -> None:
+    """Write what it came to as JSON: what became of each target, and what those that are up to date measured."""
     from sparsebuild.cli import results
+    from sparsebuild.cli.output import write_document
 
-    if as_json:
-        from sparsebuild.cli.output import write_document
-
-        measured = results.read(project.layout, outcomes)
-        told = {"project": project.manifest.project.name, "outcomes": dict(outcomes), "results": measured}
-        if names := [name for name in results.variants_of(outcomes) if name]:
-            told["variants"] = {name: results.read(project.layout, outcomes, name) for name in names}
-        write_document(told)
-    elif not quiet and set(outcomes.values()) - {"fresh"}:
-        results.show(project.layout, folder, outcomes)
+    done = [name for name, outcome in outcomes.items() if outcome in ("fresh", "built", "restored")]
+    told = {
+        "project": project.manifest.project.name,
+        "outcomes": dict(outcomes),
+        "results": results.read(project.layout, done),
+    }
+    if names := [name for name in results.variants_of(outcomes) if name]:
+        told["variants"] = {name: results.read(project.layout, done, name) for name in names}
+    write_document(told)

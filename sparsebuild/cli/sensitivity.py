@@ -36,7 +36,7 @@ def sensitivity(
         check_variant(opened, variant)
         opened = settle(opened, None, False, fold)
         target = f"sensitivity@{variant}" if variant else "sensitivity"
-        build_targets(opened, [target], force=(), keep_going=False, wait=True, jobs=1, fold=fold)
+        build_targets(opened, [target], force=(), keep_going=False, wait=True, jobs=1, sink=fold)
     folder = built("sensitivity", variant)
     found = json.loads((opened.layout.root / folder / "sensitivity.json").read_text())
     if as_json:

@@ -97,6 +97,10 @@ def test_one_that_fails_leaves_the_others(built):
     ran = run(built, "--keep-going")
     assert ran.returncode == 1
     assert "train@seeded" in ran.stderr
+    told = json.loads(ran.stdout)
+    assert (told["outcomes"]["train@seeded"], told["outcomes"]["eval@seeded"]) == ("failed", "skipped")
+    assert (told["outcomes"]["gate"], told["outcomes"]["gate@s70"]) == ("fresh", "built")
+    assert (set(told["variants"]["s70"]), told["variants"]["seeded"]) == ({"metrics", "gate"}, {})
     assert "0.8" in (built / "build/variants/s70/train/model/model.safetensors").read_text()
 
 
