@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from os.path import commonpath
+from os.path import commonpath, normpath
 from pathlib import Path
 
 from sparsebuild.errors import SourceUnavailable, SparsebuildError, UserError
@@ -64,7 +64,8 @@ def _paths(request: str, want: Want, root: Path, trust: str) -> dict[str, Path]:
             return _in_folder(matched[0], text, want, trust)
         found += matched
     _refuse_system(found)
-    return _named(list(dict.fromkeys(found)))
+    once = {path.parent.resolve() / path.name: path for path in reversed(found)}
+    return _named(list(once.values()), root)
 
 
 def _matched(text: str, root: Path) -> list[Path]:
@@ -131,7 +132,7 @@ def _of_model(files: Mapping[str, Path], text: str, trust: str) -> dict[str, Pat
         raise type(error)(*told) from None
 
 
-def _named(paths: list[Path]) -> dict[str, Path]:
+def _named(paths: list[Path], root: Path) -> dict[str, Path]:
     """One file by its name; several by their paths below the folder that they share."""
     for path in paths:
         if not path.is_file():
@@ -140,8 +141,20 @@ def _named(paths: list[Path]) -> dict[str, Path]:
             )
     if len(paths) == 1:
         return {paths[0].name: paths[0]}
-    shared = commonpath([path.parent.resolve() for path in paths])
-    return {(path.parent.resolve() / path.name).relative_to(shared).as_posix(): path for path in paths}
+    seen = {_from(root, path): path for path in paths}
+    if len(seen) < len(paths):
+        lost = next(path for path in paths if path not in seen.values())
+        raise UserError(f"two files of a list are locked as `{_from(root, lost)}`", hint="move one of them")
+    shared = commonpath([place.parent for place in seen])
+    return {place.relative_to(shared).as_posix(): path for place, path in seen.items()}
+
+
+def _from(root: Path, path: Path) -> Path:
+    """Where a file is, seen from the project, as it was written: what folders above that are called says nothing."""
+    if not path.is_relative_to(root):
+        return Path("root", *path.parts[1:])
+    parts = Path(normpath(path.relative_to(root))).parts
+    return Path(*("up" if part == ".." else part for part in parts))  # a lock holds no `..`
 
 
 def _digest(path: Path, context: Context) -> str:

@@ -111,6 +111,24 @@ def test_outside_of_the_project(context, tmp_path, monkeypatch):
         assert list(resolved(request, context)) == ["x.jsonl"], request
 
 
+@pytest.mark.parametrize("name", ["project", "renamed"])
+def test_a_list_that_reaches_out_of_the_project_is_named_without_the_folders_above(name, context, tmp_path):
+    put(tmp_path / "work" / name, "data/b.jsonl", "../../shared/a.jsonl", "../near/c.jsonl")
+    here = replace(context, root=tmp_path / "work" / name)
+    both = "file:../../shared/a.jsonl\nfile:data/b.jsonl"
+    assert list(resolved(both, here)) == ["data/b.jsonl", "up/up/shared/a.jsonl"]
+    assert list(resolved(f"file:data/b.jsonl\nfile:../{name}/data/b.jsonl", here)) == ["b.jsonl"]
+    assert list(resolved("file:../near/*\nfile:../../shared/*", here)) == ["near/c.jsonl", "up/shared/a.jsonl"]
+    assert list(resolved(f"file:{tmp_path}/shared/*\nfile:../near/*", here))[1] == "up/near/c.jsonl"
+
+
+def test_two_files_of_a_list_with_one_name_in_the_lock_are_refused(context):
+    put(context.root, "../a.jsonl", "up/a.jsonl")
+    assert failure("file:../a.jsonl\nfile:up/a.jsonl", context) == (
+        "error: two files of a list are locked as `up/a.jsonl`\n\nhint: move one of them"
+    )
+
+
 def test_a_missing_file(context):
     assert failure("file:data/no.jsonl", context) == (
         "error: there is no file or folder `data/no.jsonl`\n\nhint: correct the path, or put the file there"
