@@ -26,6 +26,7 @@ FLOORS = [
         "libraries",
         "reading",
         "registry",
+        "switches",
         "numerics",
         "__init__",
     },

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from sparsebuild.switches import is_on
 
 if TYPE_CHECKING:
     from sparsebuild.cli.project import Project
@@ -59,7 +60,7 @@ def settled(project: Project, locked: bool | None, frozen: bool, say: _Say, warn
 
 def _must_be_locked(project: Project) -> bool:
     """In CI nothing should change unseen; but a project that was never locked has nothing to hold on to."""
-    return bool(os.environ.get("CI")) and project.lock is not None
+    return is_on("CI") and project.lock is not None
 
 
 def _frozen(project: Project, locked: bool | None, warn: _Say) -> Project:

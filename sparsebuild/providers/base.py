@@ -7,7 +7,6 @@ into it. Neither runs code of the project or of a source.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -17,6 +16,7 @@ from typing import Literal, Protocol
 from sparsebuild.errors import HashMismatch, Problem, SourceUnavailable, UserError
 from sparsebuild.lock import LockedFile, LockedSource
 from sparsebuild.manifest.layers import Written
+from sparsebuild.switches import is_on
 
 __all__ = [
     "Context",
@@ -95,7 +95,7 @@ def _no_progress(done: float, total: float, unit: str) -> None:
 
 def is_offline() -> bool:
     """Whether no socket may be opened."""
-    return os.environ.get(OFFLINE, "").lower() not in ("", "0", "false", "no", "off")
+    return is_on(OFFLINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

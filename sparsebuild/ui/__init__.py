@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Literal, Protocol, TextIO
 
 from sparsebuild.events import Event
+from sparsebuild.switches import is_on
 
 __all__ = ["Fold", "Mode", "choose", "is_lively"]
 
@@ -43,4 +44,4 @@ def is_lively(stream: TextIO, environment: Mapping[str, str]) -> bool:
     """Whether `stream` is a terminal on which lines may be redrawn, with somebody before it."""
     if environment.get("TERM", "").lower() in ("dumb", "unknown"):
         return False
-    return stream.isatty() and not environment.get("CI")
+    return stream.isatty() and not is_on("CI", environment)

@@ -60,6 +60,7 @@ def test_in_ci_a_lock_that_is_there_is_held(project, sparsebuild):
     sparsebuild("lock", cwd=project)
     (project / "recipe.yaml").write_text((project / "recipe.yaml").read_text() + "# changed\n")
     assert sparsebuild("run", cwd=project, CI="1").code == 3
+    assert sparsebuild("fetch", cwd=project, CI="0").code == 0
 
 
 def test_another_run_at_work_is_6_under_no_wait(project, sparsebuild):

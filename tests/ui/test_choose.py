@@ -17,6 +17,7 @@ from sparsebuild.ui.plain import Plain, Quiet
         ({}, Late),
         ({"TERM": "dumb"}, Plain),
         ({"CI": "true"}, Plain),
+        ({"CI": "false"}, Late),
         ({"NO_COLOR": "1"}, Late),
     ],
 )
