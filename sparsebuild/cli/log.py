@@ -28,7 +28,7 @@ def log(
     from sparsebuild.cli.output import write_document
 
     # Not by the graph: a log is wanted most when something is wrong, which may be sparse.toml.
-    found = _named(target, _logs(project))
+    found = _reached(target, project) if target.endswith("+") else _named(target, _logs(project))
     if path:
         sys.stdout.write("".join(f"{file}\n" for file in found.values()))
         return
@@ -61,6 +61,16 @@ def _named(target: str, logs: Mapping[str, Path]) -> dict[str, Path]:
         known = f"there are logs of: {', '.join(logs)}" if logs else "a log is written when a target is built"
         raise UserError(f"there is no log of `{target}`", hint=did_you_mean(target, logs) or known)
     return {target: found[target]} if target in found else found
+
+
+def _reached(target: str, project: Path) -> dict[str, Path]:
+    """The logs of a target and of what needs it, which the graph alone knows."""
+    from sparsebuild.cli.forecast import known
+    from sparsebuild.cli.project import graph, open_project
+
+    logs = _logs(project)
+    found = {name: logs[name] for name in graph(known(open_project(project))).named(target) if name in logs}
+    return found or _named(target, logs)
 
 
 def _tail(file: Path, lines: int | None) -> Sequence[str]:

@@ -162,6 +162,15 @@ def test_a_log_that_is_not_there_says_which_are(first, sparsebuild):
     assert (ran.code, ran.err) == (2, "error: there is no log of `tarin`\n\nhint: did you mean `train`?\n")
 
 
+def test_looking_commands_know_what_a_plus_means(first, sparsebuild):
+    reached = ["train", "eval", "export", "gate"]
+    for command in ("why", "metrics", "log"):
+        told = sparsebuild(command, "train+", "--json", "-C", first).json["targets"]
+        assert [target["name"] for target in told] == reached
+    told = sparsebuild("run", "-n", "-f", "train+", "--json", "-C", first).json["targets"]
+    assert [target["name"] for target in told if target["verdict"] == "stale"] == reached
+
+
 # ---- status
 
 
