@@ -32,6 +32,15 @@ def test_a_teacher_gets_a_table_of_its_own(project, sparsebuild):
     assert added(project, sparsebuild, "teacher", "model")[2] == f'{before}\n[teacher]\nsource = "model"\n'
 
 
+def test_a_teacher_that_is_trained_gets_what_says_so(project, sparsebuild):
+    before = (project / "sparse.toml").read_text()
+    code, err, after = added(project, sparsebuild, "teacher.train", "model")
+    assert (code, after) == (
+        0,
+        f'{before}\n[teacher]\nsource = "target:teacher"\n\n[teacher.train]\nfrom = "model"\n',
+    ), err
+
+
 @pytest.mark.parametrize(
     ("words", "code", "fault"),
     [
