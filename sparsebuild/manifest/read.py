@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
@@ -46,7 +48,7 @@ def read_text(path: Path) -> str:
     try:
         data = read_small(path, _LARGEST)
     except FileNotFoundError:
-        raise ManifestError(f"there is no `{file}`", hint="`sparsebuild init` writes a first one") from None
+        raise ManifestError(f"there is no `{file}`", hint=_instead(path)) from None
     except IsADirectoryError:
         raise ManifestError(f"`{file}` is a folder, not a file", hint="name the file itself") from None
     except OSError as error:
@@ -64,6 +66,14 @@ def read_text(path: Path) -> str:
                 hint="save it as UTF-8 in your editor",
             )
         ) from None
+
+
+def _instead(path: Path) -> str:
+    """What to do where there is no manifest: another one may stand in a folder above."""
+    for folder in path.parent.resolve().parents:
+        if os.access(folder / path.name, os.R_OK):  # unlike `Path.is_file` it raises nowhere
+            return f"the project is in a folder above: `-C {shlex.quote(os.path.relpath(folder))}`"
+    return "`sparsebuild init` writes a first one"
 
 
 def parse(text: str, file: str = "sparse.toml", *, profile: str = "", settings: Sequence[str] = ()) -> Manifest:

@@ -60,6 +60,15 @@ def test_missing_file(file):
     assert failure(file) == "error: there is no `sparse.toml`\n\nhint: `sparsebuild init` writes a first one"
 
 
+def test_in_a_folder_below_the_project(file, monkeypatch):
+    file.write_text(SMALLEST)
+    below = file.parent / "data" / "more"
+    below.mkdir(parents=True)
+    monkeypatch.chdir(below)
+    told = "error: there is no `sparse.toml`\n\nhint: the project is in a folder above: `-C ../..`"
+    assert failure(Path("sparse.toml")) == told
+
+
 def test_folder(file):
     file.mkdir()
     assert failure(file) == "error: `sparse.toml` is a folder, not a file\n\nhint: name the file itself"
