@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,7 +73,8 @@ def unbundle(
         for path in sorted(staging.iterdir()):
             path.rename(destination / path.name)
     _know(destination)
-    say(f"unpacked {len(lock.sources)} sources into {destination}\nnext: cd {destination} && sparsebuild run --offline")
+    there = shlex.quote(str(destination))
+    say(f"unpacked {len(lock.sources)} sources into {destination}\nnext: cd {there} && sparsebuild run --offline")
 
 
 def _refuse(file: Path, destination: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -34,7 +35,7 @@ def init(
     refuse_to_overwrite(folder)
     templates.copy(source, folder)
     _name_project(folder)
-    there = "" if folder.resolve() == Path.cwd().resolve() else f"cd {folder} && "
+    there = "" if folder.resolve() == Path.cwd().resolve() else f"cd {shlex.quote(str(folder))} && "
     sys.stderr.write(f"created {folder / 'sparse.toml'} from the template {template}\nnext: {there}sparsebuild run\n")
 
 

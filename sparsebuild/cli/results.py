@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -72,7 +73,8 @@ def show(layout: ProjectLayout, folder: Path, targets: Collection[str]) -> None:
     }
     there = {what: path for what, path in places.items() if Path(path).exists()}
     is_here = folder.resolve() == Path.cwd().resolve()
-    words = ["sparsebuild", *([] if is_here else [f"-C {folder}"]), "try", *([f"--variant {first}"] if first else [])]
+    at = [] if is_here else [f"-C {shlex.quote(str(folder))}"]
+    words = ["sparsebuild", *at, "try", *([f"--variant {first}"] if first else [])]
     command = f'{" ".join(words)} "Ada Lovelace wrote to Charles Babbage in London"'
     if there:
         results.show_places(there, [command] if "ONNX model" in there else [], sys.stdout)

@@ -19,6 +19,10 @@ def test_every_template_becomes_a_project_with_its_own_name(template, tmp_path, 
     assert not any(path.name.startswith(".sparsebuild-init") for path in tmp_path.rglob("*"))
 
 
+def test_what_comes_next_can_be_typed_as_it_is_told(tmp_path, sparsebuild):
+    assert sparsebuild("init", "my ner", cwd=tmp_path).err.endswith("next: cd 'my ner' && sparsebuild run\n")
+
+
 def test_the_quickstart_is_what_one_gets_here(tmp_path, sparsebuild):
     ran = sparsebuild("init", cwd=tmp_path)
     assert ran.err == "created sparse.toml from the template quickstart\nnext: sparsebuild run\n"
