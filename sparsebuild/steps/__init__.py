@@ -38,7 +38,7 @@ def _measures(function: str) -> Step:
 
 STEPS = {
     "fetch": Step(function="sparsebuild.steps.fetch:run", where="inline"),
-    "prepare": Step(function="sparsebuild.steps.prepare:run", version=3, libraries=("tokenizers", "transformers")),
+    "prepare": Step(function="sparsebuild.steps.prepare:run", version=4, libraries=("tokenizers", "transformers")),
     "train": Step(function="sparsebuild.steps.train:run", version=2, libraries=_TRAINS, resource=_DEVICE),
     "teach": Step(function="sparsebuild.steps.teach:run", libraries=("torch", "transformers"), resource=_DEVICE),
     "eval": Step(

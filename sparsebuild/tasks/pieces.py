@@ -167,10 +167,14 @@ def load_tokenizer(folder: Path, max_length: int) -> Tokenizer:
 
 
 def copy_tokenizer(folder: Path, destination: Path) -> None:
-    """Put the model's tokenizer files, as they are, into `destination`; `tokenizer.json` is made if there is none.
+    """Put the model's tokenizer files into `destination`, so that whoever opens them cuts as we do.
 
-    Where it has to put spaces before words that it is given, both of its files say so: who opens them cuts as we do.
+    They stay as they are, but `tokenizer.json` is what `load_tokenizer` cuts with where the model's is another one or
+    missing: transformers makes many a tokenizer anew, of that file's vocabulary and what `tokenizer_config.json` says,
+    while ONNX Runtime's and OpenVINO's users, `try` and transformers.js read the file alone. Where spaces have to be
+    put before words that are given, both files say so.
     """
+    from tokenizers import Tokenizer
     from transformers import AutoTokenizer
 
     destination.mkdir(parents=True, exist_ok=True)
@@ -180,8 +184,9 @@ def copy_tokenizer(folder: Path, destination: Path) -> None:
     loaded = AutoTokenizer.from_pretrained(folder, use_fast=True, local_files_only=True, trust_remote_code=False)
     tokenizer = loaded.backend_tokenizer
     is_changed = _put_spaces_before_words(tokenizer)
-    if is_changed or not (destination / "tokenizer.json").exists():
-        tokenizer.save(str(destination / "tokenizer.json"))
+    file = destination / "tokenizer.json"
+    if not file.exists() or Tokenizer.from_file(str(file)).to_str() != tokenizer.to_str():
+        tokenizer.save(str(file))
     if is_changed:
         path = destination / "tokenizer_config.json"
         config = json.loads(path.read_bytes()) if path.exists() else {}

@@ -1,9 +1,11 @@
 """Cutting word by word gives what the tokenizer gives for whole sentences."""
 
 import json
+import shutil
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -121,3 +123,81 @@ def test_a_tokenizer_that_knows_words_by_spaces_is_given_them(tmp_path: Path) ->
     copied = Tokenizer.from_file(str(tmp_path / "copy" / "tokenizer.json"))
     assert copied.encode(["a", "aa"], is_pretokenized=True).ids == [2, 2, 0]
     assert json.loads((tmp_path / "copy" / "tokenizer_config.json").read_text())["add_prefix_space"] is True
+
+
+# ---- a tokenizer.json that transformers makes anew
+
+TEXT = ["Ada", "Café", "a-b", "[URL]"]
+NORMAL = {"type": "BertNormalizer", "clean_text": True, "handle_chinese_chars": True, "strip_accents": None}
+CASED, UNCASED = {"normalizer": {**NORMAL, "lowercase": False}}, {"normalizer": {**NORMAL, "lowercase": True}}
+LOWER, SPLIT = {"normalizer": {"type": "Lowercase"}}, {"pre_tokenizer": {"type": "WhitespaceSplit"}}
+ACCENTS = {"normalizer": {**NORMAL, "lowercase": True, "strip_accents": False}}
+BERT = {"tokenizer_class": "BertTokenizer"}
+URL = {"content": "[URL]", "lstrip": False, "normalized": False, "rstrip": False, "single_word": False, "special": True}
+
+# Of each: the model's type, its tokenizer_config.json or None, and what its tokenizer.json says.
+FOLDERS: dict[str, tuple[str, dict[str, Any] | None, dict[str, Any]]] = {
+    "nothing is told": ("bert", None, CASED),
+    "nothing stands in it": ("bert", {}, CASED),
+    "a class is told": ("bert", BERT, CASED),
+    "another class": ("distilbert", {"tokenizer_class": "DistilBertTokenizer"}, CASED),
+    "uncased is told": ("bert", {**BERT, "do_lower_case": True}, CASED),
+    "cased is told": ("bert", {**BERT, "do_lower_case": False}, UNCASED),
+    "another normalizer": ("bert", BERT, LOWER),
+    "accents": ("bert", BERT, ACCENTS),
+    "another pre-tokenizer": ("bert", {**BERT, "do_lower_case": False}, {**CASED, **SPLIT}),
+    "a piece that only the config adds": ("bert", {"do_lower_case": False, "added_tokens_decoder": {"20": URL}}, CASED),
+    "unigrams": ("xlm-roberta", {"tokenizer_class": "XLMRobertaTokenizer"}, LOWER),
+    "French unigrams": ("camembert", {"tokenizer_class": "CamembertTokenizer"}, LOWER),
+}
+AGREEING = {
+    "as its class makes it": ("bert", {**BERT, "do_lower_case": False}, CASED),
+    "read as it is": ("bert", {"tokenizer_class": "PreTrainedTokenizerFast"}, {**LOWER, **SPLIT}),
+}
+
+
+def write_folder(folder: Path, kind: str, config: dict[str, Any] | None, told: dict[str, Any]) -> None:
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
+
+    is_bert = kind in ("bert", "distilbert")
+    marks = ["[CLS]", "[SEP]", "[PAD]", "[UNK]", "[MASK]"] if is_bert else ["<s>", "</s>", "<pad>", "<unk>", "<mask>"]
+    plain = ("ada", "Ada", "cafe", "Cafe", "Café", "a-b", "a", "b", "-")
+    words = [*marks, *(plain if is_bert else (f"▁{word}" for word in plain))]
+    if is_bert:
+        tokenizer = Tokenizer(models.WordPiece({word: i for i, word in enumerate(words)}, unk_token="[UNK]"))
+        tokenizer.pre_tokenizer, tokenizer.decoder = pre_tokenizers.BertPreTokenizer(), decoders.WordPiece()
+    else:
+        tokenizer = Tokenizer(models.Unigram([(word, -1.0) for word in words], unk_id=3))
+        tokenizer.pre_tokenizer, tokenizer.decoder = pre_tokenizers.Metaspace(), decoders.Metaspace()
+    before, after = marks[:2]
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"{before} $A {after}",
+        pair=f"{before}:0 $A:0 {after}:0 $B:1 {after}:1",
+        special_tokens=[(before, 0), (after, 1)],
+    )
+    tokenizer.add_special_tokens(marks)
+    (folder / "tokenizer.json").write_text(json.dumps({**json.loads(tokenizer.to_str()), **told}))
+    (folder / "config.json").write_text(json.dumps({"model_type": kind}))
+    if config is not None:
+        (folder / "tokenizer_config.json").write_text(json.dumps(config))
+
+
+@pytest.mark.parametrize("folder", [*FOLDERS, *AGREEING])
+def test_rows_are_cut_as_whoever_opens_the_copied_files_cuts(folder: str, tmp_path: Path) -> None:
+    from tokenizers import Tokenizer
+    from transformers import AutoTokenizer
+
+    write_folder(tmp_path, *{**FOLDERS, **AGREEING}[folder])
+    copy_tokenizer(tmp_path, tmp_path / "copy")
+    shutil.copyfile(tmp_path / "config.json", tmp_path / "copy" / "config.json")
+    ours = Cutter(load_tokenizer(tmp_path, 32), 32).cut([TEXT]).input_ids.tolist()
+    file = Tokenizer.from_file(str(tmp_path / "copy" / "tokenizer.json"))
+    assert file.encode(TEXT, is_pretokenized=True).ids == ours
+    assert AutoTokenizer.from_pretrained(tmp_path / "copy")(TEXT, is_split_into_words=True).input_ids == ours
+
+
+@pytest.mark.parametrize("folder", AGREEING)
+def test_a_file_that_says_what_transformers_reads_is_copied_as_it_is(folder: str, tmp_path: Path) -> None:
+    write_folder(tmp_path, *AGREEING[folder])
+    copy_tokenizer(tmp_path, tmp_path / "copy")
+    assert (tmp_path / "copy" / "tokenizer.json").read_bytes() == (tmp_path / "tokenizer.json").read_bytes()
