@@ -18,5 +18,8 @@ __all__ = ["export"]
 def export(model: Any, path: Path, opset: int, exporter: str = "torchscript") -> None:
     """Write a copy of the float model in half precision; zeros stay zeros."""
     half = copy.deepcopy(model).half().eval()
+    for name, buffer in model.named_buffers():
+        if name.endswith("inv_freq"):  # of rotary positions: multiplied by the place, and so is how it was rounded
+            half.get_buffer(name).data = buffer.clone()
     half.set_attn_implementation("eager")  # torch's fused attention is exported with a scale in float32
     write_onnx(half, path, opset, exporter, "fp16")

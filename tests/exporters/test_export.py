@@ -11,6 +11,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from transformers import ModernBertConfig, ModernBertForTokenClassification
 
 from sparsebuild.errors import TargetFailed, UserError
 from sparsebuild.exporters import EXPORTERS, cpu
@@ -255,6 +256,20 @@ def test_what_tensorrt_multiplies_is_symmetric_and_its_tables_are_float(make, tm
 def test_tensorrt_refuses_a_model_that_was_trained_for_asymmetric_activations(make, tmp_path):
     with pytest.raises(UserError, match="scheme `tensorrt` wants symmetric activations, but this model was trained"):
         load(EXPORTERS["tensorrt"])(make("ort-cpu"), tmp_path / "model.onnx", 20)
+
+
+def test_rotary_positions_are_as_exact_in_half_precision_far_into_a_sentence(tmp_path):
+    torch.manual_seed(0)
+    sizes = {"vocab_size": 80, "hidden_size": 64, "num_attention_heads": 1, "intermediate_size": 32}
+    depth = {"num_hidden_layers": 2, "global_attn_every_n_layers": 1, "max_position_embeddings": 400}
+    wide = {"initializer_range": 0.2, "pad_token_id": 0}  # so that it matters which piece is looked at
+    model = ModernBertForTokenClassification(ModernBertConfig(**sizes, **depth, **wide)).eval()
+    load(EXPORTERS["fp16"])(model, tmp_path / "model.onnx", 20)
+    ids = torch.randint(3, 80, (1, 400))
+    feeds = {"input_ids": ids.numpy(), "attention_mask": np.ones((1, 400), np.int64)}
+    (found,) = open_session(tmp_path / "model.onnx", 1).run(["logits"], feeds)
+    with torch.no_grad():
+        np.testing.assert_allclose(found, model(input_ids=ids).logits.numpy(), rtol=0, atol=5e-3)
 
 
 def test_the_file_tells_its_scheme(make, tmp_path):
