@@ -34,6 +34,7 @@ class Measured:
     export: Mapping[str, Any]
     gates: Sequence[Mapping[str, Any]]
     onnx: str  # the file, relative to the card
+    mark: str = "##"  # of the tokenizer's pieces, see `snippets.py`
 
     @property
     def is_integer(self) -> bool:
@@ -65,7 +66,8 @@ def card(facts: Facts, measured: Measured) -> str:
 
 def _snippets(measured: Measured) -> str:
     fits = measured.export.get("cut", {}).get("fits_config", True)
-    return snippets(measured.onnx, measured.export["scheme"], measured.inputs, fits_config=fits)
+    scheme = measured.export["scheme"]
+    return snippets(measured.onnx, scheme, measured.inputs, mark=measured.mark, fits_config=fits)
 
 
 def eval_results(facts: Facts, measured: Measured) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from pathlib import Path
 
-__all__ = ["snippets"]
+__all__ = ["piece_mark", "snippets"]
 
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 _TYPES = ', "token_type_ids": np.zeros_like(ids)'
@@ -104,6 +106,24 @@ for (const { word, entity } of pieces) {
 console.log(words);
 ```"""
 
+# Where a space is part of the piece after it. A letter may be cut in two, so words are decoded as a whole.
+_TRANSFORMERS_JS_SPACES = """```js
+// npm install @huggingface/transformers
+import { env, pipeline } from "@huggingface/transformers";
+
+env.localModelPath = "../"; // the folder above this one, here called `hub`
+const tagger = await pipeline("token-classification", "hub", { dtype: "DTYPE" });
+const text = "Ada Lovelace wrote to Charles Babbage in London";
+const tokens = tagger.tokenizer.tokenize(text, { add_special_tokens: true });
+const found = []; // a word's label is that of its first piece
+for (const { entity, index } of await tagger(text, { ignore_labels: [] })) {
+  if (tokens[index].startsWith("Ġ")) found.push({ entity, ids: [] });
+  found.at(-1).ids.push(tagger.tokenizer.convert_tokens_to_ids(tokens[index]));
+}
+const words = found.map(({ entity, ids }) => ({ word: tagger.tokenizer.decode(ids).trim(), entity }));
+console.log(words);
+```"""
+
 _DEEPSPARSE = """```python
 # pip install "deepsparse[transformers]==1.8.0" "pyarrow<16" "pandas<3", Python 3.8 to 3.11
 from deepsparse import Pipeline
@@ -122,10 +142,20 @@ print(words)
 _DTYPES = {"model_quantized.onnx": "q8", "model.onnx": "fp32", "model_fp16.onnx": "fp16"}
 
 
-def snippets(onnx: str, scheme: str, inputs: Sequence[str] = INPUTS, *, fits_config: bool = True) -> str:
+def piece_mark(tokenizer: Path) -> str:
+    """What a `tokenizer.json` begins pieces with: `##` where a word goes on, `Ġ` where one begins; "" for others."""
+    decoder = json.loads(tokenizer.read_bytes())["decoder"] or {}
+    return {"WordPiece": "##", "ByteLevel": "Ġ"}.get(decoder.get("type", ""), "")
+
+
+def snippets(
+    onnx: str, scheme: str, inputs: Sequence[str] = INPUTS, *, mark: str = "##", fits_config: bool = True
+) -> str:
     """The section of a card; `onnx` is the file, relative to it, and `inputs` what it wants to be given.
 
-    Plain `from_pretrained` opens the PyTorch weights only where they fit the config.
+    Runtimes that give labels of pieces alone are left out where `mark`, by which words are known, is not among what
+    they show: sentencepiece's `▁`, of which transformers.js says nothing, and all but `##` in DeepSparse. Plain
+    `from_pretrained` opens the PyTorch weights only where they fit the config.
     """
     name = onnx.rpartition("/")[2]
     parts = {
@@ -133,11 +163,11 @@ def snippets(onnx: str, scheme: str, inputs: Sequence[str] = INPUTS, *, fits_con
         "transformers (PyTorch, float32)": _TRANSFORMERS if fits_config else _CUT,
         "optimum": _OPTIMUM,
         "OpenVINO": _OPENVINO,
-        "transformers.js": _TRANSFORMERS_JS,
-        "DeepSparse": _DEEPSPARSE,
     }
-    if scheme in ("tensorrt", "fp16"):
-        del parts["DeepSparse"]
+    if mark:
+        parts["transformers.js"] = _TRANSFORMERS_JS if mark == "##" else _TRANSFORMERS_JS_SPACES
+    if mark == "##" and scheme not in ("tensorrt", "fp16"):
+        parts["DeepSparse"] = _DEEPSPARSE
     told = "\n\n".join(f"### {title}\n\n{text}" for title, text in parts.items())
     told = told if INPUTS[-1] in inputs else told.replace(_TYPES, "")
     return told.replace("ONNX_FILE", onnx).replace("ONNX_NAME", name).replace("DTYPE", _DTYPES[name])

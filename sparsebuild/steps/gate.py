@@ -22,6 +22,7 @@ from sparsebuild.manifest import Limit
 from sparsebuild.shipping import folder, provenance
 from sparsebuild.shipping.card import Measured
 from sparsebuild.shipping.facts import Facts
+from sparsebuild.shipping.snippets import piece_mark
 
 __all__ = ["figures", "run"]
 
@@ -81,7 +82,8 @@ def _promote(
 ) -> None:
     facts = _facts(job)
     onnx = folder.onnx_name(export["scheme"])
-    measured = Measured(evaluation=evaluation, export=export, gates=gates, onnx=onnx)
+    mark = piece_mark(job.inputs["model"] / "tokenizer.json")
+    measured = Measured(evaluation=evaluation, export=export, gates=gates, onnx=onnx, mark=mark)
     lock = _lock_text(ProjectLayout(job.root), facts.lock)
     shutil.copytree(job.inputs["export"], job.out, dirs_exist_ok=True)
     (job.out / "gate.json").write_text(json.dumps({"schema_version": 1, "gates": gates}, indent=1) + "\n")

@@ -25,13 +25,14 @@ from sparsebuild.errors import RecipeError, UserError
 from sparsebuild.exporters import base
 from sparsebuild.exporters.fp32 import export as export_fp32
 from sparsebuild.exporters.portable import export as export_portable
+from sparsebuild.exporters.predict import load
 from sparsebuild.exporters.runtime import input_names as inputs_of_file
 from sparsebuild.exporters.runtime import open_session, session_logits
 from sparsebuild.modifiers.base import Batch
 from sparsebuild.modifiers.matching import of_training
 from sparsebuild.modifiers.parameters import select
 from sparsebuild.numerics.layer_shape import LayerShape
-from sparsebuild.shipping.snippets import INPUTS
+from sparsebuild.shipping.snippets import INPUTS, piece_mark, snippets
 from sparsebuild.tasks.pieces import Cutter, copy_tokenizer, load_tokenizer
 from sparsebuild.training import shapes
 from sparsebuild.training.inputs import given, input_names
@@ -43,6 +44,7 @@ from sparsebuild.training.structure import dense_shape, is_embeddings, is_head, 
 
 KINDS = sorted(tiny.ROWS)
 BUILT = ("distilbert", "electra", "modernbert", "roberta")
+NODE = Path(__file__).parents[2] / ".venv-transformers-js" / "node_modules"
 RECIPES = Path(modifiers.__file__).parents[1] / "providers" / "builtin_recipes"
 TYPELESS = {"camembert", "distilbert", "modernbert", "roberta", "xlm-roberta"}  # pieces have no types to be told
 
@@ -228,6 +230,29 @@ def test_a_file_has_the_inputs_of_the_model_and_says_what_it_says(encoder, schem
         far = (ours - theirs).abs()
         assert float(far.median() if scheme == "portable" else far.max()) < 1e-4
         assert float((ours.argmax(-1) == theirs.argmax(-1)).float().mean()) >= 0.95
+
+
+def test_the_cards_javascript_tells_words_apart_as_we_do_or_is_left_out(encoder, tmp_path):
+    hub, model = tmp_path / "hub", opened(encoder, 0.0).eval()
+    copy_tokenizer(encoder.folder, hub)
+    model.save_pretrained(hub)
+    export_fp32(model, hub / "model.onnx", base.DEFAULT_OPSET)
+    mark = piece_mark(hub / "tokenizer.json")
+    card = snippets("onnx/model.onnx", "fp32", input_names(model), mark=mark)
+    assert ("### transformers.js" in card) == (encoder.kind not in ("camembert", "xlm-roberta"))
+    assert ("### DeepSparse" in card) == (mark == "##")
+    if not NODE.exists():
+        pytest.skip("no transformers.js: `make runtimes`")
+    (hub / "onnx").mkdir()
+    shutil.copy(hub / "model.onnx", hub / "onnx")
+    (hub / "node_modules").symlink_to(NODE)
+    words = ["ada", "alan", "spoke", "to", "grace" if mark == "##" else "Zoë", "in", "london", "."]
+    for code in re.findall(r"```js\n(.*?)```", card, re.DOTALL):
+        code = code.replace("Ada Lovelace wrote to Charles Babbage in London", " ".join(words))
+        (hub / "card.mjs").write_text(code.replace("console.log(words)", "console.log(JSON.stringify(words))"))
+        done = subprocess.run(["node", "card.mjs"], cwd=hub, capture_output=True, text=True, check=True, timeout=120)
+        found = [(pair["word"], pair["entity"]) for pair in json.loads(done.stdout)]
+        assert found == list(zip(words, load(hub).tag(words), strict=True))
 
 
 # ---- layers

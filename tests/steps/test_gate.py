@@ -41,6 +41,7 @@ def built(tmp_path):
     (tmp_path / "x" / "deployment" / "model.onnx").write_bytes(b"onnx")
     (tmp_path / "m").mkdir()
     (tmp_path / "m" / "model.safetensors").write_bytes(b"weights")
+    (tmp_path / "m" / "tokenizer.json").write_text('{"decoder": {"type": "WordPiece"}}')
     locks.write(tmp_path / "sparse.lock", Lock())
     return {"eval": tmp_path / "e", "export": tmp_path / "x", "model": tmp_path / "m"}
 
