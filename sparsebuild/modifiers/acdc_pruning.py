@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 from sparsebuild.modifiers.base import Attached, Moment, Phase, Promise, Run
 from sparsebuild.modifiers.fields import REQUIRED, Fields
 from sparsebuild.modifiers.held_masks import HeldMasks
+from sparsebuild.modifiers.layer_pruning import check_zeros
 from sparsebuild.modifiers.mask_type import MaskType
 from sparsebuild.modifiers.parameters import at_work, select
 from sparsebuild.modifiers.span import (
@@ -104,6 +105,9 @@ class _Alternating(Attached):
         self.optimizer = run.optimizer
         self.held = HeldMasks(run.weights(select(run.model, spec.params, spec.tag)))
         spec.mask_type.check(spec.tag, self.held.weights)
+        if spec.leave_enabled:
+            last = until(spec, run.epochs) - spec.update_frequency  # when the last phase begins
+            check_zeros(spec.tag, last, self.held.weights, run, together=spec.global_sparsity)
 
     def before_step(self, moment: Moment) -> None:
         spec = self.spec

@@ -144,6 +144,7 @@ class Run:
     optimizer: Optimizer
     steps_per_epoch: int
     epochs: int
+    specs: Sequence[Modifier]  # all of the recipe, for who has to know of others
     has_teacher: bool  # False under `teacher = "disable"`: distillation leaves the loss alone
     file_grid: FileGrid = field(default_factory=FileGrid)
     log: Any  # Callable[[str], None]: a sentence for the user

@@ -14,6 +14,7 @@ from sparsebuild.errors import RecipeError, TargetFailed
 from sparsebuild.modifiers.base import Attached, Moment, Phase, Promise, Run
 from sparsebuild.modifiers.fields import REQUIRED, Fields
 from sparsebuild.modifiers.held_masks import HeldMasks
+from sparsebuild.modifiers.layer_pruning import check_zeros
 from sparsebuild.modifiers.parameters import at_work, select
 from sparsebuild.modifiers.span import begin, percent, ramp_and_after, warn_if_never
 from sparsebuild.numerics.sparsity_schedule import promised_zeros, ramp_steps, sparsity_at
@@ -94,6 +95,7 @@ class _FisherPruning(Attached):
         self.model = run.model
         self.optimizer = run.optimizer
         self.held = HeldMasks(run.weights(select(run.model, spec.params, spec.tag, only_prunable=True)))
+        check_zeros(spec.tag, spec.end_epoch, self.held.weights, run, together=True)
         _check_room(spec, [w.numel() for w in self.held.weights.values()])
         last_step = run.steps_per_epoch * run.epochs - 1
         self.events = ramp_steps(spec.start_epoch, spec.end_epoch, spec.update_steps, run.steps_per_epoch, last_step)

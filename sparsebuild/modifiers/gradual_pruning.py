@@ -16,6 +16,7 @@ from sparsebuild.errors import RecipeError
 from sparsebuild.modifiers.base import Attached, Moment, Phase, Promise, Run
 from sparsebuild.modifiers.fields import REQUIRED, Fields
 from sparsebuild.modifiers.held_masks import HeldMasks
+from sparsebuild.modifiers.layer_pruning import check_zeros
 from sparsebuild.modifiers.mask_type import MaskType
 from sparsebuild.modifiers.parameters import at_work, select
 from sparsebuild.modifiers.span import begin, number, percent, ramp_and_after, warn_if_never
@@ -112,6 +113,8 @@ class Pruning(Attached):
         self.final = _final(spec, run)
         self.held = HeldMasks(run.weights(list(self.final)))
         spec.mask_type.check(spec.tag, self.held.weights)
+        if spec.leave_enabled:
+            check_zeros(spec.tag, spec.end_epoch, self.final, run, together=spec.is_global)
         self.last_step = run.steps_per_epoch * run.epochs - 1
         span = (spec.start_epoch, spec.end_epoch, spec.update_frequency)
         self.events = event_steps(*span, run.steps_per_epoch, self.last_step)

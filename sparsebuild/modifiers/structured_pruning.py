@@ -10,6 +10,7 @@ from sparsebuild.errors import Problem, RecipeError
 from sparsebuild.modifiers.base import Attached, Moment, Phase, Promise, Run
 from sparsebuild.modifiers.budget import KINDS, Budget, CostModel, read_budget
 from sparsebuild.modifiers.fields import Fields
+from sparsebuild.modifiers.layer_pruning import check_cuts
 from sparsebuild.modifiers.span import begin, warn_if_never
 from sparsebuild.numerics.layer_shape import LayerShape
 from sparsebuild.numerics.sparsity_schedule import first_step
@@ -132,6 +133,7 @@ class _Cutting(Attached):
         self.spec, self.run = spec, run
         self.dense = _at_work(run.model)
         _check_targets(spec, self.dense)
+        check_cuts(spec.tag, spec.cut_epochs, run)
         self.costs = _cost_model(spec, self.dense, run)
         last_step = run.steps_per_epoch * run.epochs - 1
         self.steps = [min(first_step(epoch, run.steps_per_epoch), last_step) for epoch in spec.cut_epochs]

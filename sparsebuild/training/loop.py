@@ -125,6 +125,7 @@ class _Loop:
             optimizer=self.optimizer,
             steps_per_epoch=self.per_epoch,
             epochs=training.epochs,
+            specs=training.specs,
             has_teacher=training.has_teacher,
             file_grid=training.file_grid,
             log=training.log,

@@ -100,6 +100,7 @@ class Training:
             optimizer=self.optimizer,
             steps_per_epoch=per_epoch,
             epochs=epochs,
+            specs=specs,
             has_teacher=has_teacher,
             file_grid=file_grid or FileGrid(),
             log=self.log.append,

@@ -103,11 +103,11 @@ def test_the_end_may_be_told_twice(tag: str, training) -> None:
 def test_a_start_that_never_comes_is_told(tag: str, training, specs) -> None:
     spec = dataclasses.replace(specs(entry(tag))[0], start_epoch=3.0)
     told: list[str] = []
-    spec.attach(dataclasses.replace(_run(training, entry(tag)), log=told.append))
+    spec.attach(dataclasses.replace(_run(training, specs, entry(tag)), log=told.append))
     assert told[0] == f"{tag} never acts: it starts at epoch 3, and training ends at 3"
 
 
-def _run(training, text):
+def _run(training, specs, text):
     from sparsebuild.modifiers.base import Run
 
     begun = training(text)
@@ -116,6 +116,7 @@ def _run(training, text):
         optimizer=begun.optimizer,
         steps_per_epoch=4,
         epochs=3,
+        specs=specs(text),
         has_teacher=True,
         log=begun.log.append,
         gradients=begun.gradients,

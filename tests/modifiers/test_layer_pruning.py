@@ -103,7 +103,7 @@ def test_what_can_be_left_out(model) -> None:
         ),
         (
             "[bert.encoder.layer.0, bert.encoder.layer.1]",
-            "error: LayerPruningModifier: `layers` names all 2 layers of the encoder; one has to stay",
+            "error: LayerPruningModifier: from epoch 0 on all 2 layers of the encoder are left out; one has to stay",
         ),
     ],
 )
@@ -111,6 +111,58 @@ def test_what_is_no_layer_is_refused(names: str, told: str, training) -> None:
     with pytest.raises(RecipeError) as caught:
         training(entry(layers=names))
     assert str(caught.value) == told
+
+
+OTHER = "bert.encoder.layer.1"
+RAMP = (
+    "  - !{} {{start_epoch: 0, end_epoch: 1, init_sparsity: 0.1, final_sparsity: 0.5, update_frequency: 0.5, "
+    "params: ['re:.*dense.weight']}}\n"
+)
+
+
+def test_a_layer_is_out_as_long_as_any_modifier_says_so_stopped_or_not(training) -> None:
+    text = entry(end_epoch=2) + entry(start_epoch=1)
+    assert skipped(training(text, fresh=True).run().model) == [LAYER]
+    for stop in (8, 9, 11):
+        begun = training(text, fresh=True).run(last=stop)
+        assert skipped(training(text, fresh=True).restore(stop, begun.saved()).run(first=stop).model) == [LAYER]
+
+
+def test_modifiers_that_leave_out_all_layers_together_are_refused(training) -> None:
+    training(entry(end_epoch=1) + entry(layers=f"[{OTHER}]", start_epoch=1))
+    with pytest.raises(RecipeError, match="from epoch 2 on all 2 layers of the encoder are left out; one has to stay"):
+        training(entry(start_epoch=1) + entry(layers=f"[{OTHER}]", start_epoch=2))
+
+
+@pytest.mark.parametrize(
+    ("others", "told"),
+    [
+        (
+            entry(start_epoch=2) + RAMP.format("GlobalMagnitudePruningModifier"),
+            "GlobalMagnitudePruningModifier removes weights for the last time at epoch 1, before "
+            f"`{LAYER}` is left out at epoch 2: it takes zeros with it that were counted",
+        ),
+        (
+            entry(end_epoch=2) + RAMP.format("MagnitudePruningModifier"),
+            f"MagnitudePruningModifier removes weights for the last time at epoch 1, while `{LAYER}` is left out: it "
+            "would come back at epoch 2 with too few zeros",
+        ),
+        (
+            entry(end_epoch=2) + "  - !StructuredPruningModifier {start_epoch: 1, targets: {ffn: 16}}\n",
+            f"StructuredPruningModifier cuts at epoch 1, while `{LAYER}` is left out until epoch 2: it would come back "
+            "as wide as it was",
+        ),
+    ],
+)
+def test_what_is_done_to_layers_before_they_go_or_come_back_is_refused(others: str, told: str, training) -> None:
+    with pytest.raises(RecipeError) as caught:
+        training(others)
+    assert caught.value.problems[0].message == told
+
+
+@pytest.mark.parametrize("start", [0, 2])
+def test_zeros_of_each_parameter_do_not_depend_on_layers_that_go(start: int, training) -> None:
+    training(entry(start_epoch=start) + RAMP.format("MagnitudePruningModifier")).run()
 
 
 def test_no_layers_are_refused(specs) -> None:
