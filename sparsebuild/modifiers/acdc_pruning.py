@@ -23,6 +23,7 @@ from sparsebuild.modifiers.span import (
     until,
     warn_if_never,
 )
+from sparsebuild.modifiers.structured_pruning import after_cuts
 from sparsebuild.numerics.sparsity_schedule import reached
 from sparsebuild.recipe import Entry
 
@@ -104,7 +105,7 @@ class _Alternating(Attached):
         self.model = run.model
         self.optimizer = run.optimizer
         self.held = HeldMasks(run.weights(select(run.model, spec.params, spec.tag)))
-        spec.mask_type.check(spec.tag, self.held.weights)
+        spec.mask_type.check(spec.tag, after_cuts(self.held.weights, run))
         if spec.leave_enabled:
             last = until(spec, run.epochs) - spec.update_frequency  # when the last phase begins
             check_zeros(spec.tag, last, self.held.weights, run, together=spec.global_sparsity)
@@ -166,6 +167,7 @@ class _Alternating(Attached):
     def _compress(self) -> None:
         names = at_work(self.model, self.held.weights)
         scores = {name: self.held.weights[name].detach().abs() for name in names}
+        self.spec.mask_type.check(self.spec.tag, {name: score.shape for name, score in scores.items()})
         wanted = dict.fromkeys(names, self.spec.compression_sparsity)
         self.held.grow(self.spec.mask_type.masks(scores, wanted, together=self.spec.global_sparsity))
 

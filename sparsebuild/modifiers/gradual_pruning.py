@@ -20,6 +20,7 @@ from sparsebuild.modifiers.layer_pruning import check_zeros
 from sparsebuild.modifiers.mask_type import MaskType
 from sparsebuild.modifiers.parameters import at_work, select
 from sparsebuild.modifiers.span import begin, number, percent, ramp_and_after, warn_if_never
+from sparsebuild.modifiers.structured_pruning import after_cuts
 from sparsebuild.numerics.sparsity_schedule import CURVES, event_steps, sparsity_at
 from sparsebuild.recipe import Entry
 
@@ -112,7 +113,7 @@ class Pruning(Attached):
         self.model = run.model
         self.final = _final(spec, run)
         self.held = HeldMasks(run.weights(list(self.final)))
-        spec.mask_type.check(spec.tag, self.held.weights)
+        self.check(after_cuts(self.held.weights, run))
         if spec.leave_enabled:
             check_zeros(spec.tag, spec.end_epoch, self.final, run, together=spec.is_global)
         self.last_step = run.steps_per_epoch * run.epochs - 1
@@ -164,9 +165,14 @@ class Pruning(Attached):
         if moment.step in self.events:
             if self.spec.init_sparsity is None and not self.initial:
                 self.initial = self._found_sparsity()
+            self.check({name: self.held.weights[name].shape for name in at_work(self.model, self.held.weights)})
             self.prune(moment, self.spec.end_epoch if moment.step == self.events[-1] else moment.epoch)
         elif moment.step > self.events[-1] and not self.spec.leave_enabled:
             self.held.release()
+
+    def check(self, shapes: Mapping[str, Sequence[int]]) -> None:
+        """Refuse parameters that do not divide into the pattern: those of known cuts before training, others then."""
+        self.spec.mask_type.check(self.spec.tag, shapes)
 
     def prune(self, moment: Moment, epoch: float) -> None:
         """Remove what scores lowest, to the sparsity of `epoch`."""

@@ -124,13 +124,13 @@ class MaskType:
             return 0 if shape[min(1, len(shape) - 1)] % 4 else 4
         return 1
 
-    def check(self, tag: str, weights: Mapping[str, Tensor]) -> None:
+    def check(self, tag: str, shapes: Mapping[str, Sequence[int]]) -> None:
         """Raise RecipeError for a parameter that does not divide into blocks or groups."""
-        for name, weight in weights.items():
-            if not self._divides(tuple(weight.shape)):
-                shape = " × ".join(map(str, weight.shape))
+        for name, shape in shapes.items():
+            if not self._divides(shape):
+                told = " × ".join(map(str, shape))
                 raise RecipeError(
-                    f"{tag}: `{name}` ({shape}) does not divide into {self.text}",
+                    f"{tag}: `{name}` ({told}) does not divide into {self.text}",
                     hint="leave it out of `params`, or choose another `mask_type`",
                 )
 

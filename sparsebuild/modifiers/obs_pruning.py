@@ -81,8 +81,11 @@ class _Surgeon(Pruning):
         self.gradients = gradients
         self.steps_per_epoch = run.steps_per_epoch
         self.log, self.progress = run.log, run.progress
-        if spec.mask_type.fours:
-            _check_fours(spec.tag, self.held.weights)
+
+    def check(self, shapes: Mapping[str, Sequence[int]]) -> None:
+        super().check(shapes)
+        if self.spec.mask_type.fours:
+            _check_fours(self.spec.tag, shapes)
 
     def prune(self, moment: Moment, epoch: float) -> None:
         names = at_work(self.model, self.held.weights)
@@ -153,11 +156,11 @@ def _batch_size(fields: Fields) -> int | None:
     return size
 
 
-def _check_fours(tag: str, weights: Mapping[str, Tensor]) -> None:
-    for name, weight in weights.items():
-        if weight.ndim != 2 or weight.size(1) % 4:
-            shape = " × ".join(map(str, weight.shape))
+def _check_fours(tag: str, shapes: Mapping[str, Sequence[int]]) -> None:
+    for name, shape in shapes.items():
+        if len(shape) != 2 or shape[1] % 4:
+            told = " × ".join(map(str, shape))
             raise RecipeError(
-                f"{tag}: `{name}` ({shape}) does not divide into block4",
+                f"{tag}: `{name}` ({told}) does not divide into block4",
                 hint="leave it out of `params`, or choose another `mask_type`",
             )

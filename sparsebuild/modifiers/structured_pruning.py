@@ -20,7 +20,7 @@ from sparsebuild.registry import did_you_mean
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["StructuredPruning", "Targets"]
+__all__ = ["StructuredPruning", "Targets", "after_cuts"]
 
 _LEAST = LayerShape(heads=1, neurons=1)
 
@@ -103,6 +103,11 @@ class StructuredPruning:
         return spec
 
     @property
+    def is_known(self) -> bool:
+        """Whether the settings alone say how many heads and neurons each layer keeps."""
+        return self.uniform and self.targets.budget is None
+
+    @property
     def cut_epochs(self) -> tuple[float, ...]:
         """When each cut is."""
         start, pieces = begin(self), max(self.cuts - 1, 1)
@@ -122,6 +127,27 @@ class StructuredPruning:
     def attach(self, run: Run) -> Attached:
         warn_if_never(self.tag, self, run)
         return _Cutting(self, run)
+
+
+def after_cuts(weights: Mapping[str, Tensor], run: Run) -> dict[str, tuple[int, ...]]:
+    """The shapes that `weights` have after all cuts; where a recipe does not tell those, the ones they have now."""
+    import torch
+
+    from sparsebuild.training.shapes import kept, shapes
+
+    found = {name: tuple(weight.shape) for name, weight in weights.items()}
+    cuts = [s for s in run.specs if isinstance(s, StructuredPruning) and begin(s) < run.epochs]
+    if not cuts or not all(spec.is_known for spec in cuts):
+        return found
+    for layer, left in shapes(run.model).items():
+        for spec in cuts:
+            left = spec.targets.of_layer(left)
+        heads, neurons = torch.arange(left.heads), torch.arange(left.neurons)
+        for name, (dimension, places) in kept(run.model, layer, heads=heads, neurons=neurons).items():
+            if name in found:
+                shape = found[name]
+                found[name] = (*shape[:dimension], len(places), *shape[dimension + 1 :])
+    return found
 
 
 # By layer: of its `heads` (heads,), of its neurons `ffn` (neurons,), and of the whole `layer` ().
@@ -153,7 +179,7 @@ class _Cutting(Attached):
         if not self.steps:
             return ()
         left = _at_work(self.run.model)
-        if self.spec.uniform and not self.costs:
+        if self.spec.is_known:
             left = {name: self.spec.targets.of_layer(self.dense[name]) for name in left}
         return [Promise(modifier=self.spec.tag, shapes=left)]
 

@@ -144,6 +144,29 @@ def test_zeros_that_are_counted_before_the_last_cut_are_refused(specs) -> None:
     assert caught.value.problems[0].position.line == 3
 
 
+PATTERNS = {
+    "2:4": "GMPruningModifier {init_sparsity: 0.5, final_sparsity: 0.5, ",
+    "block4": "OBSPruningModifier {init_sparsity: 0.5, final_sparsity: 0.5, num_grads: 2, fisher_block_size: 4, ",
+    "1:4": "ACDCPruningModifier {compression_sparsity: 0.75, ",
+}
+
+
+@pytest.mark.parametrize("kind", PATTERNS)
+def test_a_width_that_does_not_divide_into_a_later_pattern_is_refused(kind: str, training) -> None:
+    """Before training where the recipe tells the width, else before weights go; widths on the way may be odd."""
+    cuts = {"start_epoch": 0, "end_epoch": 1, "cuts": 2, "score": "magnitude"}
+    later = (
+        f"start_epoch: 1.5, end_epoch: 2.5, update_frequency: 0.5, mask_type: '{kind}', params: ['re:.*dense.weight']"
+    )
+    pattern = f"  - !{PATTERNS[kind]}{later}}}\n"
+    training(entry(targets="{ffn: 20}", **cuts) + pattern, fresh=True).run()
+    with pytest.raises(RecipeError, match=rf"output\.dense\.weight` \(16 × 30\) does not divide into {kind}"):
+        training(entry(targets="{ffn: 30}", **cuts) + pattern)
+    begun = training(entry(targets="{ffn: 30}", uniform="false", **cuts) + pattern, fresh=True)
+    with pytest.raises(RecipeError, match="does not divide into"):
+        begun.run()
+
+
 def test_more_than_there_is_cannot_stay(training) -> None:
     with pytest.raises(RecipeError, match=r"`targets\.heads` is 3, and the model has 2"):
         training(entry(targets="{heads: 3}"))
