@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sparsebuild.cli.offline import Offline, go_offline
-from sparsebuild.cli.options import Json, ProjectFolder
+from sparsebuild.cli.options import Base, Json, ProjectFolder
 from sparsebuild.cli.telling import say, shown
 
 if TYPE_CHECKING:
@@ -60,12 +60,13 @@ def unbundle(
         Path | None,
         typer.Argument(metavar="DIR", help="Where; created if need be. Left out: FILE.", show_default=False),
     ] = None,
+    project: Base = Path(),
 ) -> None:
     """Unpack what `bundle` packed: the project into DIR, and its sources into the cache."""
     from sparsebuild.bundle import unpack
     from sparsebuild.cli.init import refuse_to_overwrite
 
-    destination = folder or Path(file.name.removesuffix(".tar"))
+    destination = project / (folder or file.name.removesuffix(".tar"))
     _refuse(file, destination)
     refuse_to_overwrite(destination, "unbundle")
     with _staging(destination) as staging:

@@ -11,6 +11,8 @@ from typing import Annotated
 
 import typer
 
+from sparsebuild.cli.options import Base
+
 __all__ = ["init", "refuse_to_overwrite"]
 
 _IGNORED = {".git"}  # `git init` first and `sparsebuild init` second is fine
@@ -22,6 +24,7 @@ def init(
         str, typer.Option("--template", "-t", metavar="NAME", help="What to start from.")
     ] = "quickstart",
     list_them: Annotated[bool, typer.Option("--list", help="List the templates and exit.")] = False,
+    project: Base = Path(),
 ) -> None:
     """Start a project from a template. Nothing is ever overwritten."""
     from sparsebuild.cli import templates
@@ -32,6 +35,7 @@ def init(
             sys.stdout.write(f"{name:<{max(map(len, found))}}  {templates.summary(where)}\n")
         return
     source = templates.find(template)
+    folder = project / folder
     refuse_to_overwrite(folder)
     templates.copy(source, folder)
     _name_project(folder)

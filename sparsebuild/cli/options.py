@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["Json", "Profile", "ProjectBefore", "ProjectFolder", "Quiet", "Settings", "Variant"]
+__all__ = ["Base", "Json", "Profile", "ProjectBefore", "ProjectFolder", "Quiet", "Settings", "Variant"]
 
 _HELP = "The folder that holds sparse.toml."
 
@@ -15,6 +15,10 @@ ProjectFolder = Annotated[Path, typer.Option("--project", "-C", metavar="DIR", h
 # Before the command. Only here is the variable asked, so that it gives way to either place on the command line.
 ProjectBefore = Annotated[
     Path, typer.Option("--project", "-C", metavar="DIR", envvar="SPARSEBUILD_PROJECT", help=_HELP)
+]
+# Of commands that make a project.
+Base = Annotated[
+    Path, typer.Option("--project", "-C", metavar="BASE", help="The folder from which DIR is taken; else the current.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON to stdout, for programs.")]
 Profile = Annotated[

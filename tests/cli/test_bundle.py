@@ -229,6 +229,13 @@ def test_nothing_is_unpacked_over_anything(packed, sparsebuild, tmp_path):
     assert "`unbundle` never overwrites; name a new folder\n" in ran.err
 
 
+@pytest.mark.parametrize(("folder", "where"), [((), "base/packed"), (("here",), "base/here")])
+def test_the_folder_is_taken_from_where_one_is_sent(packed, sparsebuild, tmp_path, folder, where):
+    packed = packed.rename(tmp_path / "packed.tar")
+    assert sparsebuild("-C", "base", "unbundle", "packed.tar", *folder, cwd=tmp_path).code == 0
+    assert (tmp_path / where / "sparse.toml").is_file()
+
+
 @pytest.mark.slow
 def test_elsewhere_the_same_model_comes_out(tmp_path, tmp_path_factory, write_project, sparsebuild):
     here = tmp_path / "here"

@@ -28,6 +28,20 @@ def test_the_quickstart_is_what_one_gets_here(tmp_path, sparsebuild):
     assert ran.err == "created sparse.toml from the template quickstart\nnext: sparsebuild run\n"
 
 
+@pytest.mark.parametrize("words", [["-C", "there", "init", "my-ner"], ["init", "my-ner", "-C", "there"]])
+def test_the_folder_is_taken_from_where_one_is_sent(words, tmp_path, sparsebuild):
+    ran = sparsebuild(*words, cwd=tmp_path)
+    assert ran.err.endswith("next: cd there/my-ner && sparsebuild run\n")
+    assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("sparse.toml")] == [
+        "there/my-ner/sparse.toml"
+    ]
+
+
+def test_the_environment_sends_it_elsewhere_too(tmp_path, sparsebuild):
+    sparsebuild("init", cwd=tmp_path, SPARSEBUILD_PROJECT="there")
+    assert [path.name for path in tmp_path.iterdir()] == ["there"]
+
+
 def test_nothing_is_overwritten(tmp_path, sparsebuild):
     (tmp_path / "notes.txt").write_text("mine")
     ran = sparsebuild("init", tmp_path)
