@@ -31,7 +31,11 @@ def main() -> None:
 
 def leave_the_current_folder_out() -> None:
     """Undo what `python -m` does: whatever lies in the current folder would be imported."""
-    if sys.path and sys.path[0] in ("", os.getcwd()):  # noqa: PTH109 - pathlib is not imported yet
+    try:
+        here = os.getcwd()  # noqa: PTH109 - pathlib is not imported yet
+    except OSError:  # it was removed
+        here = ""
+    if sys.path and sys.path[0] in ("", here):
         del sys.path[0]
 
 

@@ -20,8 +20,8 @@ def write_report(bug: BaseException, arguments: Sequence[str]) -> Path:
     """Write what a developer needs to `.sparsebuild/` of the project that we stand in, or else to a temporary file."""
     text = concealed(_report(bug, arguments)).encode(errors="backslashreplace")
     name = f"crash-{datetime.now(UTC):%Y%m%dT%H%M%S}.txt"
-    state = ProjectLayout(Path.cwd()).state
     try:
+        state = ProjectLayout(Path.cwd()).state
         if state.is_symlink():  # it could lead anywhere
             raise NotADirectoryError
         with (state / name).open("xb") as new:

@@ -39,7 +39,7 @@ def init(
     refuse_to_overwrite(folder)
     templates.copy(source, folder)
     _name_project(folder)
-    there = "" if folder.resolve() == Path.cwd().resolve() else f"cd {shlex.quote(str(folder))} && "
+    there = "" if Path().samefile(folder) else f"cd {shlex.quote(str(folder))} && "
     sys.stderr.write(f"created {folder / 'sparse.toml'} from the template {template}\nnext: {there}sparsebuild run\n")
 
 

@@ -211,10 +211,17 @@ def _invoke(arguments: Sequence[str]) -> int:
 
 
 def _environment(error: Exception) -> SparsebuildError | None:
-    """What to tell where the user's disk is full, or may not be read or written."""
+    """What to tell where the user's disk is full, or may not be read or written, or the current folder is gone."""
     from sparsebuild.engine.blame import blamed_anywhere
 
-    return blamed_anywhere(error) if isinstance(error, OSError) else None
+    if not isinstance(error, OSError):
+        return None
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        hint = "`cd` to one that is, or name the project by its whole path: `-C DIR`"
+        return UserError("the current folder is not there any more", hint=hint)
+    return blamed_anywhere(error)
 
 
 def _show(error: SparsebuildError) -> None:

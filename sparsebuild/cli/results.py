@@ -72,8 +72,7 @@ def show(layout: ProjectLayout, folder: Path, targets: Collection[str]) -> None:
         if (f"{step}@{first}" if first else step) in targets
     }
     there = {what: path for what, path in places.items() if Path(path).exists()}
-    is_here = folder.resolve() == Path.cwd().resolve()
-    at = [] if is_here else [f"-C {shlex.quote(str(folder))}"]
+    at = [] if Path().samefile(folder) else [f"-C {shlex.quote(str(folder))}"]
     words = ["sparsebuild", *at, "try", *([f"--variant {first}"] if first else [])]
     command = f'{" ".join(words)} "Ada Lovelace wrote to Charles Babbage in London"'
     if there:

@@ -250,5 +250,5 @@ def _shown(path: Path) -> str:
     """A path as a person would type it here."""
     try:
         return path.resolve().relative_to(Path.cwd().resolve()).as_posix()
-    except ValueError:
+    except (ValueError, FileNotFoundError):  # it lies elsewhere, or we stand in a folder that was removed
         return str(path)

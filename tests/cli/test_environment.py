@@ -113,3 +113,20 @@ def test_a_stdout_that_is_full(words, run):
 def test_closed_streams_are_no_error(project):
     command = f"{sys.executable} -m sparsebuild status <&- >&- 2>&-"
     assert subprocess.run(command, shell=True, cwd=project, check=False).returncode == 0
+
+
+@pytest.mark.parametrize("words", ["--version", "-C {project} status"])
+def test_what_needs_no_current_folder_works_where_it_is_gone(words, project):
+    assert (gone := in_a_folder_that_is_gone(words, project)).returncode == 0, gone.stderr
+
+
+@pytest.mark.parametrize("words", ["status", "init new", "run", "-C x status", "recipe show r.yaml", "gc", "try hi"])
+def test_a_current_folder_that_is_gone_is_told(words, project):
+    told(in_a_folder_that_is_gone(words, project))
+
+
+def in_a_folder_that_is_gone(words, project):
+    command = (
+        f"mkdir gone && cd gone && rmdir ../gone && {sys.executable} -m sparsebuild {words.format(project=project)}"
+    )
+    return subprocess.run(command, shell=True, cwd=project, capture_output=True, text=True, check=False)
