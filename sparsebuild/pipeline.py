@@ -95,7 +95,7 @@ def graph(
     """
     known = documents or Documents()
     facts = {"": recipe, **{name: (variants or {}).get(name) for name in manifest.variant}}
-    digest = cache(lambda: text_digest(locks.text(lock)))  # of the lock's text, which several actions tell
+    digest = cache(lambda variant: text_digest(locks.text(lock.of(variant))))
     models = [
         _Pipeline(manifest.of(name), lock, digest, found, known, name, starts_float) for name, found in facts.items()
     ]
@@ -125,14 +125,14 @@ class _Pipeline:
         self,
         manifest: Manifest,
         lock: Lock,
-        lock_digest: Callable[[], str],
+        lock_digest: Callable[[str], str],
         recipe: RecipeFacts | None,
         documents: Documents,
         variant: str,
         starts_float: Callable[[], bool],
     ) -> None:
         self.manifest, self.lock, self.recipe, self.variant = manifest, lock, recipe, variant
-        self.lock_digest = lock_digest
+        self.lock_digest = lock_digest(variant if lock.source(f"recipe.{variant}") else "")  # most are the same
         self.documents = replace(documents, recipe=recipe.places) if variant and recipe else documents
         self._check_teacher()
         self._check_export()
@@ -374,7 +374,7 @@ class _Pipeline:
             "start": base.request if base else self.manifest.model.source,
             "gates": settings(self.manifest.gate),
             "sources": [_told(source) for source in self._own_sources],
-            "lock": self.lock_digest(),
+            "lock": self.lock_digest,
             "versions": {
                 "sparsebuild": __version__,
                 **{name: major_minor(name) for name in ("torch", "transformers", "onnxruntime")},
@@ -405,7 +405,7 @@ class _Pipeline:
             project=manifest.project.name,
             task=manifest.project.task,
             version=__version__,
-            lock=self.lock_digest(),
+            lock=self.lock_digest,
             base=self._base_model().removeprefix("fetch@"),
             settings={name: values for name, values in said.items() if values},
             recipe=self.recipe.modifiers if self.recipe else None,

@@ -223,7 +223,7 @@ def test_each_variant_has_targets_and_folders_of_its_own_and_shares_the_rest():
 
 def test_variants_ask_nothing_else_of_the_project_itself():
     text = SELF + VARIANTS
-    alone = graph(parse(text[: text.index("[variant")]), locked_with_recipes(), facts(KD))
+    alone = graph(parse(text[: text.index("[variant")]), locked_with_recipes(["recipe"]), facts(KD))
     made = varied()
     assert {name: question(made[name]) for name in alone.names if name != "report"} == {
         name: question(alone[name]) for name in alone.names if name != "report"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,9 +13,11 @@ from sparsebuild.switches import is_on
 if TYPE_CHECKING:
     from sparsebuild.cli.project import Project
 
-__all__ = ["Frozen", "Locked", "settled"]
+__all__ = ["Frozen", "Locked", "asked_for", "settled"]
 
 _Say = Callable[[str], None]
+
+_OF_ALL = ("compare", "report")  # targets that read from every variant
 
 Locked = Annotated[
     bool | None,
@@ -36,7 +38,9 @@ Frozen = Annotated[
 ]
 
 
-def settled(project: Project, locked: bool | None, frozen: bool, say: _Say, warn: _Say) -> Project:
+def settled(
+    project: Project, locked: bool | None, frozen: bool, say: _Say, warn: _Say, targets: Sequence[str] = ()
+) -> Project:
     """The project with the lock to work with. What is locked anew on the way is told to `say`, old -> new.
 
     Raises LockOutOfDate where the lock would have to change and may not.
@@ -47,7 +51,10 @@ def settled(project: Project, locked: bool | None, frozen: bool, say: _Say, warn
     if frozen:
         return _frozen(project, locked, warn)
     if _must_be_locked(project) if locked is None else locked:
-        refuse_changes(project)
+        asked = asked_for(project, targets)
+        refuse_changes(asked)
+        if asked is not project:  # it is not all that sparse.toml says, so nothing is remembered of it
+            return asked
     if not changes(project) and not project.sides:
         remember_documents(project)
         return project
@@ -56,6 +63,25 @@ def settled(project: Project, locked: bool | None, frozen: bool, say: _Say, warn
     for difference in differences(project.lock, again.lock) if project.lock else ():
         say(str(difference))
     return again
+
+
+def asked_for(project: Project, targets: Sequence[str]) -> Project:
+    """The project without the variants whose recipes `sparse.lock` lacks, if `targets` are none of theirs.
+
+    The lock that travels with a model has no recipe of another one.
+    """
+    from sparsebuild.resolve import requests
+
+    lock, manifest = project.committed, project.manifest
+    if lock is None or project.written.is_changed:
+        return project
+    recipes = [request.name for request in requests(manifest) if request.name.startswith("recipe.")]
+    lacking = {name.removeprefix("recipe.") for name in recipes if lock.source(name) is None}
+    of_all = [target for target in targets if target in _OF_ALL or set(target) & set("*?[+")]
+    if not targets or of_all or lacking.intersection(target.partition("@")[2] for target in targets):
+        return project
+    kept = {name: variant for name, variant in manifest.variant.items() if name not in lacking}
+    return replace(project, manifest=replace(manifest, variant=kept)) if lacking else project
 
 
 def _must_be_locked(project: Project) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
-from sparsebuild.cli.locking import Frozen, Locked, settled
+from sparsebuild.cli.locking import Frozen, Locked, asked_for, settled
 from sparsebuild.cli.offline import Offline, go_offline, refuse_what_is_missing
 from sparsebuild.cli.options import Json, Profile, ProjectFolder, Quiet, Settings
 from sparsebuild.cli.telling import progress_to
@@ -99,14 +99,15 @@ def run(
 
     _check(jobs, events, dry_run, as_json)
     go_offline(offline)
+    asked = [*targets, *(force or ())] if targets else ()
     with contextlib.ExitStack() as stack:
         fold = stack.enter_context(contextlib.closing(fold_of("quiet" if quiet else show.value, events, stack)))
         opened = open_told(project, profile, settings, fold)
         if dry_run:
-            opened = _looked_at(opened, locked, frozen, fold)
+            opened = _looked_at(opened, locked, frozen, fold, asked)
             _only_tell(opened, targets or (), force or (), as_json)
             return
-        opened = settle(opened, locked, frozen, fold)
+        opened = settle(opened, locked, frozen, fold, asked)
         if opened.context.offline:
             refuse_what_is_missing(opened, targets or (), force or ())
         make_sure(opened, targets or (), force or ())
@@ -179,7 +180,7 @@ def open_told(folder: Path, profile: str, settings: Sequence[str] | None, fold: 
     )
 
 
-def settle(project: Project, locked: bool | None, frozen: bool, fold: Fold) -> Project:
+def settle(project: Project, locked: bool | None, frozen: bool, fold: Fold, targets: Sequence[str] = ()) -> Project:
     """The project with the lock to build with; `fold` is told what changes in it."""
     from sparsebuild.events import Log
 
@@ -189,10 +190,11 @@ def settle(project: Project, locked: bool | None, frozen: bool, fold: Fold) -> P
         frozen,
         say=lambda sentence: fold(Log(message=sentence)),
         warn=lambda sentence: fold(Log(message=sentence, level="warning")),
+        targets=targets,
     )
 
 
-def _looked_at(project: Project, locked: bool | None, frozen: bool, fold: Fold) -> Project:
+def _looked_at(project: Project, locked: bool | None, frozen: bool, fold: Fold, targets: Sequence[str]) -> Project:
     """The project as a dry run has it, which locks nothing."""
     from sparsebuild.cli.forecast import known
     from sparsebuild.cli.project import refuse_changes
@@ -200,6 +202,7 @@ def _looked_at(project: Project, locked: bool | None, frozen: bool, fold: Fold) 
     if frozen:
         return settle(project, locked, frozen, fold)
     if locked:
+        project = asked_for(project, targets)
         refuse_changes(project)
     return known(project)
 

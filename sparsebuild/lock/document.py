@@ -11,7 +11,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, time
 from pathlib import Path
 from typing import Any
@@ -102,6 +102,11 @@ class Lock:
     def source(self, name: str) -> LockedSource | None:
         """The source of that name, if there is one."""
         return next((source for source in self.sources if source.name == name), None)
+
+    def of(self, variant: str) -> Lock:
+        """What one model is built from, "" being the project's own: all but the recipes of other variants."""
+        own = ("recipe", f"recipe.{variant}")
+        return replace(self, sources=tuple(s for s in self.sources if not s.is_recipe or s.name in own))
 
 
 class MergeMarkers(UserError):

@@ -409,7 +409,13 @@ def _again(built: Built) -> dict[str, Any]:
     ]
     others = ", ".join(f"{name} {version}" for name, version in built.versions.items() if name != "sparsebuild")
     about = f"Built with {others}. Times are measured anew where the page is built anew; all else is the same bytes."
-    return {"version": built.versions["sparsebuild"], "lock": built.lock, "commands": commands, "about": about}
+    return {
+        "version": built.versions["sparsebuild"],
+        "lock": built.lock,
+        "but": ", without the recipes of other variants," if built.variant or built.candidates else "",
+        "commands": commands,
+        "about": about,
+    }
 
 
 def _hash(style: str) -> str:

@@ -31,7 +31,7 @@ class Facts:
     project: str
     task: str
     version: str  # of sparsebuild
-    lock: str  # sha256 of the lock's text
+    lock: str  # sha256 of the lock's text, without the recipes of other variants
     base: str  # name of the source that everything started from
     settings: Mapping[str, Any]  # of sparse.toml, without defaults
     recipe: Any  # its modifiers, every expression worked out; None without
@@ -47,7 +47,7 @@ class Facts:
     @property
     def command(self) -> str:
         """What builds it again."""
-        return "sparsebuild run --locked" + (f" gate@{self.variant}" if self.variant else "")
+        return "sparsebuild run --locked gate" + (f"@{self.variant}" if self.variant else "")
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Facts:

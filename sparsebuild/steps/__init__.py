@@ -45,7 +45,7 @@ STEPS = {
         function="sparsebuild.steps.evaluate:run", version=2, libraries=("torch", "transformers"), resource=_DEVICE
     ),
     "export": Step(function="sparsebuild.steps.export:run", version=4, libraries=_EXPORTS, resource=_DEVICE),
-    "gate": Step(function="sparsebuild.steps.gate:run", version=3, where="inline"),
+    "gate": Step(function="sparsebuild.steps.gate:run", version=4, where="inline"),
     "bench": _measures("sparsebuild.steps.bench:run"),
     "compare": _measures("sparsebuild.steps.bench:compare"),
     "profile": _measures("sparsebuild.steps.profile:run"),

@@ -84,7 +84,7 @@ def _promote(
     onnx = folder.onnx_name(export["scheme"])
     mark = piece_mark(job.inputs["model"] / "tokenizer.json")
     measured = Measured(evaluation=evaluation, export=export, gates=gates, onnx=onnx, mark=mark)
-    lock = _lock_text(ProjectLayout(job.root), facts.lock)
+    lock = _lock_text(ProjectLayout(job.root), facts)
     shutil.copytree(job.inputs["export"], job.out, dirs_exist_ok=True)
     (job.out / "gate.json").write_text(json.dumps({"schema_version": 1, "gates": gates}, indent=1) + "\n")
     folder.assemble(job.out / "hub", facts, measured, job.inputs["model"], job.inputs["export"], lock)
@@ -97,11 +97,11 @@ def _facts(job: Job) -> Facts:
     return replace(facts, settings={**facts.settings, "gate": limits}) if limits else facts
 
 
-def _lock_text(layout: ProjectLayout, sha256: str) -> str:
-    """The lock that this build was planned with; one that was edited while we ran is not believed."""
+def _lock_text(layout: ProjectLayout, facts: Facts) -> str:
+    """Of the lock what this build was planned with; one that was edited while we ran is not believed."""
     for path in (layout.lock, *sorted(layout.locks.glob("*.lock"))):
         lock = locks.read(path)
-        if lock and text_digest(text := locks.text(lock)) == sha256:
+        if lock and text_digest(text := locks.text(lock.of(facts.variant))) == facts.lock:
             return text
     raise LockOutOfDate(
         "sparse.lock is no longer the one with which this run began", hint="run `sparsebuild run` again"

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from sparsebuild import lock as locks
+
 VARIANTS = """
 [variant.s70]
 recipe.args = { sparsity = 0.7 }
@@ -135,6 +137,29 @@ def test_another_recipe_is_locked_beside_and_told_of_its_variant(built, sparsebu
     assert refused.code == 2
     assert "error: in the variant `seeded`: " in refused.err
     assert "other.yaml:" in refused.err
+
+
+def test_a_recipe_of_one_is_nothing_to_the_others(built, sparsebuild):
+    shutil.copy(built / "recipe.yaml", built / "other.yaml")
+    edit(built / "sparse.toml", "train.seed = 3", 'recipe.source = "other.yaml"')
+    assert set(outcomes(run(built))) == {f"{step}@seeded" for step in OWN}
+    (built / "other.yaml").write_text((built / "other.yaml").read_text() + "# changed\n")
+    assert set(outcomes(run(built))) == {"gate@seeded"}
+
+
+def test_the_lock_that_travels_with_a_model_is_enough_to_build_it(built, sparsebuild):
+    shutil.copy(built / "recipe.yaml", built / "other.yaml")
+    edit(built / "sparse.toml", "train.seed = 3", 'recipe.source = "other.yaml"')
+    sparsebuild("lock", cwd=built)
+    locks.write(built / "sparse.lock", locks.read(built / "sparse.lock").of("s70"))
+    for targets in (["gate@s70"], ["gate"], ["-f", "gate", "gate@s70"]):
+        assert run(built, "--locked", *targets).returncode == 0
+        assert sparsebuild("run", "-n", "--locked", *targets, cwd=built).code == 0
+    for targets in ([], ["gate@seeded"], ["gate@*"], ["report"], ["-f", "gate@seeded", "gate"]):
+        assert run(built, "--locked", *targets).returncode == 3
+    assert sparsebuild("status", "--json", cwd=built).json["variants"]  # all are known as before
+    (built / "recipe.yaml").write_text((built / "recipe.yaml").read_text() + "# changed\n")
+    assert run(built, "--locked", "gate").returncode == 3
 
 
 def test_the_recipe_of_one_is_shown_with_its_arguments(built, sparsebuild):

@@ -23,7 +23,7 @@ def test_it_is_an_in_toto_statement_with_slsas_predicate(hub_folder):
     ]
     definition = told["predicate"]["buildDefinition"]
     assert definition["externalParameters"] == {
-        "command": "sparsebuild run --locked",
+        "command": "sparsebuild run --locked gate",
         "settings": {"project": {"name": "people"}},
         "recipe": None,
     }

@@ -8,7 +8,7 @@ import pytest
 from sparsebuild import lock as locks
 from sparsebuild.digest import file_digest, text_digest
 from sparsebuild.errors import GateFailed, LockOutOfDate
-from sparsebuild.lock import Lock
+from sparsebuild.lock import Lock, LockedFile, LockedSource
 from sparsebuild.shipping.facts import Facts, Origin
 from sparsebuild.shipping.provenance import compare, read
 from sparsebuild.steps import gate
@@ -82,6 +82,16 @@ def test_the_same_model_is_promoted_in_the_layout_of_the_hub(built, make_job, li
     assert "# people" in (hub / "README.md").read_text()
     assert compare(hub, read(hub)) == compare(job.out, read(job.out)) == ()
     assert set(read(job.out).subjects) > {"deployment/model.onnx", "hub/provenance.json", "gate.json"}
+
+
+def test_recipes_of_other_variants_do_not_travel(built, make_job, listener, tmp_path):
+    files = (LockedFile(path="r.yaml", size=1, sha256="1" * 64),)
+    recipes = [LockedSource(name=f"recipe.{n}", kind="file-recipe", request="file:r.yaml", files=files) for n in "ab"]
+    locks.write(tmp_path / "sparse.lock", Lock(sources=tuple(recipes)))
+    shipped = locks.text(Lock(sources=(recipes[0],)))
+    job = make_job("gate", {"facts": {**facts(), "variant": "a", "lock": text_digest(shipped)}}, **built)
+    gate.run(job, listener)
+    assert (job.out / "hub" / "sparse.lock").read_text() == shipped
 
 
 def test_a_lock_that_was_edited_in_the_meantime_promotes_nothing(built, make_job, listener):
