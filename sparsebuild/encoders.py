@@ -12,7 +12,7 @@ from typing import Any
 
 from sparsebuild.errors import UserError
 
-__all__ = ["ATTENTIONS", "ENCODERS", "Encoder", "encoder_of", "longest"]
+__all__ = ["ATTENTIONS", "ENCODERS", "TOKENIZER_FILES", "Encoder", "encoder_of", "longest"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +63,20 @@ ENCODERS: Mapping[str, Encoder] = {
     ),
 }
 ATTENTIONS = frozenset(encoder.attention for encoder in ENCODERS.values())
+
+# Every file by which transformers' tokenizers are known, and what is built has those that its model had.
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+    "tokenizer.model",
+)
 
 
 def encoder_of(model_type: str, where: str = "") -> Encoder:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from sparsebuild.encoders import TOKENIZER_FILES
 from sparsebuild.shipping import card as cards
 from sparsebuild.shipping import provenance
 from sparsebuild.shipping.facts import Facts
@@ -24,9 +25,9 @@ EVAL_RESULTS = ".eval_results/entities.yaml"
 # All that a folder of ours may hold, whatever the model: what lies there beside these was put there by somebody.
 NAMES = frozenset(
     {
-        "README.md", "config.json", "export.json", "merges.txt", "model.safetensors", "provenance.json", "sparse.lock",
-        "special_tokens_map.json", "structure.json", "tokenizer.json", "tokenizer.model", "tokenizer_config.json",
-        "vocab.json", "vocab.txt", "onnx/model.onnx", "onnx/model_fp16.onnx", "onnx/model_quantized.onnx", EVAL_RESULTS,
+        "README.md", "config.json", "export.json", "model.safetensors", "provenance.json", "sparse.lock",
+        "structure.json", *TOKENIZER_FILES, "onnx/model.onnx", "onnx/model_fp16.onnx", "onnx/model_quantized.onnx",
+        EVAL_RESULTS,
     }
 )  # fmt: skip
 

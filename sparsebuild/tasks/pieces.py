@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sparsebuild.encoders import longest
+from sparsebuild.encoders import TOKENIZER_FILES, longest
 from sparsebuild.errors import UserError
 
 if TYPE_CHECKING:
@@ -26,20 +26,6 @@ __all__ = ["Cut", "Cutter", "copy_tokenizer", "load_tokenizer"]
 
 _REMEMBERED = 200_000  # words
 _TOGETHER = 64  # words in one call of the tokenizer, which costs less than one each
-
-# Every file by which transformers' tokenizers are known; a model has some of them.
-_FILES = (
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.txt",
-    "vocab.json",
-    "merges.txt",
-    "spiece.model",
-    "sentencepiece.bpe.model",
-    "tokenizer.model",
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,7 +164,7 @@ def copy_tokenizer(folder: Path, destination: Path) -> None:
     from transformers import AutoTokenizer
 
     destination.mkdir(parents=True, exist_ok=True)
-    for name in _FILES:
+    for name in TOKENIZER_FILES:
         if (folder / name).is_file():
             shutil.copyfile(folder / name, destination / name)
     loaded = AutoTokenizer.from_pretrained(folder, use_fast=True, local_files_only=True, trust_remote_code=False)

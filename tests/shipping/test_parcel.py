@@ -2,6 +2,7 @@
 
 import pytest
 
+from sparsebuild.encoders import TOKENIZER_FILES
 from sparsebuild.errors import UserError
 from sparsebuild.shipping.parcel import pack
 
@@ -19,6 +20,13 @@ def test_all_files_of_a_build_travel_the_statement_last(hub_folder):
     assert items[-1].path == "provenance.json"
     assert {item.path for item in items} >= {"README.md", "model.safetensors", "onnx/model_quantized.onnx"}
     assert all(item.source.stat().st_size == item.size for item in items)
+
+
+def test_whatever_files_a_tokenizer_has_travel(hub_folder, again):
+    for name in TOKENIZER_FILES:
+        (hub_folder / name).write_text("{}")
+    again(hub_folder)
+    assert {item.path for item in pack(hub_folder)} >= set(TOKENIZER_FILES)
 
 
 @pytest.mark.parametrize(
