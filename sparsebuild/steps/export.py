@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,7 +39,7 @@ def run(job: Job, report: Report) -> None:
     path = _write(job, model, scheme, report)
     found = contents.read(path)
     facts = _compare(job, model, path, settings.per_device_eval_batch_size, threads, scheme)
-    facts |= _zeros(model, found)
+    facts |= _zeros(model, _masked(job.inputs["model"]), found)
     facts |= _identity(job, model, path, scheme)
     for name in ("agreement", "f1_difference", "median_logit_difference"):
         report.metric(name, facts[name])
@@ -99,25 +99,31 @@ def _compare(job: Job, model: Any, path: Path, batch_size: int, threads: int, sc
     return {**asdict(found), "compared": compared, **{name: scores_to_json(s) for name, s in scores.items()}}
 
 
-def _zeros(model: Any, file: Contents) -> dict[str, Any]:
-    """Count zeros in the file's weights; every weight that training holds at zero must be one of them."""
+def _zeros(model: Any, masked: Collection[str], file: Contents) -> dict[str, Any]:
+    """Count zeros in the file's weights; each of the model's has to be one, in its layers and in all that is `masked`.
+
+    Raises TargetFailed for zeros that are lost, for weights that the file does not have as they are in the model, and
+    for others that it has.
+    """
     from sparsebuild.training.structure import is_embeddings, is_head
 
     weights: Mapping[str, Any] = dict(model.named_parameters())
-    held = kept = zeros = size = 0
-    for tensor in file.tensors:
-        if is_head(tensor.name) or ".embeddings." in tensor.name:
-            continue
-        if tensor.name not in weights:
-            raise TargetFailed(f"the exported file holds `{tensor.name}`, which is no parameter of the model")
-        masked = (weights[tensor.name] == 0).numpy()
-        held += int(masked.sum())
-        kept += int((masked & tensor.is_zero).sum())
-        if not is_embeddings(tensor.name):
-            zeros += tensor.zeros
-            size += tensor.is_zero.size
+    tensors = {tensor.name: tensor for tensor in file.tensors}
+    matrices = {*tensors, *(name for name, weight in weights.items() if weight.ndim == 2)}
+    in_layers = sorted(name for name in matrices if not (is_head(name) or ".embeddings." in name))
+    if strangers := [name for name in in_layers if name not in weights]:
+        raise TargetFailed(f"the exported file holds `{strangers[0]}`, which is no parameter of the model")
+    held = kept = 0
+    for name in sorted({*in_layers, *masked}):
+        if name not in tensors or list(tensors[name].shape) != list(weights[name].shape):
+            raise TargetFailed(f"the exported file does not hold `{name}` as the model does, nor its zeros")
+        is_zero = (weights[name] == 0).numpy()
+        held += int(is_zero.sum())
+        kept += int((is_zero & tensors[name].is_zero).sum())
     if kept != held:
         raise TargetFailed(f"{held - kept} of the {held} zeros of the model are not zero in the exported file")
+    counted = [tensors[name] for name in in_layers if not is_embeddings(name)]
+    zeros, size = sum(t.zeros for t in counted), sum(t.is_zero.size for t in counted)
     return {"zeros_of_model": held, "zeros_in_file": zeros, "weights": size, "sparsity": zeros / size if size else 0.0}
 
 
@@ -135,6 +141,14 @@ def _identity(job: Job, model: Any, path: Path, scheme: str) -> dict[str, Any]:
         "bytes_zstd": compressed_size(path),
         "sha256": file_digest(path),
     }
+
+
+def _masked(folder: Path) -> Collection[str]:
+    """The weights that training held at zero, in part."""
+    from sparsebuild.training.structure import Structure
+
+    structure = Structure.read(folder)
+    return structure.masked if structure else ()
 
 
 def _cut(folder: Path, model: Any) -> dict[str, Any]:
