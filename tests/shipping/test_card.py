@@ -1,5 +1,6 @@
 """shipping/card.py: the Hub understands its metadata, and no string becomes markup."""
 
+import pytest
 import yaml
 from huggingface_hub import ModelCard, eval_result_entries_to_yaml
 from hypothesis import given
@@ -51,6 +52,11 @@ def test_a_float_file_is_a_fine_tune_by_the_name_of_its_kind(facts, measured):
     text = card(facts(), measured("fp16"))
     assert metadata(text)["base_model_relation"] == "finetune"
     assert "`onnx/model_fp16.onnx` has the scheme `fp16`" in text
+
+
+@pytest.mark.parametrize(("scheme", "column"), [("portable", "trained, with int8 rounding"), ("fp32", "trained")])
+def test_figures_of_a_model_that_rounds_are_not_said_to_be_the_float_models(facts, measured, scheme, column):
+    assert f"|  | {column} | ONNX |" in card(facts(), measured(scheme))
 
 
 def test_scores_have_the_form_of_the_hubs_benchmarks(facts, measured):
