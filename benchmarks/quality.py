@@ -4,7 +4,8 @@
 
 Each row and seed is a project that `sparsebuild run` builds; what several share (a seed's teacher and its answers) is
 built once. Hours for all: it may be stopped at any time, and goes on where it was. Nothing is chosen on test.
-quality.jsonl has what was measured for the documentation: --print makes its table, --again measures it again.
+quality.jsonl has what was measured for the documentation: --print makes its table, --again measures it again. A result
+counts for the recipe and the data that it was measured with, and none of --quick without --quick.
 DIR of --data holds train, validation, test and unlabelled as JSON lines; WNUT-17's, from where examples/wnut17 says.
 """
 
@@ -18,13 +19,17 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from measure import row, say, table
 
+from sparsebuild.digest import file_digest, value_digest
+from sparsebuild.providers.builtin import builtin_recipe
+
 HERE = Path(__file__).parent
+WNUT17 = HERE.parent / "examples" / "wnut17" / "data"
 SEEDS = (29204, 1, 2)
 MEASURED = HERE / "quality.jsonl"  # for the documentation; a line a result, added by hand from a folder's results.jsonl
 
@@ -117,23 +122,53 @@ class Result:
     weights: int  # of the encoder's Linears
     bytes: int  # of the exported file
     cpu: str  # results are the same bytes on one kind only
+    recipe: str = ""  # sha256 of its text
+    data: str = ""  # of all files, see `_digest`
+    quick: bool = False
 
 
 def main(arguments: Sequence[str]) -> None:
     """Build what has no result yet, and print the table."""
     asked = _arguments(arguments)
-    folder = asked.folder.resolve()
-    known = [] if asked.again or asked.quick else _known(MEASURED)
-    done = {(r.row, r.seed): r for r in [*known, *_known(folder / "results.jsonl")]}
+    folder, measured = asked.folder.resolve(), _known(MEASURED)
+    data = _digest(asked.data) or measured[0].data  # without the data there is no other table to print
+    known = [*([] if asked.again else measured), *_known(folder / "results.jsonl")]
+    done = {(r.row, r.seed): r for r in known if not _differs(r, data, asked.quick)}
     for seed in asked.seed:
         for name in asked.row:
-            if (name, seed) not in done and not asked.print:
+            if (name, seed) in done:
+                continue
+            there = [r for r in known if (r.row, r.seed) == (name, seed)]
+            for reason in dict.fromkeys(_differs(r, data, asked.quick) for r in there):
+                say(f"{name}, seed {seed}: a result of {reason} does not count")
+            if not asked.print:
                 say(f"{name}, seed {seed}")
                 done[name, seed] = _measured(name, seed, asked.data.resolve(), folder, asked.quick)
     results = [done[name, seed] for name in asked.row for seed in asked.seed if (name, seed) in done]
     if not results:
         sys.exit("none of these rows has been measured with any of these seeds")
     _print(results)
+
+
+def _differs(result: Result, data: str, quick: bool) -> str:
+    """What `result` was measured with that would be another now; nothing where it would be measured so."""
+    if result.row not in ROWS or result.recipe != _recipe(result.row):
+        return "another recipe"
+    if result.data != data:
+        return "other data"
+    return "" if result.quick == quick else "--quick" if result.quick else "all rows"
+
+
+def _recipe(name: str) -> str:
+    """The sha256 of a row's recipe."""
+    named = ROWS[name].recipe
+    return file_digest(builtin_recipe(named) if named.startswith("builtin:") else Path(named))
+
+
+def _digest(data: Path) -> str:
+    """Of all rows, by the names of their files; nothing where there are none."""
+    files = {path.name: file_digest(path) for path in data.glob("*.jsonl")}
+    return value_digest(files) if files else ""
 
 
 def _measured(name: str, seed: int, data: Path, folder: Path, quick: bool) -> Result:
@@ -146,7 +181,7 @@ def _measured(name: str, seed: int, data: Path, folder: Path, quick: bool) -> Re
     environment = {**os.environ, "SPARSEBUILD_CACHE_DIR": str(folder / "cache")}
     command = [sys.executable, "-m", "sparsebuild", "run", "--show", "plain"]
     subprocess.run(command, cwd=project, env=environment, check=True)
-    result = _result(name, seed, project / "build")
+    result = replace(_result(name, seed, project / "build"), recipe=_recipe(name), data=_digest(data), quick=quick)
     (folder / "files").mkdir(exist_ok=True)
     shutil.copy(project / "build" / "export" / "deployment" / "model.onnx", folder / "files" / f"{name}-{seed}.onnx")
     with (folder / "results.jsonl").open("a") as file:
@@ -254,9 +289,11 @@ def _arguments(arguments: Sequence[str]) -> argparse.Namespace:
     how.add_argument("--again", action="store_true", help="measure also what quality.jsonl has")
     parser.add_argument("--row", action="append", choices=ROWS, metavar="NAME", help=f"one of: {', '.join(ROWS)}")
     parser.add_argument("--seed", action="append", type=int, help=f"default: {', '.join(map(str, SEEDS))}")
-    parser.add_argument("--data", type=Path, default=HERE.parent / "examples" / "wnut17" / "data")
+    parser.add_argument("--data", type=Path, default=WNUT17)
     parser.add_argument("--folder", type=Path, default=Path("quality"), help="for results and cache")
     asked = parser.parse_args(arguments)
+    if asked.data != WNUT17 and not _digest(asked.data):
+        parser.error(f"no rows in {asked.data}: it should hold train.jsonl and the others")
     asked.row, asked.seed = asked.row or list(ROWS), asked.seed or list(SEEDS)
     return asked
 
