@@ -16,7 +16,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -161,12 +161,14 @@ def _attached(text: str, run: Run) -> Attached:
     final = 0.5 if "2:4" in text else 0.8
     entry = "modifiers:\n  - !" + text.format(ramp=RAMP.format(final=final)) + "\n"
     (spec,) = modifiers.specs(recipe.resolve(recipe.read(entry, "recipe.yaml")))
-    return spec.attach(run)
+    return spec.attach(replace(run, specs=(spec,)))
 
 
 def _run(model: nn.Module, optimizer: Any, gradients: Any = None) -> Run:
     shape = {"steps_per_epoch": 20, "epochs": 2}
-    return Run(model=model, optimizer=optimizer, has_teacher=False, log=lambda _: None, gradients=gradients, **shape)
+    return Run(
+        model=model, optimizer=optimizer, has_teacher=False, log=lambda _: None, gradients=gradients, specs=(), **shape
+    )
 
 
 def _ranked(scores: Tensor) -> Spent:
