@@ -295,7 +295,7 @@ def test_who_uses_eight_bits_on_such_a_cpu_is_told(monkeypatch):
 
 
 def test_int8_needs_a_quantized_model(make, tmp_path):
-    with pytest.raises(UserError, match="this recipe has no QuantizationModifier"):
+    with pytest.raises(UserError, match="quantized in training, and this one was not"):
         load(EXPORTERS["portable"])(make("fp32"), tmp_path / "model.onnx", 20)
 
 
