@@ -175,8 +175,10 @@ def test_looking_commands_know_what_a_plus_means(first, sparsebuild):
 
 
 def test_what_was_built_on_demand_is_shown_and_leaves_the_project_up_to_date(built, sparsebuild):
+    manifest = built / "sparse.toml"
+    manifest.write_text(manifest.read_text() + "[sensitivity]\nprune = 0.3\n")
     assert run(built, "sensitivity").returncode == 0
-    (built / "sparse.toml").write_text((built / "sparse.toml").read_text() + "[sensitivity]\nprune = 0.4\n")
+    manifest.write_text(manifest.read_text().replace("prune = 0.3", "prune = 0.4"))
     ran = sparsebuild("status", "--exit-code", "--json", "-C", built)
     assert (ran.code, ran.json["on_demand"]) == (0, ["sensitivity"])
     assert {target["name"]: target["verdict"] for target in ran.json["targets"]}["sensitivity"] == "stale"

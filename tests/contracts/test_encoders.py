@@ -278,7 +278,7 @@ def test_a_first_layer_that_is_unlike_the_others_cannot_be_left_out(encoder):
     from sparsebuild.modifiers.layer_pruning import _check
 
     pruning = spec(f"LayerPruningModifier {{layers: [{encoder.row.layers}.0]}}")
-    run = SimpleNamespace(model=opened(encoder))
+    run = SimpleNamespace(model=opened(encoder), specs=(pruning,), epochs=1)
     if not encoder.row.first_layer_stays:
         _check(pruning, run)
         return
