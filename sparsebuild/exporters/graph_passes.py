@@ -41,7 +41,7 @@ def _fix_reshapes(model: Any) -> None:
         if node.op_type == "Reshape":
             read, made = ([known.get(name) for known in examples] for name in (node.input[0], node.output[0]))
             wanted = _wanted(read, made) if all(read) and all(made) else []
-            if wanted.count(-1) <= 1 and wanted:
+            if wanted and wanted.count(-1) <= 1:
                 shape = numpy_helper.from_array(np.array(wanted, np.int64), f"{node.output[0]}.shape")
                 model.graph.initializer.append(shape)
                 node.input[1] = shape.name
@@ -52,12 +52,12 @@ def _wanted(read: Sequence[Any], made: Sequence[Any]) -> list[int]:
     """For each size of what is made: what it is in all examples, 0 where it is what is read there, else -1."""
     wanted = []
     for place, sizes in enumerate(zip(*made, strict=True)):
-        if len(set(sizes)) == 1 and None not in sizes:
+        if None in sizes:
+            wanted.append(-1)
+        elif len(set(sizes)) == 1:
             wanted.append(sizes[0])
         else:
-            is_taken = None not in sizes and all(
-                s[place : place + 1] == [size] for s, size in zip(read, sizes, strict=True)
-            )
+            is_taken = [shape[place : place + 1] for shape in read] == [[size] for size in sizes]
             wanted.append(0 if is_taken else -1)
     return wanted
 
@@ -66,15 +66,15 @@ def _shapes(model: Any, batch: int, sequence: int) -> dict[str, list[int | None]
     """The shape of every value for inputs of these sizes; None where it does not follow from them."""
     import onnx
 
-    sized = onnx.ModelProto()
-    sized.CopyFrom(model)
-    for value in sized.graph.input:
+    graph, make = model.graph, onnx.helper
+    small = [weight for weight in graph.initializer if len(weight.raw_data) <= _LARGEST_READ]
+    large = [weight for weight in graph.initializer if len(weight.raw_data) > _LARGEST_READ]  # read by shape alone
+    given = [make.make_tensor_value_info(weight.name, weight.data_type, weight.dims) for weight in large]
+    outline = make.make_graph(graph.node, graph.name, [*graph.input, *given], graph.output, small)
+    sized = make.make_model(outline, opset_imports=model.opset_import, functions=model.functions)
+    for value in sized.graph.input[: len(graph.input)]:
         for dimension, size in zip(value.type.tensor_type.shape.dim, (batch, sequence), strict=False):
             dimension.dim_value = size
-    for weight in (w for w in model.graph.initializer if len(w.raw_data) > _LARGEST_READ):  # read by their shape alone
-        sized.graph.input.append(onnx.helper.make_tensor_value_info(weight.name, weight.data_type, weight.dims))
-    small = [w for w in model.graph.initializer if len(w.raw_data) <= _LARGEST_READ]
-    _replace(sized.graph.initializer, small)
     known = onnx.shape_inference.infer_shapes(sized, data_prop=True).graph
     return {
         value.name: [d.dim_value if d.HasField("dim_value") else None for d in value.type.tensor_type.shape.dim]

@@ -128,11 +128,15 @@ class MaskType:
         """Raise RecipeError for a parameter that does not divide into blocks or groups."""
         for name, shape in shapes.items():
             if not self._divides(shape):
-                told = " × ".join(map(str, shape))
-                raise RecipeError(
-                    f"{tag}: `{name}` ({told}) does not divide into {self.text}",
-                    hint="leave it out of `params`, or choose another `mask_type`",
-                )
+                raise self.misfit(tag, name, shape)
+
+    def misfit(self, tag: str, name: str, shape: Sequence[int]) -> RecipeError:
+        """What to raise for a parameter that does not divide."""
+        told = " × ".join(map(str, shape))
+        return RecipeError(
+            f"{tag}: `{name}` ({told}) does not divide into {self.text}",
+            hint="leave it out of `params`, or choose another `mask_type`",
+        )
 
     def _divides(self, shape: Sequence[int]) -> bool:
         if self.group:

@@ -83,9 +83,12 @@ class _Surgeon(Pruning):
         self.log, self.progress = run.log, run.progress
 
     def check(self, shapes: Mapping[str, Sequence[int]]) -> None:
+        """Fours, which may run on over the ends of rows elsewhere, must lie in rows: they are scored by row."""
         super().check(shapes)
         if self.spec.mask_type.fours:
-            _check_fours(self.spec.tag, shapes)
+            for name, shape in shapes.items():
+                if len(shape) != 2 or shape[1] % 4:
+                    raise self.spec.mask_type.misfit(self.spec.tag, name, shape)
 
     def prune(self, moment: Moment, epoch: float) -> None:
         names = at_work(self.model, self.held.weights)
@@ -154,13 +157,3 @@ def _batch_size(fields: Fields) -> int | None:
         fields.problem("grad_sampler_kwargs", f"`batch_size` must be a whole number from 1, found {size}")
         return None
     return size
-
-
-def _check_fours(tag: str, shapes: Mapping[str, Sequence[int]]) -> None:
-    for name, shape in shapes.items():
-        if len(shape) != 2 or shape[1] % 4:
-            told = " × ".join(map(str, shape))
-            raise RecipeError(
-                f"{tag}: `{name}` ({told}) does not divide into block4",
-                hint="leave it out of `params`, or choose another `mask_type`",
-            )
