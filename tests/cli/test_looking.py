@@ -24,6 +24,14 @@ def git(project, *words):
 
 
 @pytest.fixture(scope="module")
+def own_cache(own_cache, tmp_path_factory):
+    """What a cache restores has no log, so that of other modules' builds, which may ask the same, is none of these's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SPARSEBUILD_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="module")
 def first(tmp_path_factory, write_project):
     """A project that was built and committed."""
     folder = tmp_path_factory.mktemp("first") / "project"
