@@ -46,7 +46,7 @@ def run(job: Job, report: Report) -> None:
     tell = Teller(
         say=report.log,
         warn=lambda message: report.log(message, level="warning"),
-        progress=lambda done, total: report.progress(done, total, "sentences"),
+        progress=lambda read, total, sentences: report.progress(read, total, "bytes", sentences=sentences),
     )
     task(str(job.params.get("task", "token-classification"))).prepare(_request(job), job.out, tell)
 

@@ -39,7 +39,7 @@ class Teller:
 
     say: Callable[[str], None]  # a sentence for the user
     warn: Callable[[str], None]  # one that should not be missed
-    progress: Callable[[int, int], None]  # sentences done, sentences in all
+    progress: Callable[[int, int, int], None]  # bytes of the files that were read, bytes in all, sentences so far
 
 
 class Task(Protocol):

@@ -31,7 +31,7 @@ _MOST_WORDS = 100_000  # of a sentence; more are a file without blank lines
 def read(file: DataFile, columns: Columns, complaints: Complaints) -> Iterator[Row]:
     """The sentences of a file, each with the line of its first word."""
     reader = _Reader(file, columns, complaints)
-    with opened(file.path) as stream:
+    with opened(file.path, file.seen) as stream:
         for line, text in lines(stream):
             if text.isspace() or text.startswith(_DOCUMENT):
                 yield from reader.sentence()

@@ -16,7 +16,7 @@ __all__ = ["read"]
 
 def read(file: DataFile, columns: Columns, complaints: Complaints) -> Iterator[Row]:
     """The records of a file, each with the line it begins on."""
-    with opened(file.path) as stream:
+    with opened(file.path, file.seen) as stream:
         records = _records(file, stream, complaints)
         _, header = next(records, (1, []))
         absent = missing(columns, header)

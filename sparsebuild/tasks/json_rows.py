@@ -19,7 +19,7 @@ _TOO_LARGE = "not JSON that we read: a number of thousands of digits"
 
 def read_lines(file: DataFile, columns: Columns, complaints: Complaints) -> Iterator[Row]:
     """The objects of a file that has one a line."""
-    with opened(file.path) as stream:
+    with opened(file.path, file.seen) as stream:
         yield from _with_columns(file, _objects_of_lines(file, stream, complaints), columns, complaints)
 
 
@@ -27,7 +27,7 @@ def read_json(file: DataFile, columns: Columns, complaints: Complaints) -> Itera
     """The objects of an array, or those of a file that has one a line."""
     is_array = beginning(file.path).removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"[")
     read = _objects_of_array if is_array else _objects_of_lines
-    with opened(file.path) as stream:
+    with opened(file.path, file.seen) as stream:
         yield from _with_columns(file, read(file, stream, complaints), columns, complaints)
 
 

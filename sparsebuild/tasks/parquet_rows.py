@@ -29,8 +29,9 @@ def read(file: DataFile, columns: Columns, complaints: Complaints) -> Iterator[R
                 complain_of_file(file, 0, absent, columns, there, complaints)
                 return
             names = {column: class_names(file.path, column) for column in columns}
-            row = 0
+            row, size = 0, file.path.stat().st_size
             for batch in opened.iter_batches(batch_size=_BATCH, columns=list(columns)):
+                file.seen(size * len(batch) // opened.metadata.num_rows)
                 for values in batch.to_pylist():
                     row += 1
                     yield Row(line=row, values={k: _named(v, names[k]) for k, v in values.items()})

@@ -20,10 +20,12 @@ from typing import BinaryIO
 
 import numpy as np
 
-__all__ = ["NO_LABEL", "NO_TAG", "PreparedSplit", "SplitWriter"]
+__all__ = ["NO_LABEL", "NO_TAG", "PreparedSplit", "SplitWriter", "renumber"]
 
 NO_LABEL = -100  # what torch's cross-entropy leaves out
 NO_TAG = -1
+
+_TOGETHER = 1 << 20  # values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +122,16 @@ class SplitWriter:
     ) -> None:
         for column in self._columns.values():
             column.close()
+
+
+def renumber(folder: Path, numbers: np.ndarray) -> None:
+    """Put `numbers[n]` for each number `n` of a tag or label of a split; -1 and -100 stay."""
+    for name in ("labels", "tags"):
+        values = np.load(folder / f"{name}.npy", mmap_mode="r+", allow_pickle=False)
+        for start in range(0, len(values), _TOGETHER):
+            some = values[start : start + _TOGETHER]
+            some[:] = np.where(some < 0, some, numbers[np.maximum(some, 0)])
+        values.flush()
 
 
 class _Column:

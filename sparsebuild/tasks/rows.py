@@ -19,7 +19,7 @@ from typing import Any
 
 from sparsebuild.registry import did_you_mean, lookup
 from sparsebuild.tasks.complaints import Complaints
-from sparsebuild.tasks.streams import Damaged, beginning
+from sparsebuild.tasks.streams import Damaged, beginning, nobody
 
 __all__ = [
     "FORMATS",
@@ -57,6 +57,7 @@ class DataFile:
     path: Path
     name: str
     format: str = ""  # one of FORMATS
+    seen: Callable[[int], None] = nobody  # is told how many bytes of it were read, stretch by stretch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

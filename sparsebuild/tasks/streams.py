@@ -8,12 +8,13 @@ from __future__ import annotations
 import gzip
 import io
 import zlib
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import IO
 
-__all__ = ["LONGEST", "Damaged", "beginning", "is_packed", "lines", "opened"]
+__all__ = ["LONGEST", "Damaged", "beginning", "is_packed", "lines", "nobody", "opened"]
 
 LONGEST = 1 << 24  # characters of one row, so that a file that is no rows at all does not fill the memory
 
@@ -26,15 +27,21 @@ class Damaged(Exception):
     """Why a file cannot be read on, as one clause."""
 
 
+def nobody(_: int) -> None:
+    """Who is told how far reading is, where it is of no interest."""
+
+
 @contextmanager
-def opened(file: Path) -> Iterator[IO[str]]:
+def opened(file: Path, seen: Callable[[int], None] = nobody) -> Iterator[IO[str]]:
     """The text of a file, from its start on; reading raises Damaged, and UnicodeDecodeError.
 
-    A byte order mark is left out. Line ends stay as they are: JSON and CSV have their own idea of what ends a line.
+    `seen` is told how many bytes of the file were read, packed as they are, stretch by stretch. A byte order mark is
+    left out. Line ends stay as they are: JSON and CSV have their own idea of what ends a line.
     """
     with (
         file.open("rb") as stream,
         closing(_unpacked(stream)) as chunks,
+        closing(_told(chunks, stream, seen)) as chunks,
         io.TextIOWrapper(io.BufferedReader(_Chunks(chunks), _CHUNK), encoding="utf-8-sig", newline="") as text,
     ):
         yield text
@@ -60,6 +67,15 @@ def lines(stream: IO[str]) -> Iterator[tuple[int, str]]:
         if len(text) == LONGEST:
             raise Damaged(f"line {number} is longer than {LONGEST:,} characters")
         yield number, text
+
+
+def _told(chunks: Iterator[bytes], stream: IO[bytes], seen: Callable[[int], None]) -> Generator[bytes, None, None]:
+    before = 0
+    for chunk in chain(chunks, [b""]):
+        now = stream.tell()
+        seen(now - before)
+        before = now
+        yield chunk
 
 
 def _unpacked(stream: IO[bytes]) -> Generator[bytes, None, None]:

@@ -25,7 +25,7 @@ def git(project, *words):
 
 @pytest.fixture(scope="module")
 def own_cache(own_cache, tmp_path_factory):
-    """What a cache restores has no log, so that of other modules' builds, which may ask the same, is none of these's."""
+    """What a cache restores has no log: it must not know what other modules built, who may ask the same."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SPARSEBUILD_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
         yield

@@ -58,7 +58,7 @@ def test_its_rows_can_be_prepared(project: Path, tmp_path: Path) -> None:
     prepare(
         request,
         tmp_path,
-        Teller(say=lambda message: None, warn=lambda message: None, progress=lambda done, total: None),
+        Teller(say=lambda message: None, warn=lambda message: None, progress=lambda *_: None),
     )
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["train"]["sentences"] >= 60

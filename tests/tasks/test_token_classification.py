@@ -65,6 +65,7 @@ def prepared(folder: Path, suffix: str = ".jsonl", **changes: Any) -> Path:
     """Prepare `train` and `validation` (rows, or those of the good case); gives the folder."""
     sources = {split: changes.pop(split, rows(split)) for split in ("train", "validation")}
     heard = changes.pop("heard", [])  # gets what is said, warnings with a mark
+    far = changes.pop("far", [])  # gets how far it was
     sources = {split: content for split, content in sources.items() if content is not None}
     folder.mkdir(parents=True)
     for split, content in sources.items():
@@ -74,7 +75,7 @@ def prepared(folder: Path, suffix: str = ".jsonl", **changes: Any) -> Path:
     prepare(
         request,
         folder / "out",
-        Teller(say=heard.append, warn=lambda m: heard.append(f"! {m}"), progress=lambda done, total: None),
+        Teller(say=heard.append, warn=lambda m: heard.append(f"! {m}"), progress=lambda *told: far.append(told)),
     )
     return folder / "out"
 
@@ -222,6 +223,33 @@ def test_repeated_rows_are_never_on_both_sides_of_what_is_set_aside(tmp_path: Pa
     assert report(out)["validation"]["sentences_in_train"] == 0
 
 
+@pytest.mark.parametrize("suffix", [".jsonl", ".csv.gz", ".conll.zst", ".parquet"])
+def test_how_far_it_is_is_told_in_bytes_of_the_files(suffix: str, tmp_path: Path) -> None:
+    far: list[tuple[int, int, int]] = []
+    prepared(tmp_path / "a", suffix, train=15 * MANY, validation=MANY, far=far)
+    size = sum((tmp_path / "a" / f"{split}{suffix}").stat().st_size for split in ("train", "validation"))
+    assert [sentences for _, _, sentences in far] == [1000, 2000, 3000, 3200]
+    assert [read for read, _, _ in far] == sorted(read for read, _, _ in far)
+    assert far[-1][0] == pytest.approx(size, abs=4)  # Parquet's by its rows
+    assert {total for _, total, _ in far} == {size}
+
+
+def test_a_tag_has_its_number_wherever_it_comes_up_first(tmp_path: Path) -> None:
+    tags, held = ["I-person", "B-place", "O", "B-person", "I-place"], Holdout(fraction=0.2)
+    rows = [row(f"word{n}", "here", tag=tags[n % 5]) for n in range(200)]
+    train, test = [[r for r in rows if held.holds(r["tokens"]) == side] for side in (False, True)]
+    out = prepared(tmp_path / "a", train=rows, validation=None, holdout=held, most={"train": 100})
+    labels = json.loads((out / "labels.json").read_text())
+    assert labels == ["O", "B-person", "I-person", "B-place", "I-place"]
+    for split, expected in (("train", train[:100]), ("validation", test)):
+        found = PreparedSplit.open(out / split)
+        assert gold_tags(found, labels) == [r["ner_tags"] for r in expected]
+        kept = [found.labels(i)[found.words(i) >= 0].tolist() for i in range(len(found))]
+        assert kept == [[labels.index(tag) for tag in r["ner_tags"]] for r in expected]
+    counts = report(out)
+    assert counts["train"]["tags"] == {tag: sum(r["ner_tags"].count(tag) for r in train[:100]) for tag in labels}
+
+
 def test_the_task_is_found_by_name() -> None:
     assert task("token-classification").model_class == "AutoModelForTokenClassification"
     with pytest.raises(UserError) as error:
@@ -242,7 +270,7 @@ def test_real_rows_with_their_oddities(wnut17: Path, tmp_path: Path) -> None:
         prepare(
             request,
             tmp_path / name,
-            Teller(say=told.append, warn=told.append, progress=lambda done, total: None),
+            Teller(say=told.append, warn=told.append, progress=lambda *_: None),
         )
     assert content(tmp_path / "a") == content(tmp_path / "b")
     counts = json.loads((tmp_path / "a" / "report.json").read_text())
@@ -268,7 +296,7 @@ def test_the_real_tokenizer_cuts_as_its_library_does(minilm: Path, wnut17: Path,
     prepare(
         Request(files=files, tokenizer=minilm),
         tmp_path,
-        Teller(say=print, warn=print, progress=lambda done, total: None),
+        Teller(say=print, warn=print, progress=lambda *_: None),
     )
     tokenizer = AutoTokenizer.from_pretrained(minilm, local_files_only=True)
     for name in splits:
