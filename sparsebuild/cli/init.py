@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
 import shlex
 import sys
@@ -39,7 +41,8 @@ def init(
     refuse_to_overwrite(folder)
     templates.copy(source, folder)
     _name_project(folder)
-    there = "" if Path().samefile(folder) else f"cd {shlex.quote(str(folder))} && "
+    word = shlex.quote(str(folder))
+    there = "" if Path().samefile(folder) else f"cd {'./' if word.startswith('-') else ''}{word} && "
     sys.stderr.write(f"created {folder / 'sparse.toml'} from the template {template}\nnext: {there}sparsebuild run\n")
 
 
@@ -47,8 +50,15 @@ def refuse_to_overwrite(folder: Path, command: str = "init") -> None:
     """Raise UserError unless `folder` is empty or not there."""
     from sparsebuild.errors import UserError
 
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"`{folder}` is a file, not a folder", hint="name another folder")
+    try:
+        os.lstat(folder)
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise UserError(f"no folder can be called `{folder}`: {error.strerror}", hint="name another") from None
+    there = next((path for path in (folder, *folder.parents) if os.path.lexists(path)), Path())
+    if not there.is_dir():
+        what = "a file" if there.exists() else "a link that leads nowhere"
+        raise UserError(f"`{there}` is {what}, not a folder", hint="name another folder")
     example = ", as in `sparsebuild init my-ner`" if command == "init" else ""
     found = sorted(path for path in folder.iterdir() if path.name not in _IGNORED) if folder.is_dir() else []
     if found:
@@ -64,5 +74,6 @@ def _name_project(folder: Path) -> None:
 
     manifest = folder / "sparse.toml"
     text = manifest.read_text(encoding="utf-8")
-    name = json.dumps(folder.resolve().name or "project", ensure_ascii=False)
+    called = folder.resolve().name.encode(errors="replace").decode() or "project"  # a name may be no UTF-8
+    name = json.dumps(called, ensure_ascii=False).replace("\x7f", "\\u007f")  # which JSON may hold and TOML may not
     write_manifest(manifest, re.sub(r"(?m)^name = .*$", lambda _: f"name = {name}", text, count=1))

@@ -9,13 +9,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date, time
 from typing import Any, Literal
 
 from sparsebuild.manifest.layers import MOST_VARIANTS
 from sparsebuild.manifest.locate import KeyPath, key_text
-from sparsebuild.manifest.model import Bench, Limit
+from sparsebuild.manifest.model import Bench, Data, Limit
 from sparsebuild.manifest.sources import split_source
 from sparsebuild.registry import did_you_mean
 
@@ -227,6 +227,11 @@ def _data(document: Mapping[str, Any]) -> Iterator[Fault]:
                 message = f"`data.labels` names {label} twice".replace("'", '"')
                 yield Fault(path=("data", "labels", number), message=message)
             seen.add(label)
+    columns = [_get(document, ("data", key)) or usual for key, usual in _COLUMNS.items()]
+    if columns[0] == columns[1]:
+        key = next(key for key in _COLUMNS if _get(document, ("data", key)) is not None)
+        message = f"`data.text_column` and `data.label_column` are both `{columns[0]}`"
+        yield Fault(path=("data", key), message=message, hint="words and tags lie in columns of their own")
     # A teacher that is disabled was wanted before and may be again; then the rows are merely not used.
     if _get(document, ("data", "unlabelled")) is not None and "teacher" not in document:
         yield Fault(
@@ -327,6 +332,7 @@ def _bench(document: Mapping[str, Any]) -> Iterator[Fault]:
             )
 
 
+_COLUMNS = {one.name: one.default for one in fields(Data) if one.name in ("text_column", "label_column")}
 _RUNTIMES = Bench().runtimes
 _SHAPE = re.compile(r"[1-9][0-9]{0,3}x[1-9][0-9]{0,3}")
 

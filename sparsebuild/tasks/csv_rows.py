@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import IO, Any
 
 from sparsebuild.tasks.complaints import Complaints
-from sparsebuild.tasks.rows import Columns, DataFile, Row, complain_of_file, missing, shortened
+from sparsebuild.tasks.rows import Columns, DataFile, Row, complain_of_file, missing, quoted, shortened
 from sparsebuild.tasks.streams import LONGEST, lines, opened
 
 __all__ = ["read"]
@@ -22,6 +22,9 @@ def read(file: DataFile, columns: Columns, complaints: Complaints) -> Iterator[R
         absent = missing(columns, header)
         if header and absent:
             complain_of_file(file, 1, absent, columns, header, complaints)
+            return
+        if twice := [column for column in columns if header.count(column) > 1]:
+            complaints.add(f"the header has {quoted(twice)} more than once", file.name, 1, hint="name each column once")
             return
         for line, cells in records:
             if len(cells) != len(header):

@@ -6,9 +6,11 @@ from collections.abc import Iterable, Sequence
 
 from sparsebuild.errors import Problem, UserError
 
-__all__ = ["OUTSIDE", "check_declared", "is_tag", "labels_of", "map_labels"]
+__all__ = ["OUTSIDE", "WHOSE_LABELS", "check_declared", "is_tag", "labels_of", "map_labels"]
 
 OUTSIDE = "O"
+
+WHOSE_LABELS = "the table is what `data.labels` lists, or else the classes that the data name themselves"
 
 
 def labels_of(tags: Iterable[str]) -> tuple[str, ...]:
@@ -20,23 +22,23 @@ def labels_of(tags: Iterable[str]) -> tuple[str, ...]:
 
 
 def is_tag(tag: str) -> bool:
-    """Whether a tag is one that entities are made of: `O`, `B-TYPE` or `I-TYPE`."""
-    return tag == OUTSIDE or (tag[:2] in ("B-", "I-") and len(tag) > 2)
+    """Whether a tag is one that entities are made of: `O`, `B-TYPE` or `I-TYPE`, where TYPE has nothing invisible."""
+    return tag == OUTSIDE or (tag[:2] in ("B-", "I-") and len(tag) > 2 and tag.isprintable() and tag == tag.strip())
 
 
 def check_declared(labels: Sequence[str]) -> None:
     """Refuse a declared label table that cannot be one: UserError with every problem."""
     twice = sorted({label for label in labels if labels.count(label) > 1})
-    problems = [f"`data.labels` holds `{label}` more than once" for label in twice]
+    problems = [f"the label table holds `{label}` more than once" for label in twice]
     problems += [
-        f"`data.labels` holds `{label}`, which is none of `O`, `B-TYPE`, `I-TYPE`"
-        for label in labels
+        f"the label table holds `{label}`, which is none of `O`, `B-TYPE`, `I-TYPE`"
+        for label in map(_shown, labels)
         if not is_tag(label)
     ]
     if OUTSIDE not in labels:
-        problems.append("`data.labels` lacks `O`, the label of a word that is in no entity")
+        problems.append("the label table lacks `O`, the label of a word that is in no entity")
     if problems:
-        raise UserError(*problems)
+        raise UserError(*problems[:-1], Problem(message=problems[-1], hint=WHOSE_LABELS))
 
 
 def map_labels(student: Sequence[str], teacher: Sequence[str]) -> tuple[int, ...]:
@@ -63,6 +65,10 @@ def _difference(student: Sequence[str], teacher: Sequence[str]) -> str:
     )
     advice = 'take a teacher trained on these labels, or train one: `teacher.source = "target:teacher"`'
     return "\n      ".join([*parts, advice])
+
+
+def _shown(label: str) -> str:
+    return label if label.isprintable() else ascii(label)
 
 
 def _type_then_prefix(tag: str) -> tuple[str, str]:

@@ -36,7 +36,7 @@ def read(file: DataFile, columns: Columns, complaints: Complaints) -> Iterator[R
                     row += 1
                     yield Row(line=row, values={k: _named(v, names[k]) for k, v in values.items()})
     except (ArrowException, OSError) as error:
-        complaints.add(f"not Parquet that we read: {shortened(str(error), 200)}", file.name)
+        complaints.add(f"{file.name} is not Parquet that we read: {shortened(str(error), 200)}", file.name)
 
 
 def class_names(file: Path, column: str) -> tuple[str, ...]:

@@ -119,7 +119,8 @@ def complain_of_file(
     for column in absent:
         near = did_you_mean(column, there)
         hint = f"there are {quoted(there)}; set `{columns[column]}` to the one you mean"
-        complaints.add(f"there is no column `{column}`", file.name, line, hint=f"{near} {hint}" if near else hint)
+        message = f"there is no column `{column}`" if line else f"{file.name} has no column `{column}`"
+        complaints.add(message, file.name, line, hint=f"{near} {hint}" if near else hint)
 
 
 def missing(columns: Columns, there: Collection[str]) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from sparsebuild.registry import did_you_mean
 from sparsebuild.tasks.complaints import Complaints
-from sparsebuild.tasks.labels import is_tag
+from sparsebuild.tasks.labels import WHOSE_LABELS, is_tag
 from sparsebuild.tasks.rows import DataFile, Row, kind_of, read_rows, shortened
 
 __all__ = ["Columns", "Sentence", "read_sentences"]
@@ -133,8 +133,8 @@ def _wrong_tag(tag: Any, where: str, declared: Sequence[str] | None) -> tuple[st
     """A message and a hint."""
     shown = f"tag `{shortened(tag if isinstance(tag, str) else json.dumps(tag, default=repr))}` ({where})"
     if declared is not None:
-        listed = f"declared are: {', '.join(declared)}"
-        return f"{shown} is not in `data.labels`", " ".join(filter(None, [_near(tag, declared), listed]))
+        listed = f"the labels are {', '.join(declared)}; {WHOSE_LABELS}"
+        return f"{shown} is not in the label table", " ".join(filter(None, [_near(tag, declared), listed]))
     if isinstance(tag, int) or (isinstance(tag, str) and tag.isdecimal()):
         return f"{shown} is no name", "tags that are numbers need the list of their names: `data.labels`"
     return f"{shown} is none of `O`, `B-TYPE`, `I-TYPE`", ""

@@ -19,6 +19,7 @@ __all__ = ["LONGEST", "Damaged", "beginning", "is_packed", "lines", "nobody", "o
 LONGEST = 1 << 24  # characters of one row, so that a file that is no rows at all does not fill the memory
 
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+_ZSTD_SKIPPED = b"\x2a\x4d\x18"  # after a byte from 50 to 5f
 _CHUNK = 1 << 16  # bytes, unpacked
 _PACKED_CHUNK = 1 << 10  # bytes of zstd, each of which can become 32 kB
 
@@ -56,7 +57,8 @@ def beginning(file: Path) -> bytes:
 def is_packed(file: Path) -> bool:
     """Whether a file is gzip or zstd."""
     with file.open("rb") as stream:
-        return stream.read(4).startswith((_GZIP, _ZSTD))
+        head = stream.read(4)
+    return head.startswith(_GZIP) or _is_zstd(head)
 
 
 def lines(stream: IO[str]) -> Iterator[tuple[int, str]]:
@@ -83,7 +85,12 @@ def _unpacked(stream: IO[bytes]) -> Generator[bytes, None, None]:
     stream.seek(0)
     if head.startswith(_GZIP):
         return _of_gzip(stream)
-    return _of_zstd(stream) if head == _ZSTD else _plain(stream)
+    return _of_zstd(stream) if _is_zstd(head) else _plain(stream)
+
+
+def _is_zstd(head: bytes) -> bool:
+    """By the first four bytes: of a frame, or of one to skip (RFC 8878, 3.1.2), with which some packers begin."""
+    return head == _ZSTD or (head[1:] == _ZSTD_SKIPPED and head[0] >> 4 == 5)
 
 
 def _plain(stream: IO[bytes]) -> Generator[bytes, None, None]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import ClassVar
 
@@ -103,9 +104,9 @@ def predictions_to_tags(
 
 
 def _class_names(request: Request) -> tuple[str, ...] | None:
-    """The label table that the training rows bring with them."""
-    found = (class_names(file.path, request.label_column) for file in request.files["train"])
-    return next(filter(None, found), None)
+    """The label table that the training rows bring with them, if they do; of several files the tables joined."""
+    found = [class_names(file.path, request.label_column) for file in request.files["train"]]
+    return tuple(dict.fromkeys(chain.from_iterable(found))) or None
 
 
 def _tell_losses(split: str, count: Count, max_length: int, tell: Teller) -> None:

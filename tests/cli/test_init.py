@@ -1,6 +1,7 @@
 """cli/init.py: a first project."""
 
 import os
+import subprocess
 
 import pytest
 
@@ -58,6 +59,41 @@ def test_a_fresh_repository_is_empty_enough(tmp_path, sparsebuild):
 def test_a_file_is_no_place_for_a_project(tmp_path, sparsebuild):
     (tmp_path / "file").write_text("")
     assert sparsebuild("init", tmp_path / "file").code == 2
+
+
+@pytest.mark.parametrize(
+    ("folder", "said"),
+    [
+        ("file/project", "`file` is a file, not a folder"),
+        ("link", "`link` is a link that leads nowhere, not a folder"),
+        ("link/project", "`link` is a link that leads nowhere, not a folder"),
+        ("x" * 300, f"no folder can be called `{'x' * 300}`: File name too long"),
+    ],
+)
+def test_where_no_folder_can_be_is_no_place_for_a_project(folder, said, tmp_path, sparsebuild):
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to("nowhere")
+    ran = sparsebuild("init", folder, cwd=tmp_path)
+    assert (ran.code, ran.err.splitlines()[0]) == (2, f"error: {said}")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "link"]
+
+
+@pytest.mark.parametrize("name", [b"caf\xe9", b"del\x7f", b"two\nlines", b"-dash", "käse".encode()])
+def test_a_folder_of_any_name_becomes_a_project(name, tmp_path, sparsebuild):
+    ran = sparsebuild("init", "--", os.fsdecode(name), cwd=tmp_path)
+    assert ran.code == 0, ran.err
+    written = (tmp_path / os.fsdecode(name) / "sparse.toml").read_text()
+    assert (
+        manifest.parse(written).project.name == name.decode(errors="surrogateescape").encode(errors="replace").decode()
+    )
+    if name.isascii():
+        went = subprocess.run(
+            ["sh", "-c", ran.err.partition("next: ")[2].replace("sparsebuild run", "pwd")],
+            cwd=tmp_path,
+            capture_output=True,
+            check=True,
+        )
+        assert went.stdout == bytes(tmp_path / os.fsdecode(name)) + b"\n"
 
 
 def test_the_list_says_what_each_is_for(sparsebuild):

@@ -20,6 +20,7 @@ BEYOND_A_SCHEMA = {
     "profile-together",
     "not-toml",
     "not-toml-header",
+    "one-column-for-both",
     "targets-that-are-no-models",
     "teacher-without-its-training",
     "training-without-its-teacher",

@@ -131,7 +131,7 @@ def test_parquet_without_classes_and_without_a_column(tmp_path: Path) -> None:
     complaints = Complaints()
     assert [row.values["ner_tags"] for row in read_rows(file, {"ner_tags": ""}, complaints)] == [[1, 2, 0], [0]]
     list(read_rows(file, {"tags": "data.label_column"}, complaints))
-    with pytest.raises(DataError, match="there is no column `tags`"):
+    with pytest.raises(DataError, match=r"a\.parquet has no column `tags`"):
         complaints.raise_if_any()
 
 
@@ -140,7 +140,7 @@ def test_damaged_parquet_is_told(tmp_path: Path, damage: bytes) -> None:
     (tmp_path / "a.parquet").write_bytes(damage)
     complaints = Complaints()
     list(read_rows(DataFile(path=tmp_path / "a.parquet", name="a.parquet"), COLUMNS, complaints))
-    with pytest.raises(DataError, match="not Parquet that we read"):
+    with pytest.raises(DataError, match=r"a\.parquet is not Parquet that we read"):
         complaints.raise_if_any()
 
 

@@ -29,6 +29,13 @@ def test_what_is_packed_is_read_as_what_is_not_whatever_its_name(pack, tmp_path:
     assert len(beginning(path)) > 1000
 
 
+def test_zstd_may_begin_with_a_frame_to_skip(tmp_path: Path) -> None:
+    """As those begin that several threads packed."""
+    packed, path = PACKED["zstd"](TEXT.encode()), tmp_path / "rows"
+    path.write_bytes(b"\x5f\x2a\x4d\x18" + (4).to_bytes(4, "little") + b"size" + packed)
+    assert (is_packed(path), read(path)) == (True, TEXT[1:])
+
+
 @pytest.mark.parametrize("name", PACKED)
 def test_a_packed_file_that_ends_too_early_is_told(name: str, tmp_path: Path) -> None:
     packed, path = PACKED[name](TEXT.encode()), tmp_path / "rows"

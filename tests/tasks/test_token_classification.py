@@ -3,6 +3,7 @@
 import csv
 import gzip
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,9 @@ import pyarrow as pa
 import pytest
 import zstandard
 from pyarrow import parquet
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "providers"))
+import hubs
 
 from sparsebuild.errors import DataError, UserError
 from sparsebuild.tasks import task
@@ -248,6 +252,24 @@ def test_a_tag_has_its_number_wherever_it_comes_up_first(tmp_path: Path) -> None
         assert kept == [[labels.index(tag) for tag in r["ner_tags"]] for r in expected]
     counts = report(out)
     assert counts["train"]["tags"] == {tag: sum(r["ner_tags"].count(tag) for r in train[:100]) for tag in labels}
+
+
+def test_numbers_mean_the_classes_of_their_own_file(tmp_path: Path) -> None:
+    numbered = [{"tokens": ["a", "b"], "ner_tags": [0, 1]}]
+    tables = {"train": (["O", "B-p"], ["B-new", "O"]), "validation": (["B-p", "O"],)}
+    files: dict[str, list[DataFile]] = {}
+    for split, several in tables.items():
+        for n, names in enumerate(several):
+            path = tmp_path / f"{split}{n}.parquet"
+            path.write_bytes(hubs.parquet(numbered, names))
+            files.setdefault(split, []).append(DataFile(path=path, name=path.name))
+    request = Request(files=files, tokenizer=CASES / "tokenizer", max_length=32)
+    teller = Teller(say=print, warn=print, progress=lambda *_: None)
+    prepare(request, tmp_path / "out", teller)
+    labels = json.loads((tmp_path / "out" / "labels.json").read_text())
+    assert labels == ["O", "B-p", "B-new"]
+    found = {split: gold_tags(PreparedSplit.open(tmp_path / "out" / split), labels) for split in files}
+    assert found == {"train": [["O", "B-p"], ["B-new", "O"]], "validation": [["B-p", "O"]]}
 
 
 def test_the_task_is_found_by_name() -> None:
