@@ -34,5 +34,8 @@ def lookup(registry: Mapping[str, str], name: str, what: str) -> Any:
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """`did you mean `x`?` for the nearest known word, or an empty string."""
     words = [one for one in islice(known, _MOST_WORDS) if len(one) <= _LONGEST_WORD]
-    near = difflib.get_close_matches(word, words, n=1, cutoff=0.6) if len(word) <= _LONGEST_WORD else []
+    if len(word) > _LONGEST_WORD:
+        return ""
+    same = [one for one in words if one.casefold() == word.casefold()]  # to difflib another letter
+    near = same or difflib.get_close_matches(word, words, n=1, cutoff=0.6)
     return f"did you mean `{near[0]}`?" if near else ""

@@ -116,7 +116,7 @@ def _expected(path: KeyPath, error: Mapping[str, Any]) -> str:
         return ("" if " or " not in context["expected"] else "one of ") + str(context["expected"]).replace("'", '"')
     if path == ("teacher",):
         return _TEACHER
-    if path[0] == "gate" and kind == "string_type":
+    if path[-2:-1] == ("gate",) and kind == "string_type":
         kind = "value_error"
     return _EXPECTED.get(kind, str(error["msg"]))
 
@@ -179,8 +179,9 @@ def _in_a_table(key: str) -> str:
     """`did you mean `train.seed`?` for a key that stands in a table, and was written at the top."""
     hints = get_type_hints(Manifest)
     for name in keys_of(Manifest):
-        if key in keys_of(_dataclass(hints[name])):
-            return f"did you mean `{name}.{key}`?"
+        for word in (key, _OTHER_WORDS.get(key.lower())):
+            if word in keys_of(_dataclass(hints[name])):
+                return f"did you mean `{name}.{word}`?"
     return ""
 
 

@@ -95,11 +95,13 @@ def test_each_value_knows_where_it_was_written():
 
 def test_a_set_that_is_wrong_is_named_with_what_was_meant():
     with pytest.raises(ManifestError) as caught:
-        parse(TEXT, settings=("train.sed=1", "train.seed=x", "seed=3"))
+        parse(TEXT, settings=("train.sed=1", "train.seed=x", "seed=3", "epochs=3", "PROJECT=3"))
     assert [(p.message, p.hint) for p in caught.value.problems] == [
         ('`train.seed` must be a whole number, found "x" in `--set train.seed=x`', ""),
         ("unknown key `train.sed` in `--set train.sed=1`", "did you mean `seed`?"),
         ("unknown key `seed` in `--set seed=3`", "did you mean `train.seed`?"),
+        ("unknown key `epochs` in `--set epochs=3`", "did you mean `train.num_train_epochs`?"),
+        ("unknown key `PROJECT` in `--set PROJECT=3`", "did you mean `project`?"),
     ]
 
 

@@ -50,3 +50,10 @@ def test_a_fault_of_the_file_is_told_once():
     with pytest.raises(ManifestError) as caught:
         parse(TEXT.replace("epochs = 3", "epochs = inf"))
     assert [problem.position.line for problem in caught.value.problems] == [13]
+
+
+def test_a_bound_of_a_variant_is_told_as_one_of_all():
+    with pytest.raises(
+        ManifestError, match=r'`variant\.more\.gate\.f1` must be a bound such as ">= 0\.40", found 0\.5'
+    ):
+        parse(TEXT, settings=["variant.more.gate.f1=0.5"])
