@@ -227,7 +227,14 @@ class _Pipeline:
         scheme = self.manifest.export.scheme
         if scheme in FLOATS or self.quantizes or not starts_float():
             return
-        lacking = f"the recipe{self._whose} has no QuantizationModifier" if self.recipe else "there is no recipe"
+        lacking = "there is no recipe"
+        if self.recipe:
+            late = (
+                " that begins before training ends"
+                if _QUANTIZATION in self.recipe.modifiers.get("modifiers", {})
+                else ""
+            )
+            lacking = f"the recipe{self._whose} has no {_QUANTIZATION}{late}"
         raise ManifestError(
             Problem(
                 message=f'`export.scheme` is "{scheme}", which writes int8, but {lacking} and the model that training'

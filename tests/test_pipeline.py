@@ -102,7 +102,15 @@ def test_what_the_export_would_refuse_is_refused_before_training():
 
 
 @pytest.mark.parametrize(
-    ("recipe", "told"), [(None, "there is no recipe"), (facts(PLAIN), "the recipe has no QuantizationModifier")]
+    ("recipe", "told"),
+    [
+        (None, "there is no recipe"),
+        (facts(PLAIN), "the recipe has no QuantizationModifier"),
+        (
+            facts("QuantizationModifier {start_epoch: 2}"),
+            "the recipe has no QuantizationModifier that begins before training ends",
+        ),
+    ],
 )
 def test_a_scheme_of_integers_wants_a_model_that_is_quantized(recipe, told):
     with pytest.raises(ManifestError, match=rf'`export\.scheme` is "portable", which writes int8, but {told} and the'):

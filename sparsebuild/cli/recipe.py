@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -105,6 +106,8 @@ def check(file: OptionalFile = "", arg: Arg = None, variant: Variant = "", proje
         matching.check(resolved, found)
         where = ", and every name that it holds is one of the model's"
     epochs = modifiers.epochs(specs)
+    for told in modifiers.idle(specs, epochs or math.inf):
+        sys.stderr.write(f"warning: {told}\n")
     lasts = f", {count(epochs, 'epoch')}" if epochs else ""
     sys.stdout.write(f"{name}: {count(len(specs), 'modifier')}{lasts}{where}\n")
 

@@ -4,6 +4,7 @@ from sparsebuild.modifiers.reading import MODIFIERS, specs
 from sparsebuild.modifiers.schedule import (
     epochs,
     for_file,
+    idle,
     needs_hidden_states,
     needs_kernel_times,
     needs_live_teacher,
@@ -17,6 +18,7 @@ __all__ = [
     "MODIFIERS",
     "epochs",
     "for_file",
+    "idle",
     "needs_hidden_states",
     "needs_kernel_times",
     "needs_live_teacher",

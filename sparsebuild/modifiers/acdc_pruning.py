@@ -21,7 +21,6 @@ from sparsebuild.modifiers.span import (
     percent,
     ramp_and_after,
     until,
-    warn_if_never,
 )
 from sparsebuild.modifiers.structured_pruning import after_cuts
 from sparsebuild.numerics.sparsity_schedule import reached
@@ -95,7 +94,6 @@ class ACDCPruning:
         return ramp_and_after(self.tag, self, epochs, told, last, is_held=self.leave_enabled)
 
     def attach(self, run: Run) -> Attached:
-        warn_if_never(self.tag, self, run)
         return _Alternating(self, run)
 
 
@@ -128,8 +126,8 @@ class _Alternating(Attached):
     def on_end(self) -> None:
         self.held.check(self.spec.tag)
 
-    def figures(self) -> Mapping[str, float]:
-        return {"sparsity": self.held.sparsity}
+    def zeros(self) -> Mapping[str, int]:
+        return self.held.counts
 
     def on_cut(self, kept: Kept) -> None:
         self.held.cut(kept)

@@ -183,7 +183,11 @@ class Attached:
         """Follow weights that have been sliced: of each, the dimension that was cut and the places that stay."""
 
     def figures(self) -> Mapping[str, float]:
-        """Figures worth showing now, such as the sparsity."""
+        """Figures worth showing now."""
+        return {}
+
+    def zeros(self) -> Mapping[str, int]:
+        """Parameter name to how many weights are held at zero now, of all that it prunes, be it 0 so far."""
         return {}
 
     def parts(self) -> Mapping[str, Tensor]:

@@ -11,7 +11,7 @@ from sparsebuild.modifiers.base import Attached, Moment, Phase, Promise, Run
 from sparsebuild.modifiers.fields import ALL_PRUNABLE, Fields
 from sparsebuild.modifiers.held_masks import HeldMasks
 from sparsebuild.modifiers.parameters import at_work, select
-from sparsebuild.modifiers.span import begin, has_ended, has_started, percent, until, warn_if_never
+from sparsebuild.modifiers.span import begin, has_ended, has_started, percent, until
 from sparsebuild.recipe import Entry
 
 if TYPE_CHECKING:
@@ -52,7 +52,6 @@ class ConstantPruning:
         return (Phase(modifier=self.tag, start=begin(self), end=until(self, epochs), value="zeros stay zeros"),)
 
     def attach(self, run: Run) -> Attached:
-        warn_if_never(self.tag, self, run)
         return _Constant(self, run)
 
 
@@ -78,8 +77,8 @@ class _Constant(Attached):
     def on_end(self) -> None:
         self.held.check(self.spec.tag)
 
-    def figures(self) -> Mapping[str, float]:
-        return {"sparsity": self.held.sparsity} if self.held.masks else {}
+    def zeros(self) -> Mapping[str, int]:
+        return self.held.counts if self.held.masks else {}
 
     def on_cut(self, kept: Kept) -> None:
         self.held.cut(kept)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from sparsebuild.errors import TargetFailed
 from sparsebuild.modifiers.base import Attached, Batch, Moment, Phase, Run
 from sparsebuild.modifiers.fields import Fields
-from sparsebuild.modifiers.span import begin, is_active, number, until, warn_if_never
+from sparsebuild.modifiers.span import begin, is_active, number, until
 from sparsebuild.recipe import Entry
 
 if TYPE_CHECKING:
@@ -71,7 +71,6 @@ class Distillation:
         return (Phase(modifier=self.tag, start=begin(self), end=until(self, epochs), value=told),)
 
     def attach(self, run: Run) -> Attached:
-        warn_if_never(self.tag, self, run)
         return _Distilling(self, run) if run.has_teacher else Attached()
 
 

@@ -16,7 +16,7 @@ from sparsebuild.modifiers.fields import REQUIRED, Fields
 from sparsebuild.modifiers.held_masks import HeldMasks
 from sparsebuild.modifiers.layer_pruning import check_zeros
 from sparsebuild.modifiers.parameters import at_work, select
-from sparsebuild.modifiers.span import begin, percent, ramp_and_after, warn_if_never
+from sparsebuild.modifiers.span import begin, percent, ramp_and_after
 from sparsebuild.numerics.sparsity_schedule import promised_zeros, ramp_steps, sparsity_at
 from sparsebuild.recipe import Entry
 
@@ -85,7 +85,6 @@ class GlobalFisherPruning:
         return ramp_and_after(self.tag, self, epochs, told, last)
 
     def attach(self, run: Run) -> Attached:
-        warn_if_never(self.tag, self, run)
         return _FisherPruning(self, run)
 
 
@@ -109,8 +108,8 @@ class _FisherPruning(Attached):
     def on_end(self) -> None:
         self.held.check(self.spec.tag)
 
-    def figures(self) -> Mapping[str, float]:
-        return {"sparsity": self.held.sparsity}
+    def zeros(self) -> Mapping[str, int]:
+        return self.held.counts
 
     def on_cut(self, kept: Kept) -> None:
         self.held.cut(kept)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 from sparsebuild.modifiers.base import Attached, Moment, Phase, Run
 from sparsebuild.modifiers.fields import REQUIRED, Fields
 from sparsebuild.modifiers.parameters import select
-from sparsebuild.modifiers.span import begin, number, until, warn_if_never
+from sparsebuild.modifiers.span import begin, number, until
 from sparsebuild.modifiers.values import Value, check_shapes, read_value, shape_of, told
 from sparsebuild.numerics.sparsity_schedule import CURVES, event_steps
 from sparsebuild.recipe import Entry
@@ -69,7 +69,6 @@ class GradualParam:
         return (Phase(modifier=self.tag, start=begin(self), end=until(self, epochs), value=value),)
 
     def attach(self, run: Run) -> Attached:
-        warn_if_never(self.tag, self, run)
         weights = run.weights(select(run.model, self.params, self.tag, strict=self.params_strict))
         check_shapes(self.tag, "init_val", self.init_val, weights)
         return _Leading(self, run, weights)

@@ -19,7 +19,7 @@ from sparsebuild.modifiers.held_masks import HeldMasks
 from sparsebuild.modifiers.layer_pruning import check_zeros
 from sparsebuild.modifiers.mask_type import MaskType
 from sparsebuild.modifiers.parameters import at_work, select
-from sparsebuild.modifiers.span import begin, number, percent, ramp_and_after, warn_if_never
+from sparsebuild.modifiers.span import begin, number, percent, ramp_and_after
 from sparsebuild.modifiers.structured_pruning import after_cuts
 from sparsebuild.numerics.sparsity_schedule import CURVES, event_steps, sparsity_at
 from sparsebuild.recipe import Entry
@@ -101,7 +101,6 @@ class GradualPruning:
         return ramp_and_after(self.tag, self, epochs, told, last, is_held=self.leave_enabled)
 
     def attach(self, run: Run) -> Attached:
-        warn_if_never(self.tag, self, run)
         return Pruning(self, run)
 
 
@@ -130,8 +129,8 @@ class Pruning(Attached):
     def on_end(self) -> None:
         self.held.check(self.spec.tag)
 
-    def figures(self) -> Mapping[str, float]:
-        return {"sparsity": self.held.sparsity}
+    def zeros(self) -> Mapping[str, int]:
+        return self.held.counts
 
     def on_cut(self, kept: Kept) -> None:
         self.held.cut(kept)

@@ -3,19 +3,41 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from sparsebuild.errors import TargetFailed
+from sparsebuild.modifiers.parameters import at_work
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
+    from sparsebuild.modifiers.base import Attached
     from sparsebuild.training.shapes import Kept
 
-__all__ = ["HeldMasks"]
+__all__ = ["HeldMasks", "held_share", "masks_of"]
 
 _PREFIX = "mask."
+
+
+def masks_of(attached: Iterable[Attached]) -> dict[str, Tensor]:
+    """All masks in force, by parameter: a weight is held at zero if any modifier holds it."""
+    together: dict[str, Tensor] = {}
+    for one in attached:
+        for name, mask in one.masks().items():
+            together[name] = together[name] * mask if name in together else mask
+    return together
+
+
+def held_share(model: nn.Module, attached: Sequence[Attached]) -> float:
+    """How much is held at zero of all that modifiers prune; layers that are left out do not count. From 0 to 1."""
+    counts = [one.zeros() for one in attached if one.zeros()]
+    zeros = {name: count for one in counts for name, count in one.items()}
+    if len(zeros) < sum(map(len, counts)):  # some are pruned by several
+        zeros |= {name: int((mask == 0).sum()) for name, mask in masks_of(attached).items()}
+    weights, names = dict(model.named_parameters()), at_work(model, zeros)
+    size = sum(weights[name].numel() for name in names)
+    return sum(zeros[name] for name in names) / size if size else 0.0
 
 
 class HeldMasks:
@@ -29,7 +51,12 @@ class HeldMasks:
     def __init__(self, weights: Mapping[str, Tensor]) -> None:
         self.weights = dict(weights)
         self.masks: dict[str, Tensor] = {}  # only of weights that lose something
-        self.zeros = 0
+        self.counts = dict.fromkeys(self.weights, 0)  # of weights held at zero
+
+    @property
+    def zeros(self) -> int:
+        """How many weights are held at zero."""
+        return sum(self.counts.values())
 
     @property
     def sparsity(self) -> float:
@@ -84,6 +111,5 @@ class HeldMasks:
         self._hold({key.removeprefix(_PREFIX): m for key, m in state.items() if key.startswith(_PREFIX)})
 
     def _hold(self, kept: Mapping[str, Tensor]) -> None:
-        counts = {n: k.numel() - int(k.count_nonzero()) for n, k in kept.items()}
-        self.masks = {n: k.to(self.weights[n]) for n, k in kept.items() if counts[n]}
-        self.zeros = sum(counts.values())
+        self.counts = dict.fromkeys(self.weights, 0) | {n: k.numel() - int(k.count_nonzero()) for n, k in kept.items()}
+        self.masks = {n: k.to(self.weights[n]) for n, k in kept.items() if self.counts[n]}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 from sparsebuild.errors import RecipeError
 from sparsebuild.modifiers.base import Attached, Moment, Phase, Run
 from sparsebuild.modifiers.fields import Fields
-from sparsebuild.modifiers.span import begin, is_active, until, warn_if_never
+from sparsebuild.modifiers.span import begin, is_active, until
 from sparsebuild.recipe import Entry
 from sparsebuild.registry import did_you_mean
 
@@ -51,7 +51,6 @@ class LayerPruning:
         return (Phase(modifier=self.tag, start=begin(self), end=until(self, epochs), value=told),)
 
     def attach(self, run: Run) -> Attached:
-        warn_if_never(self.tag, self, run)
         return _Skipping(self, run)
 
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 from sparsebuild.modifiers.base import Attached, Moment, Phase, Run
 from sparsebuild.modifiers.fields import REQUIRED, Fields
 from sparsebuild.modifiers.rates import RateWriter, Written, groups_of
-from sparsebuild.modifiers.span import begin, has_started, number, until, warn_if_never
+from sparsebuild.modifiers.span import begin, has_started, number, until
 from sparsebuild.numerics import learning_rate
 from sparsebuild.numerics.sparsity_schedule import clock, first_step
 from sparsebuild.recipe import Entry
@@ -75,7 +75,6 @@ class LearningRate:
         return wrote.rate if wrote else None
 
     def attach(self, run: Run) -> Attached:
-        warn_if_never(self.tag, self, run)
         return RateWriter(self._wrote, groups_of(run, (), self.tag))
 
     def _wrote(self, moment: Moment) -> Written | None:

@@ -18,7 +18,8 @@ from sparsebuild.registry import did_you_mean
 __all__ = ["Matched", "Tensors", "are_float", "check", "matches", "of_training"]
 
 _ONLY_LINEARS = ("GlobalFisherPruningModifier",)  # passes over what `params` means besides
-_MODULES = ("submodules", "layers", "student_layer_names")  # settings that name modules, not parameters
+_LAYERS = "layers"  # the setting that names whole layers of the encoder
+_MODULES = ("submodules", _LAYERS, "student_layer_names")  # settings that name modules, not parameters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +97,8 @@ def _of(entry: Entry, spec: Any, tensors: Tensors) -> Iterator[Matched]:
     for named in _MODULES:
         for number, text in enumerate(getattr(spec, named, None) or ()):
             inside = tuple(name for name in tensors.names if name.startswith(f"{text}."))
+            if named == _LAYERS and not _is_layer(text):
+                inside = ()
             yield _matched(entry, f"{named}[{number}]", text, inside)
 
 
@@ -120,17 +123,29 @@ def _matched(entry: Entry, setting: str, text: str, names: tuple[str, ...], *, m
 
 
 def _nothing(found: Matched, tensors: Tensors) -> Problem:
-    known = tensors.names
+    what, known, example = "parameter", tensors.names, next(iter(tensors.prunable), tensors.names[0])
     if found.setting.startswith(_MODULES):
-        known = tuple(dict.fromkeys(name.rpartition(".")[0] for name in tensors.names))
+        what, known = "module", tuple(dict.fromkeys(_modules(tensors.names)))
+    if found.setting.startswith(_LAYERS) and (layers := tuple(filter(_is_layer, known))):
+        what, known, example = "layer", layers, layers[0]
     near = instead(found.text) or did_you_mean(found.text.removeprefix("re:"), known)
-    example = next(iter(tensors.prunable), tensors.names[0])
-    what = "no module" if found.setting.startswith(_MODULES) else "no parameter"
     return Problem(
-        message=f"{found.modifier}: `{found.text}` means {what} of the model",
+        message=f"{found.modifier}: `{found.text}` means no {what} of the model",
         position=found.position,
         hint=near or f"it has, for example, `{example}`",
     )
+
+
+def _modules(names: Iterable[str]) -> Iterator[str]:
+    """The modules in which parameters lie, and those that these lie in."""
+    for name in names:
+        parts = name.split(".")
+        yield from (".".join(parts[:k]) for k in range(1, len(parts)))
+
+
+def _is_layer(module: str) -> bool:
+    """Whether the name of a module is that of one in a list of them, as all encoders' layers are."""
+    return module.rpartition(".")[2].isdigit()
 
 
 def _is_parameter(name: str) -> bool:

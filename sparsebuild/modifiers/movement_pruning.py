@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, ClassVar
 
 from sparsebuild.modifiers.base import Attached, Moment, Run
 from sparsebuild.modifiers.gradual_pruning import GradualPruning, Pruning
-from sparsebuild.modifiers.span import warn_if_never
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,7 +29,6 @@ class MovementPruning(GradualPruning):
     summary: ClassVar[str] = "removes the weights that training moves towards zero, step by step"
 
     def attach(self, run: Run) -> Attached:
-        warn_if_never(self.tag, self, run)
         return _Moving(self, run)
 
 

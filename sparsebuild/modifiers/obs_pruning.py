@@ -11,7 +11,6 @@ from sparsebuild.modifiers.base import Attached, Moment, Run
 from sparsebuild.modifiers.fields import Fields
 from sparsebuild.modifiers.gradual_pruning import GradualPruning, Pruning
 from sparsebuild.modifiers.parameters import at_work
-from sparsebuild.modifiers.span import warn_if_never
 from sparsebuild.numerics.sparsity_schedule import clock
 from sparsebuild.recipe import Entry
 
@@ -67,7 +66,6 @@ class OBSPruning(GradualPruning):
         return spec
 
     def attach(self, run: Run) -> Attached:
-        warn_if_never(self.tag, self, run)
         if run.gradients is None:
             raise RecipeError(f"{self.tag} needs labelled text to take gradients of, and this training has none")
         return _Surgeon(self, run, run.gradients)

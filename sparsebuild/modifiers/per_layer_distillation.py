@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from sparsebuild.errors import RecipeError, TargetFailed
 from sparsebuild.modifiers.base import Attached, Batch, Moment, Phase, Run
 from sparsebuild.modifiers.fields import Fields
-from sparsebuild.modifiers.span import begin, is_active, number, until, warn_if_never
+from sparsebuild.modifiers.span import begin, is_active, number, until
 from sparsebuild.recipe import Entry
 from sparsebuild.registry import did_you_mean
 
@@ -75,7 +75,6 @@ class PerLayerDistillation:
         return (Phase(modifier=self.tag, start=begin(self), end=until(self, epochs), value=told),)
 
     def attach(self, run: Run) -> Attached:
-        warn_if_never(self.tag, self, run)
         return _Following(self, run) if run.has_teacher else Attached()
 
 

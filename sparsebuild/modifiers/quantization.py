@@ -18,7 +18,7 @@ from sparsebuild.modifiers.quantization_forms import (
     scheme,
     weight_levels,
 )
-from sparsebuild.modifiers.span import begin, has_started, warn_if_never
+from sparsebuild.modifiers.span import begin, has_started
 from sparsebuild.numerics.quantization_scheme import PORTABLE_BITS, Grid, Scheme, of_linear
 from sparsebuild.numerics.sparsity_schedule import reached
 from sparsebuild.recipe import Entry
@@ -157,7 +157,6 @@ class Quantization:
         return replace(self, linear=linear, attention=attention, overrides=chosen, weight_levels=levels)
 
     def _attach(self, run: Run) -> Attached:
-        warn_if_never(self.tag, self, run)
         self._check_submodules([name for name, _ in run.model.named_modules() if name])
         self.plan(run.model)  # a wrong name is told before the epochs that come before quantization
         if self.is_silent_on_outputs:

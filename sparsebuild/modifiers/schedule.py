@@ -12,11 +12,13 @@ from sparsebuild.modifiers.learning_rate_function import LearningRateFunction
 from sparsebuild.modifiers.per_layer_distillation import PerLayerDistillation
 from sparsebuild.modifiers.quantization import Quantization
 from sparsebuild.modifiers.set_learning_rate import SetLearningRate
+from sparsebuild.modifiers.span import begin, number
 from sparsebuild.modifiers.structured_pruning import StructuredPruning
 
 __all__ = [
     "epochs",
     "for_file",
+    "idle",
     "needs_hidden_states",
     "needs_kernel_times",
     "needs_live_teacher",
@@ -31,6 +33,15 @@ def epochs(specs: Sequence[Modifier]) -> int | None:
     """How many epochs the recipe asks for: its latest start or end, rounded up (-1 says nothing), or None."""
     marks = [math.ceil(mark) for spec in specs for mark in (spec.start_epoch, spec.end_epoch) if mark != -1]
     return max(marks, default=0) or None
+
+
+def idle(specs: Sequence[Modifier], epochs: float) -> list[str]:
+    """A sentence about each modifier that begins when training has ended, and so does nothing."""
+    return [
+        f"{spec.tag} never acts: it starts at epoch {number(spec.start_epoch)}, and training ends at {epochs:g}"
+        for spec in specs
+        if begin(spec) >= epochs
+    ]
 
 
 def schedule_table(specs: Sequence[Modifier], epochs: float) -> list[Phase]:
@@ -73,5 +84,6 @@ def sets_learning_rate(specs: Sequence[Modifier]) -> bool:
 
 
 def weight_bits(specs: Sequence[Modifier]) -> int:
-    """The most bits that any Linear's weights are trained for, 0 where nothing is quantized."""
-    return max((spec.weight_bits for spec in specs if isinstance(spec, Quantization)), default=0)
+    """The most bits that any Linear's weights are trained for, 0 where nothing is quantized before training ends."""
+    acting = [spec for spec in specs if isinstance(spec, Quantization) and begin(spec) < (epochs(specs) or math.inf)]
+    return max((spec.weight_bits for spec in acting), default=0)

@@ -9,7 +9,7 @@ from typing import ClassVar, Self
 from sparsebuild.modifiers.base import Attached, Moment, Phase, Run
 from sparsebuild.modifiers.fields import Fields
 from sparsebuild.modifiers.rates import RateWriter, Written, group_indices, groups_of
-from sparsebuild.modifiers.span import begin, has_started, number, until, warn_if_never
+from sparsebuild.modifiers.span import begin, has_started, number, until
 from sparsebuild.numerics.sparsity_schedule import first_step
 from sparsebuild.recipe import Entry
 
@@ -47,7 +47,6 @@ class SetLearningRate:
         return (Phase(modifier=self.tag, start=begin(self), end=until(self, epochs), value=number(self.learning_rate)),)
 
     def attach(self, run: Run) -> Attached:
-        warn_if_never(self.tag, self, run)
         return RateWriter(self._wrote, groups_of(run, self.param_groups, self.tag))
 
     def _wrote(self, moment: Moment) -> Written | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 from sparsebuild.modifiers.base import Attached, Moment, Phase, Run
 from sparsebuild.modifiers.fields import Fields
 from sparsebuild.modifiers.parameters import select
-from sparsebuild.modifiers.span import begin, has_started, until, warn_if_never
+from sparsebuild.modifiers.span import begin, has_started, until
 from sparsebuild.modifiers.values import Value, check_shapes, read_value, told
 from sparsebuild.recipe import Entry
 
@@ -53,7 +53,6 @@ class SetParam:
         return (Phase(modifier=self.tag, start=begin(self), end=until(self, epochs), value=value),)
 
     def attach(self, run: Run) -> Attached:
-        warn_if_never(self.tag, self, run)
         weights = run.weights(select(run.model, self.params, self.tag, strict=self.params_strict))
         check_shapes(self.tag, "val", self.val, weights)
         return _Setting(self, weights)

@@ -10,7 +10,7 @@ from sparsebuild.modifiers.base import Attached, Moment, Phase, Run
 from sparsebuild.modifiers.fields import Fields
 from sparsebuild.modifiers.parameters import select
 from sparsebuild.modifiers.rates import group_indices, groups_of, set_apart
-from sparsebuild.modifiers.span import begin, has_started, number, until, warn_if_never
+from sparsebuild.modifiers.span import begin, has_started, number, until
 from sparsebuild.recipe import Entry
 
 __all__ = ["SetWeightDecay"]
@@ -58,7 +58,6 @@ class SetWeightDecay:
         return (Phase(modifier=self.tag, start=begin(self), end=until(self, epochs), value=told),)
 
     def attach(self, run: Run) -> Attached:
-        warn_if_never(self.tag, self, run)
         groups = groups_of(run, self.param_groups, self.tag, "weight decay")
         excluded = run.weights(select(run.model, self.exclude, self.tag)).values()
         set_apart(run.optimizer, excluded)

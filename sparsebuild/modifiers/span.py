@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from sparsebuild.modifiers.base import Moment, Phase, Run
+from sparsebuild.modifiers.base import Moment, Phase
 from sparsebuild.numerics.sparsity_schedule import reached
 
 __all__ = [
@@ -17,7 +17,6 @@ __all__ = [
     "percent",
     "ramp_and_after",
     "until",
-    "warn_if_never",
 ]
 
 
@@ -61,12 +60,6 @@ def has_ended(span: Span, moment: Moment) -> bool:
 
 def is_active(span: Span, moment: Moment) -> bool:
     return has_started(span, moment) and not has_ended(span, moment)
-
-
-def warn_if_never(tag: str, span: Span, run: Run) -> None:
-    """Tell the user of a modifier whose start lies at or after the end of training: it would silently do nothing."""
-    if begin(span) >= run.epochs:
-        run.log(f"{tag} never acts: it starts at epoch {number(span.start_epoch)}, and training ends at {run.epochs}")
 
 
 def number(value: float) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 from sparsebuild.modifiers.base import Attached, Moment, Phase, Run
 from sparsebuild.modifiers.fields import Fields
 from sparsebuild.modifiers.parameters import prunable
-from sparsebuild.modifiers.span import begin, number, percent, until, warn_if_never
+from sparsebuild.modifiers.span import begin, number, percent, until
 from sparsebuild.numerics.sparsity_schedule import event_steps
 from sparsebuild.recipe import Entry
 
@@ -48,7 +48,6 @@ class SparsificationLogging:
         return (Phase(modifier=self.tag, start=begin(self), end=until(self, epochs), value=f"told {often}"),)
 
     def attach(self, run: Run) -> Attached:
-        warn_if_never(self.tag, self, run)
         return _Telling(self, run)
 
 

@@ -11,7 +11,7 @@ from sparsebuild.modifiers.base import Attached, Moment, Phase, Promise, Run
 from sparsebuild.modifiers.budget import KINDS, Budget, CostModel, read_budget
 from sparsebuild.modifiers.fields import Fields
 from sparsebuild.modifiers.layer_pruning import check_cuts
-from sparsebuild.modifiers.span import begin, warn_if_never
+from sparsebuild.modifiers.span import begin
 from sparsebuild.numerics.layer_shape import LayerShape
 from sparsebuild.numerics.sparsity_schedule import first_step
 from sparsebuild.recipe import Entry
@@ -125,7 +125,6 @@ class StructuredPruning:
         return (Phase(modifier=self.tag, start=start, end=end, value=f"{told}{often}, by {self.score}"),)
 
     def attach(self, run: Run) -> Attached:
-        warn_if_never(self.tag, self, run)
         return _Cutting(self, run)
 
 

@@ -10,7 +10,7 @@ from sparsebuild.errors import TargetFailed
 from sparsebuild.modifiers.base import Attached, Batch, Moment, Phase, Run
 from sparsebuild.modifiers.fields import Fields
 from sparsebuild.modifiers.parameters import select
-from sparsebuild.modifiers.span import begin, is_active, until, warn_if_never
+from sparsebuild.modifiers.span import begin, is_active, until
 from sparsebuild.recipe import Entry
 
 if TYPE_CHECKING:
@@ -58,7 +58,6 @@ class TrainableParams:
         return (Phase(modifier=self.tag, start=begin(self), end=until(self, epochs), value=value),)
 
     def attach(self, run: Run) -> Attached:
-        warn_if_never(self.tag, self, run)
         return _Switching(self, run)
 
 

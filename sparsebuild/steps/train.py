@@ -73,9 +73,11 @@ def run(job: Job, report: Report) -> None:
 
 
 def tell_clashes(params: Mapping[str, Any], specs: Sequence[Modifier], epochs: int, report: Report) -> None:
-    """What of `[train]` is not used, the user hears: where the recipe speaks as well it wins."""
+    """What is not used, the user hears: of `[train]`, where the recipe speaks as well and wins, and of the recipe."""
     if "num_train_epochs" in params and modifiers.epochs(specs):
         report.log(f"the recipe asks for {epochs} epochs: `train.num_train_epochs` is not used", level="warning")
+    for told in modifiers.idle(specs, epochs):
+        report.log(told, level="warning")
     sets_rate = modifiers.sets_learning_rate(specs)
     if "learning_rate" in params and sets_rate:
         report.log(

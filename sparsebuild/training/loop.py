@@ -20,6 +20,7 @@ from torch import Tensor
 from sparsebuild import modifiers
 from sparsebuild.errors import TargetFailed
 from sparsebuild.modifiers.base import Attached, Batch, FileGrid, Modifier, Moment, Promise, Run
+from sparsebuild.modifiers.held_masks import held_share, masks_of
 from sparsebuild.modifiers.parameters import at_work
 from sparsebuild.numerics.kernel_times import KernelTimes
 from sparsebuild.training import checkpoints
@@ -411,6 +412,8 @@ class _Loop:
     def _figures(self) -> dict[str, float]:
         found: dict[str, float] = {"learning_rate": float(self.optimizer.param_groups[0]["lr"])}
         for attached in self.attached:
+            if attached.zeros() and "sparsity" not in found:
+                found["sparsity"] = held_share(self.model, self.attached)
             found |= attached.figures()
         return found
 
@@ -428,12 +431,7 @@ class _Loop:
             self.training.progress(done, total, unit)
 
     def _masks(self) -> dict[str, Tensor]:
-        """All masks in force: a weight is held at zero if any modifier holds it."""
-        together: dict[str, Tensor] = {}
-        for attached in self.attached:
-            for name, mask in attached.masks().items():
-                together[name] = together[name] * mask if name in together else mask
-        return together
+        return masks_of(self.attached)
 
     def _mask_types(self) -> dict[str, str]:
         """The kind of each mask in force; where modifiers of different kinds hold one parameter there is none left."""

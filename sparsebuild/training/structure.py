@@ -50,6 +50,7 @@ __all__ = [
     "is_head",
     "observed_structure",
     "prunable_sparsity",
+    "prunable_weights",
 ]
 
 FILE_NAME = "structure.json"
@@ -221,12 +222,17 @@ def is_embeddings(parameter: str) -> bool:
     return ".embeddings" in parameter
 
 
-def prunable_sparsity(model: nn.Module) -> float:
-    """The share of exact zeros in the weights of all Linears of the encoder, from 0 to 1.
+def prunable_weights(model: nn.Module) -> dict[str, Tensor]:
+    """The weights of all Linears of the encoder, by name.
 
-    What makes embeddings as wide as the encoder (ELECTRA) belongs to them.
+    What makes embeddings as wide as the encoder (ELECTRA) belongs to them, not to these.
     """
     linears = {f"{name}.weight": m.weight for name, m in model.named_modules() if isinstance(m, nn.Linear)}
-    weights = [weight for name, weight in linears.items() if not (is_head(name) or is_embeddings(name))]
+    return {name: weight for name, weight in linears.items() if not (is_head(name) or is_embeddings(name))}
+
+
+def prunable_sparsity(model: nn.Module) -> float:
+    """The share of exact zeros in `prunable_weights`, from 0 to 1."""
+    weights = prunable_weights(model).values()
     size = sum(w.numel() for w in weights)
     return sum(int((w == 0).sum()) for w in weights) / size if size else 0.0

@@ -10,6 +10,7 @@ import torch
 
 from sparsebuild import modifiers, recipe
 from sparsebuild.modifiers.base import Batch, FileGrid, Modifier, Moment, Run
+from sparsebuild.modifiers.held_masks import held_share
 from sparsebuild.training import shapes
 from sparsebuild.training.live_teacher import LiveTeacher
 
@@ -176,7 +177,9 @@ class Training:
         return {name: mask for attached in self.attached for name, mask in attached.masks().items()}
 
     def figures(self) -> dict[str, float]:
-        return {k: v for attached in self.attached for k, v in attached.figures().items()}
+        shown = {k: v for attached in self.attached for k, v in attached.figures().items()}
+        pruned = any(attached.zeros() for attached in self.attached)
+        return shown | ({"sparsity": held_share(self.model, self.attached)} if pruned else {})
 
     def _moments(self) -> dict[int, Any]:
         state = self.optimizer.state

@@ -90,6 +90,16 @@ def test_what_means_nothing_is_refused_with_its_line() -> None:
     )
 
 
+@pytest.mark.parametrize("module", ["bert.encoder", "bert.encoder.layer.0.attention", "bert.encoder.layer.1"])
+def test_what_is_left_out_is_a_whole_layer(module: str) -> None:
+    tensors = of_training(BARE, "bert")
+    assert tensors is not None
+    check(resolved("  - !LayerPruningModifier {layers: [bert.encoder.layer.0]}\n"), tensors)
+    with pytest.raises(RecipeError, match=f"`{module}` means no layer of the model") as caught:
+        check(resolved(f"  - !LayerPruningModifier {{layers: [{module}]}}\n"), tensors)
+    assert "`bert.encoder.layer.0`" in caught.value.problems[0].hint
+
+
 @pytest.mark.parametrize(
     ("module", "hint"),
     [

@@ -31,6 +31,14 @@ def test_a_warm_up_to_a_constant_rate_is_told_as_not_used(listener):
     assert listener.lines == ["a constant learning rate has no warm-up: `warmup_steps` is not used"]
 
 
+def test_a_modifier_that_begins_when_all_is_over_is_told(listener):
+    late = modifiers.specs(
+        recipe.resolve(recipe.read("modifiers:\n  - !QuantizationModifier {start_epoch: 2}\n", "r.yaml"), {})
+    )
+    tell_clashes({}, late, 2, listener)
+    assert listener.lines == ["QuantizationModifier never acts: it starts at epoch 2, and training ends at 2"]
+
+
 def test_where_only_one_of_them_speaks_there_is_nothing_to_say(listener):
     tell_clashes({"num_train_epochs": 9, "learning_rate": 1e-3, "warmup_steps": 20}, (), 9, listener)
     assert listener.lines == []
