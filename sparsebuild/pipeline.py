@@ -249,8 +249,11 @@ class _Pipeline:
         data = self.manifest.data
         names = {f"data.{k}": v for k, v in self._data_sources().items()}
         params = {k: v for k, v in settings(data).items() if k in PREPARE_SETTINGS}
-        if data.labels is None and (known := self._dataset_labels()):
+        known = self._dataset_labels("train")
+        if data.labels is None and known:
             params["labels"] = list(known)
+        if data.labels is None and (tables := self._other_tables(known)):
+            params["tables"] = tables
         inputs = [Input(name="tokenizer", action=self._base_model()), *(_all(name, f"fetch@{name}") for name in names)]
         return self._action(
             "prepare", params={"task": self.manifest.project.task, **params, "names": names}, inputs=inputs
@@ -267,10 +270,15 @@ class _Pipeline:
                 found[split] = data.source
         return {k: list(v) if isinstance(v, tuple) else v for k, v in found.items() if v is not None}
 
-    def _dataset_labels(self) -> tuple[str, ...]:
-        """The label table that the card of the training data's dataset states."""
-        source = self.lock.source("data.train")
+    def _dataset_labels(self, split: str) -> tuple[str, ...]:
+        """The label table that the card of the split's dataset states."""
+        source = self.lock.source(f"data.{split}")
         return source.labels.get(self.manifest.data.label_column, ()) if source else ()
+
+    def _other_tables(self, known: tuple[str, ...]) -> dict[str, list[str]]:
+        """The label tables of splits whose dataset numbers its tags otherwise than that of the training rows."""
+        tables = {split: self._dataset_labels(split) for split in ("validation", "test")}
+        return {split: list(table) for split, table in tables.items() if table and table != known}
 
     def teacher(self) -> Action:
         teacher = self.manifest.teacher

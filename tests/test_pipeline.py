@@ -1,5 +1,7 @@
 """What the graph takes from the lock of a dataset, from the recipe and from the teacher."""
 
+from dataclasses import replace
+
 import pytest
 
 from sparsebuild import recipe
@@ -38,6 +40,13 @@ def test_class_labels_of_the_dataset_are_the_label_table_unless_the_user_has_one
     assert prepare(MANIFEST).params["labels"] == ["O", "B-X"]
     assert prepare(MANIFEST + 'labels = ["B-X", "O"]\n').params["labels"] == ["B-X", "O"]
     assert "labels" not in prepare(MANIFEST + 'label_column = "tags"\n').params
+
+
+def test_a_split_of_a_dataset_that_numbers_its_tags_otherwise_brings_its_own_table():
+    own = [replace(s, labels={"ner_tags": ("B-X", "O")}) if s.name == "data.test" else s for s in lock(True).sources]
+    made = [graph(parse(text), Lock(sources=tuple(own))) for text in (MANIFEST, MANIFEST + 'labels = ["O", "B-X"]\n')]
+    assert [action["prepare"].params.get("tables") for action in made] == [{"test": ["B-X", "O"]}, None]
+    assert "tables" not in prepare(MANIFEST).params
 
 
 def test_a_split_that_is_not_there_is_neither_fetched_nor_measured():

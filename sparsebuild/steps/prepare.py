@@ -2,8 +2,9 @@
 
 Inputs: `tokenizer`, the model's folder; `data.train`, `data.validation` and, if there are any, `data.test` and
 `data.unlabelled`: a file, or a folder of files.
-Params, left out where they have their default: `task`, and of `[data]` what SETTINGS lists; and `names`: the input's
-name -> its source as the user wrote it, or a list of them. Names appear in messages, never in outputs.
+Params, left out where they have their default: `task`, and of `[data]` what SETTINGS lists; `tables`: the split -> the
+label table of its own dataset, where that is not `labels`; and `names`: the input's name -> its source as the user
+wrote it, or a list of them. Names appear in messages, never in outputs.
 """
 
 from __future__ import annotations
@@ -79,12 +80,14 @@ def _files(name: str, job: Job) -> list[DataFile]:
 
     params: Mapping[str, Any] = job.params
     folder, given = job.inputs[name], params.get("names", {}).get(name, [])
+    table = params.get("tables", {}).get(name.removeprefix("data."), ())
     paths = [folder] if folder.is_file() else sorted(path for path in folder.rglob("*") if path.is_file())
     return [
         DataFile(
             path=path,
             name=_known_as(path, folder, [given] if isinstance(given, str) else given),
             format=params.get("format", ""),
+            table=tuple(table),
         )
         for path in paths
     ]

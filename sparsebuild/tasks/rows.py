@@ -57,6 +57,7 @@ class DataFile:
     path: Path
     name: str
     format: str = ""  # one of FORMATS
+    table: tuple[str, ...] = ()  # what its numbers of tags mean; empty where the declared labels say that
     seen: Callable[[int], None] = nobody  # is told how many bytes of it were read, stretch by stretch
 
 

@@ -81,11 +81,11 @@ def _sentence(
             columns.labels, f"{_count(tags, 'tag')} for {_count(words, 'word')}\n{_side_by_side(words, tags)}"
         )
     if not _all_known(tags, known):
-        names = [_name(tag, declared) for tag in tags]
+        names = [_name(tag, declared, file.table or declared) for tag in tags]
         for place, (tag, name) in enumerate(zip(tags, names, strict=True)):
             if name is None:
                 where = f"word {place + 1}, `{shortened(words[place])}`"
-                return _Wrong(columns.labels, *_wrong_tag(tag, where, declared))
+                return _Wrong(columns.labels, *_wrong_tag(tag, where, declared, file.table))
         tags = names
         known.update(tags)
     return Sentence(file=file.name, line=row.line, words=words, tags=tags)
@@ -115,23 +115,34 @@ def _wrong_words(words: Any) -> str:
     return ""
 
 
-def _name(tag: Any, declared: Sequence[str] | None) -> str | None:
-    """The tag by name: as it is, or by its number in the declared table. None if there is no such tag.
+def _name(tag: Any, declared: Sequence[str] | None, table: Sequence[str] | None) -> str | None:
+    """The tag by name: as it is, or by its number in the table. None if there is no such tag."""
+    name = _by_number(tag, table or ())
+    if not isinstance(name, str):
+        return None
+    known = name in declared if declared is not None else is_tag(name)
+    return name if known else None
+
+
+def _by_number(tag: Any, table: Sequence[str]) -> Any:
+    """The tag by name if it is a number of the table; else as it is.
 
     Files without numbers have them as text; no tag reads as one.
     """
     if isinstance(tag, str) and tag.isdecimal() and len(tag) < 10:
         tag = int(tag)
-    if isinstance(tag, str):
-        known = tag in declared if declared is not None else is_tag(tag)
-        return tag if known else None
     is_number = isinstance(tag, int) and not isinstance(tag, bool)
-    return declared[tag] if declared is not None and is_number and 0 <= tag < len(declared) else None
+    return table[tag] if is_number and 0 <= tag < len(table) else tag
 
 
-def _wrong_tag(tag: Any, where: str, declared: Sequence[str] | None) -> tuple[str, str]:
-    """A message and a hint."""
+def _wrong_tag(tag: Any, where: str, declared: Sequence[str] | None, table: Sequence[str]) -> tuple[str, str]:
+    """A message and a hint. `table` is that of the file's own dataset, where it has another one."""
     shown = f"tag `{shortened(tag if isinstance(tag, str) else json.dumps(tag, default=repr))}` ({where})"
+    name = _by_number(tag, table)
+    if table and not isinstance(name, str):
+        return f"{shown} is not in the label table of its dataset", f"there are: {', '.join(table)}"
+    if table and name != tag:
+        tag, shown = name, f"{shown}, in its dataset `{shortened(name)}`,"
     if declared is not None:
         listed = f"the labels are {', '.join(declared)}; {WHOSE_LABELS}"
         return f"{shown} is not in the label table", " ".join(filter(None, [_near(tag, declared), listed]))

@@ -109,6 +109,42 @@ def test_the_report_counts(tmp_path: Path) -> None:
     }
 
 
+def validated(tmp_path: Path, numbers: list[int | str]) -> Path:
+    """What is prepared of numbers that another dataset than that of the training rows has."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / "train.jsonl").write_text('{"tokens": ["a", "b", "c"], "ner_tags": [0, 1, 2]}\n')
+    (folder / "validation.jsonl").write_text(json.dumps({"tokens": ["a"] * len(numbers), "ner_tags": numbers}) + "\n")
+    tables = {"validation": ["B-LOC", "O", "B-PER", "B-creative-work"]}
+    work = job(folder, tmp_path / "work", labels=["O", "B-PER", "B-LOC", "I-LOC"], tables=tables)
+    prepare.run(work, Listener())
+    return work.out
+
+
+def test_numbers_of_a_split_are_read_by_the_table_of_its_own_dataset(tmp_path: Path) -> None:
+    counted = json.loads((validated(tmp_path, [1, 2, 2, "2", "B-LOC"]) / "report.json").read_text())
+    assert {tag: n for tag, n in counted["validation"]["tags"].items() if n} == {"O": 1, "B-PER": 3, "B-LOC": 1}
+    assert {tag: n for tag, n in counted["train"]["tags"].items() if n} == {"O": 1, "B-PER": 1, "B-LOC": 1}
+
+
+def test_a_number_whose_name_is_no_label_of_the_training_rows_is_told_by_name(tmp_path: Path) -> None:
+    with pytest.raises(SparsebuildError) as error:
+        validated(tmp_path, [1, 3])
+    assert str(error.value) == (
+        "error: column `ner_tags`: tag `3` (word 2, `a`), in its dataset `B-creative-work`, is not in `data.labels`"
+        "\n  --> data/validation.jsonl:1:1\n\nhint: declared are: O, B-PER, B-LOC, I-LOC"
+    )
+
+
+def test_a_number_beyond_the_table_of_its_dataset_is_none_of_another(tmp_path: Path) -> None:
+    with pytest.raises(SparsebuildError) as error:
+        validated(tmp_path, [1, 4])
+    assert str(error.value) == (
+        "error: column `ner_tags`: tag `4` (word 2, `a`) is not in the label table of its dataset"
+        "\n  --> data/validation.jsonl:1:1\n\nhint: there are: B-LOC, O, B-PER, B-creative-work"
+    )
+
+
 @pytest.mark.parametrize(
     ("source", "shown"),
     [
