@@ -261,7 +261,9 @@ def _data(asked: HubRequest, at: _At) -> _Found:
     card = splits.read_card(at.read("README.md").decode(errors="replace")) if "README.md" in at.paths else splits.Card()
     inside = _inside(asked, at.paths)
     if asked.inner:
-        card = replace(card, configs=())  # they speak of the whole repository
+        # They speak of the whole repository; of several configs nobody knows which one the folder is.
+        general = tuple(info for info in card.infos if "config_name" not in info)
+        card = replace(card, configs=(), infos=card.infos if len(card.configs) < 2 else general)
     converted = not any(map(splits.is_data, inside)) and not asked.inner
     source = _converted(at) if converted else at
     picked = splits.pick(source.paths if converted else inside, card, asked.config, asked.split, converted=converted)

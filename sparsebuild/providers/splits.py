@@ -39,11 +39,14 @@ class Card:
     configs: tuple[Mapping[str, Any], ...] = ()
     infos: tuple[Mapping[str, Any], ...] = ()
 
-    def labels(self, config: str) -> dict[str, tuple[str, ...]]:
-        """The class names of the columns that have classes."""
-        chosen = [i for i in self.infos if i.get("config_name", "default") == config] or (
-            list(self.infos) if len(self.infos) == 1 else []
-        )
+    def labels(self, config: str, *, is_only: bool) -> dict[str, tuple[str, ...]]:
+        """The class names of the columns that have classes.
+
+        What is said once is said of every config, unless it names another one; of an only one it is said in any case.
+        """
+        named_so = [i for i in self.infos if i.get("config_name", "default") == config]
+        once = len(self.infos) == 1 and (is_only or "config_name" not in self.infos[0])
+        chosen = named_so or (list(self.infos) if once else [])
         features = chosen[0].get("features") if chosen else None
         columns = [f for f in features if isinstance(f, dict)] if isinstance(features, list) else []
         named = {str(column.get("name")): _class_names(column, _DEEPEST) for column in columns}
@@ -89,7 +92,7 @@ def pick(paths: Collection[str], card: Card, config: str, split: str, *, convert
         said = f"it has no split `{split}`" if split else "it has several splits"
         near = did_you_mean(split, splits)
         raise NoSuchSplit(f"{said}; there are: {there}", hint=near or f"add `?split=NAME`: {there}")
-    return Split(files=tuple(splits[split]), labels=card.labels(chosen))
+    return Split(files=tuple(splits[split]), labels=card.labels(chosen, is_only=len(configs) == 1))
 
 
 def _yaml(text: str) -> Any:

@@ -69,6 +69,30 @@ def test_every_form_of_class_labels(feature):
     assert pick(["train.csv"], said, "", "train").labels == {"tags": ("O", "B-X")}
 
 
+@pytest.mark.parametrize(
+    ("configs", "named", "asked", "labels"),
+    [
+        ("one two", "config_name: one, ", "one", ("O", "B-X")),
+        ("one two", "config_name: one, ", "two", None),
+        ("one two", "", "two", ("O", "B-X")),
+        ("two", "config_name: one, ", "two", ("O", "B-X")),
+        ("", "config_name: one, ", "", ("O", "B-X")),
+    ],
+)
+def test_class_labels_of_one_config_are_not_those_of_another(configs, named, asked, labels):
+    listed = ", ".join(f"{{config_name: {name}, data_files: {name}.csv}}" for name in configs.split())
+    features = "features: [{name: tags, sequence: {class_label: {names: [O, B-X]}}}]"
+    said = card(f"configs: [{listed}]\ndataset_info: {{{named}{features}}}")
+    assert pick(["one.csv", "two.csv"], said, asked, "train").labels.get("tags") == labels
+
+
+def test_class_labels_of_one_config_are_not_those_of_another_that_the_hub_converted():
+    said = card("dataset_info: {config_name: one, features: [{name: tags, dtype: {class_label: {names: [O, B-X]}}}]}")
+    paths = [f"{config}/train/0.parquet" for config in ("one", "two")]
+    found = [pick(paths, said, config, "train", converted=True).labels for config in ("one", "two")]
+    assert found == [{"tags": ("O", "B-X")}, {}]
+
+
 def test_half_of_a_conversion_is_refused():
     with pytest.raises(SourceUnavailable, match="converted only a part"):
         pick(["default/partial-train/0000.parquet"], Card(), "", "train", converted=True)
