@@ -155,9 +155,11 @@ def resolve(manifest: Manifest, previous: Lock | None, context: Context, upgrade
 def is_current(manifest: Manifest, lock: Lock | None, context: Context) -> tuple[Difference, ...]:
     """What would change if the lock were made anew; nothing when it answers the manifest. Uses no network.
 
-    Local files are hashed through the stat cache, so that nothing is read when nothing moved.
+    Local files are hashed through the stat cache, so that nothing is read when nothing moved. What is to be said of a
+    source is said when it is locked.
     """
     expected = []
+    context = replace(context, report=lambda sentence: None)
     for request in requests(manifest):
         try:
             local = _ask(request, context) if request.is_local else None

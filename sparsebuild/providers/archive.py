@@ -24,9 +24,9 @@ from typing import IO, Any, Protocol
 from sparsebuild.errors import SourceUnavailable, UserError
 from sparsebuild.lock import LockedFile, names_fault, path_fault
 from sparsebuild.providers import weights
-from sparsebuild.providers.base import ROWS, Context, Want, is_wanted
+from sparsebuild.providers.base import Context, Want, are_rows, is_wanted
 
-__all__ = ["MOST_MEMBERS", "Archive", "archive", "chosen", "is_archive", "kept", "needed"]
+__all__ = ["MOST_MEMBERS", "Archive", "archive", "chosen", "is_archive", "kept", "needed", "tell_below"]
 
 _SUFFIXES = (".zip", ".whl", ".tar", ".tar.gz", ".tgz", ".tar.zst", ".tzst")
 MOST_MEMBERS = 10_000
@@ -91,6 +91,18 @@ def chosen(names: Collection[str], inner: str, want: Want, what: str) -> dict[st
     )
 
 
+def tell_below(names: Collection[str], inner: str, taken: Collection[str], what: str, context: Context) -> None:
+    """Say where rows lie below a folder of which `taken`, right in it, are those that were chosen."""
+    prefix = f"{inner}/" if inner else ""
+    below = [name for name in names if name.startswith(prefix) and name not in taken and are_rows(name)]
+    if inner not in names and below:
+        where = f"in `{inner}`" if inner else "at the top"
+        context.report(
+            f"only files right {where} of {what} are taken, `{min(below)}` is not: name its folder behind the `#`, or "
+            "unpack it and name a pattern"
+        )
+
+
 def needed(found: Archive, members: Mapping[str, str], trust: str) -> list[str]:
     """Which of a model's files a build needs, by their names; what would run code is refused."""
 
@@ -124,8 +136,8 @@ class _Refused(Exception):
 def _fitting(names: Collection[str], want: Want) -> list[str]:
     if want == "model":
         return sorted({path.rpartition("/")[0] for path in names if path.rpartition("/")[2] == "config.json"} - {""})
-    ends = (".yaml", ".yml", ".md") if want == "recipe" else ROWS
-    return sorted(path for path in names if path.endswith(ends))
+    fits = are_rows if want == "data" else lambda path: path.endswith((".yaml", ".yml", ".md"))
+    return sorted(filter(fits, names))
 
 
 @contextmanager

@@ -28,6 +28,7 @@ __all__ = [
     "Want",
     "OFFLINE",
     "ROWS",
+    "are_rows",
     "hash_mismatch",
     "is_offline",
     "is_wanted",
@@ -60,7 +61,7 @@ _WANTED: dict[Want, tuple[str, ...]] = {
         "merges.txt",
         "added_tokens.json",
     ),
-    "data": tuple(f"*{suffix}" for suffix in ROWS),
+    "data": (),  # rows are told by `are_rows`
     "recipe": (),
 }
 
@@ -139,7 +140,13 @@ class Provider(Protocol):
 
 def is_wanted(name: str, want: Want) -> bool:
     """Whether a file of this name, right in a source's folder, is needed."""
-    return any(fnmatchcase(name, pattern) for pattern in _WANTED[want])
+    return are_rows(name) if want == "data" else any(fnmatchcase(name, pattern) for pattern in _WANTED[want])
+
+
+def are_rows(path: str) -> bool:
+    """Whether a file of this name holds rows. What is hidden, as `._x.jsonl` of a Mac is, holds none."""
+    name = path.rpartition("/")[2].lower()
+    return name.endswith(ROWS) and not name.startswith(".")
 
 
 def hash_mismatch(source: LockedSource, file: LockedFile, found: str, hint: str) -> HashMismatch:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from os.path import commonpath, normpath
 from pathlib import Path
 
 from sparsebuild.errors import SourceUnavailable, SparsebuildError, UserError
 from sparsebuild.lock import LockedFile, LockedSource, path_fault
-from sparsebuild.providers.base import Context, Resolution, Want, hash_mismatch, is_wanted
+from sparsebuild.providers.base import Context, Resolution, Want, are_rows, hash_mismatch, is_wanted
 from sparsebuild.providers.pattern import is_pattern, matching
 from sparsebuild.reading import read_small
 
 __all__ = ["FileProvider", "located"]
 
 _SYSTEM = (("proc",), ("sys",), ("dev",))
+_MOST_BELOW = 10_000  # names that are looked at for rows which a folder's own are not
 
 
 class FileProvider:
@@ -23,6 +25,8 @@ class FileProvider:
 
     def resolve(self, request: str, want: Want, context: Context) -> Resolution:
         paths = _paths(request, want, context.root, context.trust)
+        if want == "data":
+            _tell_below(request, context)
         locked = []
         for name, path in sorted(paths.items()):
             if fault := path_fault(name):
@@ -75,7 +79,8 @@ def _matched(text: str, root: Path) -> list[Path]:
         return [path]
     if is_pattern(text):
         if files := matching(str(_expanded(text)), root):
-            return files
+            _refuse_dangling(files, text)
+            return [file for file in files if file.is_file()]
         raise UserError(f"no file matches `{text}`", hint="correct the pattern, or put the files there")
     raise UserError(f"there is no file or folder `{text}`", hint="correct the path, or put the file there")
 
@@ -102,19 +107,55 @@ def _refuse_system(paths: Sequence[Path]) -> None:
             raise UserError(f"`{path.name}` is not a file of a disk, but of the system", hint="correct the path")
 
 
+def _refuse_dangling(paths: Iterable[Path], text: str) -> None:
+    """Raise for rows that are a link to nowhere, as those of git-annex and DVC are until they are fetched."""
+    for path in paths:
+        if path.is_symlink() and not path.exists() and are_rows(path.name):
+            raise UserError(
+                f"`{path.name}` of `{text}` is a link that leads nowhere", hint="bring the file it means, or remove it"
+            )
+
+
+def _tell_below(request: str, context: Context) -> None:
+    """Say where rows lie below a folder that is a source, for only those right in it are taken."""
+    text = request.removeprefix("file:")
+    folder = context.root / _expanded(text)
+    if "\n" not in request and folder.is_dir() and (below := _below(folder)):
+        context.report(f"only files right in `{text}` are taken, `{below}` in it is not: for all, {_all_below(text)}")
+
+
+def _below(folder: Path) -> str:
+    """A file of rows in a folder of the folder, by its path in it; empty where none is found."""
+    looked_at = 0
+    for place, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        looked_at += len(folders) + len(names)
+        found = min(filter(are_rows, names), default="") if Path(place) != folder else ""
+        if found or looked_at > _MOST_BELOW:
+            return (Path(place) / found).relative_to(folder).as_posix() if found else ""
+    return ""
+
+
+def _all_below(text: str) -> str:
+    return f"name `{text.rstrip('/')}/**/*.jsonl`, with the ending that they have"
+
+
 def _in_folder(folder: Path, text: str, want: Want, trust: str) -> dict[str, Path]:
     """The wanted files right in a folder."""
     if want == "recipe":
         raise UserError(f"`{text}` is a folder; a recipe is one file", hint="name the file in it")
-    files = {p.name: p for p in folder.iterdir() if p.is_file()}
+    inside = list(folder.iterdir())
+    files = {p.name: p for p in inside if p.is_file()}
     _refuse_system(list(files.values()))
     if want == "model":
         return _of_model(files, text, trust)
+    _refuse_dangling(inside, text)
     wanted = {name: path for name, path in files.items() if is_wanted(name, want)}
     if not wanted:
+        below = _below(folder)
         raise UserError(
-            f"`{text}` holds no .jsonl, .json, .csv, .conll or .parquet file",
-            hint="correct the path, or put the files there",
+            f"`{text}` holds no .jsonl, .json, .csv, .conll or .parquet file" + (f", but `{below}`" if below else ""),
+            hint=_all_below(text) if below else "correct the path, or put the files there",
         )
     return wanted
 

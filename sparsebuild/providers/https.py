@@ -19,11 +19,13 @@ from sparsebuild.digest import file_digest
 from sparsebuild.engine.atomic import write_bytes
 from sparsebuild.errors import HashMismatch, Problem, UserError
 from sparsebuild.lock import LockedFile, LockedSource, path_fault
-from sparsebuild.providers.archive import Archive, archive, chosen, is_archive, kept, needed
+from sparsebuild.providers.archive import Archive, archive, chosen, is_archive, kept, needed, tell_below
 from sparsebuild.providers.base import Context, Resolution, Want, hash_mismatch
 from sparsebuild.providers.download import TOKENS, Download, Unchanged, address_fault, download, host_of
 
 __all__ = ["Address", "HttpsProvider"]
+
+_CHOICE = 2  # raised when other files of an archive are taken than before: what was answered then is no answer now
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +72,7 @@ class HttpsProvider:
                 f"{address.shown} is one file; a model is several",
                 hint="name an archive that holds them, such as `https://host/model.tar.gz#folder/in/it`",
             )
-        answer = _Answer(context, f"{request}\n{want}\n{context.trust}")
+        answer = _Answer(context, f"{request}\n{want}\n{context.trust}\n{_CHOICE}")
         try:
             with _brought(address, context, etag=answer.etag) as found:
                 files = _locked(found, address, want, context)
@@ -138,6 +140,8 @@ def _locked(found: Download, address: Address, want: Want, context: Context) -> 
         return [LockedFile(path=address.name, size=found.path.stat().st_size, sha256=sha256)]
     with archive(found.path, address.shown, context.temporary) as inside:
         members = chosen(inside.sizes, address.inner, want, address.shown)
+        if want == "data":
+            tell_below(inside.sizes, address.inner, members.values(), address.shown, context)
         if want == "model":
             members = {name: members[name] for name in needed(inside, members, context.trust)}
         return [kept(inside, member, name, context) for name, member in sorted(members.items())]

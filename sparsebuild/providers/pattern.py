@@ -24,7 +24,10 @@ def is_pattern(text: str) -> bool:
 
 
 def matching(pattern: str, root: Path) -> list[Path]:
-    """The files that match, in order; relative patterns start at `root`. Raises UserError where there is no end."""
+    """The files that match, and the links that lead nowhere, in order; relative patterns start at `root`.
+
+    Raises UserError where there is no end.
+    """
     parts = Path(pattern).parts
     is_absolute = Path(pattern).is_absolute()
     waiting = [(Path(parts[0]), 1) if is_absolute else (root, 0)]
@@ -32,7 +35,7 @@ def matching(pattern: str, root: Path) -> list[Path]:
     while waiting:
         folder, number = waiting.pop()
         if number == len(parts):
-            found += [folder] if folder.is_file() else []
+            found += [folder] if folder.is_file() or (folder.is_symlink() and not folder.exists()) else []
             continue
         for step in _steps(folder, parts, number):
             looked_at += 1

@@ -20,8 +20,8 @@ from pathlib import Path
 from sparsebuild.digest import text_digest
 from sparsebuild.errors import SourceUnavailable, UserError
 from sparsebuild.lock import LockedFile, LockedSource, path_fault
-from sparsebuild.providers.archive import Archive, archive, kept, needed
-from sparsebuild.providers.base import ROWS, Context, Resolution, Want, hash_mismatch, is_wanted
+from sparsebuild.providers.archive import Archive, archive, kept, needed, tell_below
+from sparsebuild.providers.base import Context, Resolution, Want, are_rows, hash_mismatch, is_wanted
 from sparsebuild.registry import did_you_mean
 
 __all__ = ["Package", "PypiProvider"]
@@ -67,6 +67,9 @@ class PypiProvider:
         package = Package.parse(request)
         with _alone(package, context), _wheel(package, context) as (found, version):
             members = _members(found, package, want, context.trust)
+            if want == "data":
+                what = f"the wheel of `{package.requirement}`"
+                tell_below(found.sizes, package.inner, members.values(), what, context)
             files = [kept(found, member, name, context) for name, member in sorted(members.items())]
         return Resolution(version=version, files=tuple(files))
 
@@ -227,7 +230,7 @@ def _no_such_folder(package: Package, fault: str, known: Collection[str], want: 
     if want == "model":
         fitting = {path.rpartition("/")[0] for path in known if path.rpartition("/")[2] == "config.json"}
     else:
-        fitting = {path for path in known if path.endswith((*ROWS, ".yaml", ".yml", ".md"))}
+        fitting = {path for path in known if are_rows(path) or path.endswith((".yaml", ".yml", ".md"))}
     listed = ", ".join(f"`#{path}`" for path in sorted(fitting))
     where = f"`{package.inner}` of `{package.requirement}`" if package.inner else f"the top of `{package.requirement}`"
     return UserError(f"{where} {fault}", hint=f"the package has: {listed}" if listed else "the package has none")

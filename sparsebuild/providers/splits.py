@@ -15,7 +15,7 @@ from itertools import chain
 from typing import Any
 
 from sparsebuild.errors import SourceUnavailable, UserError
-from sparsebuild.providers.base import ROWS, NoSuchSplit
+from sparsebuild.providers.base import ROWS, NoSuchSplit, are_rows
 from sparsebuild.registry import did_you_mean
 
 __all__ = ["CONVERTED", "Card", "Split", "is_data", "pick", "read_card"]
@@ -73,7 +73,7 @@ def read_card(text: str) -> Card:
 def is_data(path: str) -> bool:
     """Whether a file holds rows that we read."""
     name = path.rpartition("/")[2]
-    return name.endswith(ROWS) and name not in _NO_ROWS and not any(p.startswith(".") for p in path.split("/"))
+    return are_rows(name) and name not in _NO_ROWS and not any(p.startswith(".") for p in path.split("/"))
 
 
 def pick(paths: Collection[str], card: Card, config: str, split: str, *, converted: bool = False) -> Split:
@@ -193,7 +193,7 @@ def _by_name(paths: Iterable[str]) -> dict[str, list[str]]:
 
 def _of_one_format(paths: list[str]) -> list[str]:
     """The files of the format that most of them have: a folder often holds the same rows twice."""
-    suffixes = [next(suffix for suffix in ROWS if path.endswith(suffix)) for path in paths]
+    suffixes = [next(suffix for suffix in ROWS if path.lower().endswith(suffix)) for path in paths]
     best = max(ROWS, key=suffixes.count)
     return [path for path, suffix in zip(paths, suffixes, strict=True) if suffix == best]
 

@@ -77,6 +77,42 @@ def test_a_folder_of_rows_is_its_data_files(context):
     assert list(resolved("file:data", context)) == ["a.csv", "b.jsonl", "c.conll.zst", "d.jsonl.gz"]
 
 
+def test_rows_are_told_in_capitals_too_and_hidden_files_are_none(context):
+    put(context.root, "data/a.jsonl", "data/B.JSONL", "data/C.Csv.GZ", "data/.hid.jsonl", "data/._a.jsonl")
+    assert list(resolved("file:data", context)) == ["B.JSONL", "C.Csv.GZ", "a.jsonl"]
+
+
+def test_rows_in_a_folder_of_a_folder_are_told(context, said):
+    put(context.root, "data/a.jsonl", "data/.git/x.jsonl", "data/notes/x.txt")
+    assert list(resolved("file:data", context)) == ["a.jsonl"]
+    assert said == []
+    put(context.root, "data/sub/more/c.jsonl")
+    assert list(resolved("file:data", context)) == ["a.jsonl"]
+    assert said == [
+        "only files right in `data` are taken, `sub/more/c.jsonl` in it is not: for all, name `data/**/*.jsonl`, with "
+        "the ending that they have"
+    ]
+
+
+def test_a_folder_whose_rows_all_lie_in_folders_of_it(context):
+    put(context.root, "data/sub/c.jsonl")
+    assert failure("file:data/", context) == (
+        "error: `data/` holds no .jsonl, .json, .csv, .conll or .parquet file, but `sub/c.jsonl`"
+        "\n\nhint: name `data/**/*.jsonl`, with the ending that they have"
+    )
+
+
+@pytest.mark.parametrize("source", ["data", "data/*.jsonl", "data/*"])
+def test_a_link_to_rows_that_are_not_there_is_refused(source, context):
+    put(context.root, "data/a.jsonl")
+    (context.root / "data/notes").symlink_to("nowhere")
+    assert list(resolved(f"file:{source}", context)) == ["a.jsonl"]
+    (context.root / "data/b.jsonl").symlink_to("../.git/annex/objects/b")
+    assert failure(f"file:{source}", context) == (
+        f"error: `b.jsonl` of `{source}` is a link that leads nowhere\n\nhint: bring the file it means, or remove it"
+    )
+
+
 def test_a_pattern_and_a_list_are_named_below_what_they_share(context):
     put(context.root, "data/a/x.jsonl", "data/b/x.jsonl", "data/b/y.txt", "data/c.jsonl")
     assert list(resolved("file:data/*/x.jsonl", context)) == ["a/x.jsonl", "b/x.jsonl"]

@@ -417,6 +417,17 @@ def test_one_file_out_of_an_archive(server, context, tmp_path):
     assert (tmp_path / "out" / "rows.jsonl").read_bytes() == ROWS
 
 
+def test_rows_of_an_archive_that_are_not_right_in_its_folder_are_told(server, context, said):
+    names = ["d/a.jsonl", "d/B.JSONL", "d/._a.jsonl", "d/sub/c.jsonl", "other.jsonl"]
+    server.files["/a.zip"] = as_zip(dict.fromkeys(names, ROWS))
+    assert [file.path for file in locked(server.url("/a.zip#d"), context).files] == ["B.JSONL", "a.jsonl"]
+    host = server.url("").removeprefix("https://").rstrip("/")
+    assert said[-1].replace(host, "HOST") == (
+        "only files right in `d` of `a.zip` of HOST are taken, `d/sub/c.jsonl` is not: name its folder behind the `#`, "
+        "or unpack it and name a pattern"
+    )
+
+
 def test_a_wrong_folder_is_told_the_right_ones(server, context):
     server.files["/m.zip"] = as_zip({f"a/b/{name}": data for name, data in MODEL.items()})
     text = failure(server.url("/m.zip"), context, "model", UserError)
