@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from urllib.parse import parse_qsl, quote
 
 from sparsebuild.errors import SparsebuildError, UserError
 from sparsebuild.layout import MANIFEST_NAME
@@ -216,9 +217,16 @@ def _of_split(source: str, config: str | None, split: str) -> str:
         return source
     said = address.partition("?")[2].split("&")
     asked = {"config": config or "", "split": "" if inner else split}
-    new = [f"{key}={value}" for key, value in asked.items() if value and not any(s.startswith(f"{key}=") for s in said)]
+    added = {key: value for key, value in asked.items() if value and not any(s.startswith(f"{key}=") for s in said)}
+    new = [f"{key}={_in_query(value)}" for key, value in added.items()]
     query = "&".join(filter(None, [*said, *new]))
     return address.partition("?")[0] + (f"?{query}" if query else "") + mark + inner
+
+
+def _in_query(value: str) -> str:
+    """A value as it is read in a query: as it is wherever that does, so that a pin still answers."""
+    reads_as_it_is = parse_qsl(f"value={value}") == [("value", value)] and "#" not in value
+    return value if reads_as_it_is else quote(value, safe="")
 
 
 def _named(upgrade: Collection[str], asked: Collection[Request]) -> set[str]:

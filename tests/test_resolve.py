@@ -17,6 +17,7 @@ from sparsebuild.errors import HashMismatch, SourceUnavailable, UserError
 from sparsebuild.lock import Lock, LockedFile, LockedSource
 from sparsebuild.manifest import parse
 from sparsebuild.providers import Context
+from sparsebuild.providers.hf import HubRequest
 from sparsebuild.resolve import answering, asks_otherwise, is_current, recipe_source, recipe_text, requests, resolve
 
 MANIFEST = """\
@@ -112,6 +113,17 @@ def test_every_source_is_asked_for_by_its_key_path():
         "data.test": ("file:t", "file-data", "data.test"),
         "data.unlabelled": ("file:a\nfile:b", "file-data", "data.unlabelled"),
     }
+
+
+@pytest.mark.parametrize(
+    ("config", "asked"),
+    [("c++", "c%2B%2B"), ("a&b", "a%26b"), ("50%25", "50%2525"), ("a#b", "a%23b"), ("é% =x", "é% =x")],
+)
+def test_any_name_of_a_config_arrives(config, asked):
+    text = MANIFEST.replace('train = "data/train.jsonl"', f'source = "hf:org/rows"\nconfig = "{config}"')
+    request = next(request for request in requests(parse(text)) if request.name == "data.train")
+    assert request.source == f"hf:org/rows?config={asked}&split=train"
+    assert HubRequest.parse(request.source).config == config
 
 
 def test_a_dataset_is_asked_for_split_by_split_but_for_those_with_a_key_of_their_own():

@@ -251,6 +251,12 @@ def _rows(document: Mapping[str, Any]) -> Iterator[Fault]:
             message=f'`data.source` must be a dataset of the Hub, found "{source}"',
             hint='write `source = "hf:ORG/NAME"`, or name files with `train` and `validation`',
         )
+    elif isinstance(source, str) and (part := _part_of_dataset(source)):
+        yield Fault(
+            path=("data", "source"),
+            message=f"`data.source` must be a whole dataset, whose splits are taken from it, found `{part}`",
+            hint=f'write it under `data.train`: `train = "{source}"`, and what to judge by under `data.validation`',
+        )
     fraction = _get(document, ("data", "validation_fraction"))
     if fraction is not None and _get(document, ("data", "validation")) is not None:
         yield Fault(
@@ -270,6 +276,13 @@ def _rows(document: Mapping[str, Any]) -> Iterator[Fault]:
             if key == "validation":
                 hint = "add it under `[data]`: the rows to judge by; or set some aside: `validation_fraction = 0.1`"
             yield Fault(path=("data", key), message=f"`data.{key}` is missing", hint=hint)
+
+
+def _part_of_dataset(source: str) -> str:
+    """What of a dataset's address asks for one split, one file or one folder of it; empty where nothing does."""
+    address, mark, inner = source.partition("#")
+    split = next((said for said in address.partition("?")[2].split("&") if said.startswith("split=")), "")
+    return split or (mark + inner if inner else "")
 
 
 def _train(document: Mapping[str, Any]) -> Iterator[Fault]:

@@ -16,6 +16,8 @@ CASES = Path(__file__).parents[1] / "cases" / "manifests"
 BEYOND_A_SCHEMA = {
     "cycle-of-many",
     "cycle-of-one",
+    "dataset-file",
+    "dataset-split",
     "no-teacher-to-start-from",
     "profile-together",
     "not-toml",
