@@ -10,6 +10,7 @@ wrote it, or a list of them. Names appear in messages, never in outputs.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from itertools import takewhile
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -95,12 +96,30 @@ def _files(name: str, job: Job) -> list[DataFile]:
 
 def _known_as(path: Path, folder: Path, sources: list[str]) -> str:
     """A file as the user wrote it in `sparse.toml`, or below the folder that was written."""
-    from sparsebuild.manifest.sources import split_source
-
     below = path.name if path == folder else path.relative_to(folder).as_posix()
-    written = [split_source(source)[1] for source in sources]
-    exact = [name for name in written if f"/{name}".endswith(f"/{below}")]
+    written = [_without_query(source) for source in sources]
+    exact = [name for name in written if f"/{name}".endswith((f"/{below}", f"#{below}"))]
     if exact or len(written) != 1:
         return exact[0] if exact else below
-    parts = takewhile(lambda part: not set(part) & set("*?["), PurePosixPath(written[0]).parts)
+    parts = PurePosixPath(written[0]).parts
+    if _is_pattern_of(path.name, sources[0]):
+        parts = tuple(takewhile(lambda part: not set(part) & set("*?["), parts))
     return PurePosixPath(*parts, below).as_posix()
+
+
+def _without_query(source: str) -> str:
+    """A source without its scheme, and an address without what it asks for behind a `?`."""
+    from sparsebuild.manifest.sources import split_source
+
+    scheme, rest = split_source(source)
+    address, mark, inner = rest.partition("#")
+    return rest if scheme == "file" else address.partition("?")[0] + mark + inner
+
+
+def _is_pattern_of(name: str, source: str) -> bool:
+    """Whether a source is a pattern that a file of this name matches, and no folder whose name has such signs."""
+    from sparsebuild.manifest.sources import split_source
+
+    scheme, rest = split_source(source)
+    last = rest.rpartition("/")[2]
+    return scheme == "file" and bool(set(rest) & set("*?[")) and (last == "**" or fnmatchcase(name, last))

@@ -153,6 +153,14 @@ def test_a_number_beyond_the_table_of_its_dataset_is_none_of_another(tmp_path: P
         ("more/*.jsonl", "more/c.jsonl"),
         ("*.jsonl", "c.jsonl"),
         (["x/*.jsonl", "y/*.jsonl"], "c.jsonl"),
+        ("more [v1]/", "more [v1]/c.jsonl"),
+        ("more [v1]/*.jsonl", "c.jsonl"),
+        ("mo*/**", "c.jsonl"),
+        ("hf:org/rows?split=train", "org/rows/c.jsonl"),
+        ("hf:org/rows@v1?config=a*#more", "org/rows@v1#more/c.jsonl"),
+        ("hf:org/rows#more/c.jsonl", "org/rows#more/c.jsonl"),
+        ("hf:org/rows#c.jsonl", "org/rows#c.jsonl"),
+        ("https://host/c.jsonl?download=true", "//host/c.jsonl"),
     ],
 )
 def test_a_file_is_called_what_the_user_called_it(source: str | list[str], shown: str, tmp_path: Path) -> None:
