@@ -145,7 +145,8 @@ def resolve(manifest: Manifest, previous: Lock | None, context: Context, upgrade
         answers[request.question] = found
         sources.append(_unless_same(replace(found, name=request.name), pin))
     if problems:
-        raise type(problems[0])(*(problem for error in problems for problem in error.problems))
+        told = dict.fromkeys(problem for error in problems for problem in error.problems)  # once for all splits
+        raise type(problems[0])(*told)
     lock = _lock(sources, previous)
     for source in lock.sources:
         if source.is_recipe and scheme_of(source.request) not in LOCAL:

@@ -126,6 +126,18 @@ def test_any_name_of_a_config_arrives(config, asked):
     assert HubRequest.parse(request.source).config == config
 
 
+def test_what_is_wrong_with_all_splits_of_a_dataset_is_told_once(project, monkeypatch):
+    def refuse(self, request, want, context):
+        raise UserError("it has no config `two`")
+
+    monkeypatch.setattr("sparsebuild.providers.hf.HfProvider.resolve", refuse)
+    text = MANIFEST.replace(
+        'train = "data/train.jsonl"\nvalidation = "data/validation.jsonl"', 'source = "hf:org/rows"'
+    )
+    told = project.failure(UserError, text.replace("pypi:tiny==1.0#tiny/model", "hf:org/model"))
+    assert told.count("`data.source`: it has no config `two`") == told.count("`model.source`: ") == 1
+
+
 def test_a_dataset_is_asked_for_split_by_split_but_for_those_with_a_key_of_their_own():
     text = MANIFEST.replace('train = "data/train.jsonl"', 'source = "hf:org/rows@v1"\nconfig = "en"')
     asked = {request.name: (request.source, request.is_optional) for request in requests(parse(text))}

@@ -280,10 +280,21 @@ def _facts(project: Project, variant: str) -> RecipeFacts:
     try:
         return _read_facts(project, variant)
     except RecipeError as error:
+        from sparsebuild.recipe import NoRecipe
+
+        if isinstance(error, NoRecipe):
+            raise _at_source(error, project, variant) from None
         if not variant:
             raise
         told = f"in the variant `{variant}`"
         raise type(error)(*(replace(p, message=f"{told}: {p.message}") for p in error.problems)) from None
+
+
+def _at_source(error: RecipeError, project: Project, variant: str) -> RecipeError:
+    """The error about a file that is no recipe, with the key that names the file."""
+    path = ("variant", variant, "recipe", "source") if variant else ("recipe", "source")
+    told = [f"`{'.'.join(path)}`: {problem.message}" for problem in error.problems]
+    return type(error)(*(manifests.problem_at(project.written, path, message) for message in told))
 
 
 def _read_facts(project: Project, variant: str) -> RecipeFacts:

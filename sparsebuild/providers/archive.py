@@ -135,7 +135,7 @@ class _Refused(Exception):
 
 def _fitting(names: Collection[str], want: Want) -> list[str]:
     if want == "model":
-        return sorted({path.rpartition("/")[0] for path in names if path.rpartition("/")[2] == "config.json"} - {""})
+        return weights.models(names)
     fits = are_rows if want == "data" else lambda path: path.endswith((".yaml", ".yml", ".md"))
     return sorted(filter(fits, names))
 

@@ -21,7 +21,7 @@ from sparsebuild.providers import hub_cache, splits
 from sparsebuild.providers.base import Context, Resolution, Want, hash_mismatch, not_here
 from sparsebuild.providers.hub import Gone, Hub, Listing, Repository, git_name, is_offline
 from sparsebuild.providers.parallel import Teller, in_parallel
-from sparsebuild.providers.weights import CONFIGS, needed, refuse_code
+from sparsebuild.providers.weights import CONFIGS, models, needed, refuse_code
 from sparsebuild.registry import did_you_mean
 
 __all__ = ["HfProvider", "HubRequest"]
@@ -233,7 +233,7 @@ def _model(asked: HubRequest, at: _At) -> _Found:
 
 
 def _no_model(asked: HubRequest, at: _At) -> UserError:
-    folders = [path.rpartition("/")[0] for path in at.paths if path.endswith("/config.json")]
+    folders = models(at.paths)
     where = f"`{asked.inner}` " if asked.inner else "it "
     hint = f"there are: {', '.join(f'`#{folder}`' for folder in folders[:10])}" if folders else ""
     near = did_you_mean(asked.inner, folders) if asked.inner else ""

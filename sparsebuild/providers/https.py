@@ -49,8 +49,12 @@ class Address:
     def parse(cls, request: str) -> Address:
         url, _, fragment = request.partition("#")
         if fault := address_fault(url):
-            raise UserError(f"the address {fault}", hint=f"a token belongs into the environment: {TOKENS}")
+            is_secret = fault.startswith("holds")
+            hint = f"a token belongs into the environment: {TOKENS}" if is_secret else "correct the address"
+            raise UserError(f"the address {fault}", hint=hint)
         name = unquote(urlsplit(url).path).rpartition("/")[2]
+        if not name:
+            raise UserError("the address does not end in the name of a file", hint="name a file, or an archive")
         if fault := path_fault(name):
             raise UserError(f"the address does not end in the name of a file: {fault}")
         digest = re.match(r"sha256=([0-9a-f]{64})(?:&|$)", fragment)

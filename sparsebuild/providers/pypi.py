@@ -22,6 +22,7 @@ from sparsebuild.errors import SourceUnavailable, UserError
 from sparsebuild.lock import LockedFile, LockedSource, path_fault
 from sparsebuild.providers.archive import Archive, archive, kept, needed, tell_below
 from sparsebuild.providers.base import Context, Resolution, Want, are_rows, hash_mismatch, is_wanted
+from sparsebuild.providers.weights import models
 from sparsebuild.registry import did_you_mean
 
 __all__ = ["Package", "PypiProvider"]
@@ -228,10 +229,10 @@ def _members(found: Archive, package: Package, want: Want, trust: str) -> dict[s
 def _no_such_folder(package: Package, fault: str, known: Collection[str], want: Want) -> UserError:
     """The error for a wrong fragment, with the right ones."""
     if want == "model":
-        fitting = {path.rpartition("/")[0] for path in known if path.rpartition("/")[2] == "config.json"}
+        fitting = models(known)
     else:
-        fitting = {path for path in known if are_rows(path) or path.endswith((".yaml", ".yml", ".md"))}
-    listed = ", ".join(f"`#{path}`" for path in sorted(fitting))
+        fitting = sorted(path for path in known if are_rows(path) or path.endswith((".yaml", ".yml", ".md")))
+    listed = ", ".join(f"`#{path}`" for path in fitting)
     where = f"`{package.inner}` of `{package.requirement}`" if package.inner else f"the top of `{package.requirement}`"
     return UserError(f"{where} {fault}", hint=f"the package has: {listed}" if listed else "the package has none")
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from sparsebuild.lock import LockedSource, names_fault, path_fault
 from sparsebuild.providers.base import Context, is_wanted
 from sparsebuild.reading import read_small
 
-__all__ = ["CONFIGS", "LARGEST_CONFIG", "PICKLE", "make_safe", "needed", "refuse_code"]
+__all__ = ["CONFIGS", "LARGEST_CONFIG", "PICKLE", "make_safe", "models", "needed", "refuse_code"]
 
 PICKLE = "pickle"  # what `trust` says
 
@@ -54,6 +54,16 @@ def needed(names: Collection[str], trust: str, read: Callable[[str], bytes]) -> 
         )
     beside = [name for name in names if is_wanted(name, "model") and ".safetensors" not in name]
     return sorted([*beside, *_weights(names, trust, read)])
+
+
+def models(paths: Iterable[str]) -> list[str]:
+    """The folders that could be models, sorted: a part of one (`1_Pooling`) has a config.json too, but no weights."""
+    inside: dict[str, set[str]] = {}
+    for path in paths:
+        folder, _, name = path.rpartition("/")
+        inside.setdefault(folder, set()).add(name)
+    weights = {name + end for name in (_SAFE, _PICKLED) for end in ("", _INDEX)}
+    return sorted(folder for folder, names in inside.items() if folder and "config.json" in names and names & weights)
 
 
 def refuse_code(name: str, data: bytes) -> None:

@@ -1,8 +1,9 @@
 """Recipes: SparseML's files, read into values."""
 
 from sparsebuild.recipe.document import Document, Entry, Resolved
+from sparsebuild.recipe.front_matter import NoRecipe
 from sparsebuild.recipe.places import Places, places
 from sparsebuild.recipe.reader import read
 from sparsebuild.recipe.variables import resolve
 
-__all__ = ["Document", "Entry", "Places", "Resolved", "places", "read", "resolve"]
+__all__ = ["Document", "Entry", "NoRecipe", "Places", "Resolved", "places", "read", "resolve"]

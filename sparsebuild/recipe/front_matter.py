@@ -6,11 +6,15 @@ import re
 
 from sparsebuild.errors import Position, Problem, RecipeError
 
-__all__ = ["parts", "yaml_part"]
+__all__ = ["NoRecipe", "parts", "yaml_part"]
 
 _SUFFIXES = (".yaml", ".yml", ".md")
 _DELIMITERS = ("---", "+++")
 _COMMENT = re.compile(r"\s*(<!--.*?-->\s*)*", re.DOTALL)
+
+
+class NoRecipe(RecipeError):
+    """A file is called as no recipe is, so that what is wrong is its name where it was given."""
 
 
 def yaml_part(text: str, file: str) -> str:
@@ -23,7 +27,7 @@ def parts(text: str, file: str) -> tuple[str, str, str]:
     """What comes before the YAML of `text`, the YAML, and what comes after; put together they are the text."""
     suffix = file[file.rfind(".") :].lower() if "." in file.rpartition("/")[2] else ""
     if suffix and suffix not in _SUFFIXES:
-        raise RecipeError(f"`{file}` is not a recipe: recipes are {', '.join(_SUFFIXES)} files")
+        raise NoRecipe(f"`{file}` is not a recipe: recipes are {', '.join(_SUFFIXES)} files")
     if suffix in (".yaml", ".yml"):
         return "", text, ""
     comment = _COMMENT.match(text)

@@ -36,7 +36,7 @@ def read(text: str, file: str) -> Document:
     try:
         return _Reader(file, text).document()
     except RecipeError as error:
-        raise RecipeError(*(with_frame(p, text) for p in error.problems)) from None
+        raise type(error)(*(with_frame(p, text) for p in error.problems)) from None
 
 
 @dataclass(slots=True)

@@ -144,8 +144,7 @@ def test_no_setup_is_run(context, index):
 def test_a_wrong_folder_names_the_right_ones(context, index):
     wheels.build(index)
     assert failure("pypi:tiny==1.0#tiny/modle", context, UserError) == (
-        "error: `tiny/modle` of `tiny==1.0` is not in it\n\n"
-        "hint: the package has: `#tiny/model`, `#tiny/model/1_Pooling`"
+        "error: `tiny/modle` of `tiny==1.0` is not in it\n\nhint: the package has: `#tiny/model`"
     )
 
 
