@@ -11,6 +11,7 @@ import typer
 from sparsebuild.cli.offline import Offline, go_offline
 from sparsebuild.cli.options import ProjectFolder
 from sparsebuild.cli.telling import say, shown
+from sparsebuild.concealed import masked
 from sparsebuild.errors import UserError
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def add(
         after = open_project(project, say, progress, text=text)
         locked = after if no_lock else decided(after)
     write_manifest(after.layout.manifest, after.written.text)
-    say(f"sparse.toml: {'.'.join(_path(what))} is {source}")
+    say(f"sparse.toml: {'.'.join(_path(what))} is {masked(source)}")
     if not no_lock:
         locked = keep_lock(locked)
         remember_documents(locked)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields
 from datetime import date, time
 from typing import Any, Literal
 
+from sparsebuild.concealed import masked
 from sparsebuild.manifest.layers import MOST_VARIANTS
 from sparsebuild.manifest.locate import KeyPath, key_text
 from sparsebuild.manifest.model import Bench, Data, Limit
@@ -114,6 +115,12 @@ def _source(source: str, path: KeyPath) -> Iterator[Fault]:
     scheme, rest = split_source(source)
     if any(ord(c) < 32 or ord(c) == 127 for c in source):
         yield Fault(path=path, message=f"`{key_text(path)}` must not hold line breaks or control characters")
+    elif masked(source) != source:
+        yield Fault(
+            path=path,
+            message=f"`{key_text(path)}` holds what looks like a name, a password or a token",
+            hint='a token belongs into the environment: SPARSEBUILD_HTTPS_TOKENS="HOST=TOKEN"',
+        )
     elif source and not rest.strip():
         yield Fault(path=path, message=f'`{key_text(path)}` must not be empty, found "{source}"')
     elif rest != rest.strip():

@@ -45,16 +45,24 @@ def test_a_teacher_that_is_trained_gets_what_says_so(project, sparsebuild):
     ("words", "code", "fault"),
     [
         (["model", "nowhere"], 2, "error: `model.source`: there is no file or folder `nowhere`\n"),
+        (["recipe", "data/train.jsonl"], 2, "error: `recipe.source`: `data/train.jsonl` is not a recipe: "),
         (["model", "target:train"], 2, "error: cyclic target in `model.source`: "),
         (["data", "hf:org/rows"], 2, "error: `data.train` and `data.validation` are in sparse.toml, and win over "),
         (["data.train", "x.jsonl", "--trust", "pickle"], 2, "error: `--trust` is for models\n"),
         (["model", "hf:org/bert", "--offline"], 4, "error: `model.source`: "),
+        (["data.train", "https://me:CANARY@host/x.jsonl", "--no-lock"], 2, "error: `data.train` holds what looks like"),
+        (
+            ["data.train", "https://host/x.jsonl?sig=CANARY", "--no-lock"],
+            2,
+            "error: `data.train` holds what looks like",
+        ),
     ],
 )
 def test_what_cannot_be_had_leaves_everything_as_it_was(project, sparsebuild, words, code, fault):
     before = (project / "sparse.toml").read_text()
     failed, err, after = added(project, sparsebuild, *words)
     assert (failed, err.startswith(fault), after) == (code, True, before), err
+    assert "CANARY" not in err
     assert not (project / "sparse.lock").exists()
 
 
