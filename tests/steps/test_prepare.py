@@ -131,8 +131,9 @@ def test_a_number_whose_name_is_no_label_of_the_training_rows_is_told_by_name(tm
     with pytest.raises(SparsebuildError) as error:
         validated(tmp_path, [1, 3])
     assert str(error.value) == (
-        "error: column `ner_tags`: tag `3` (word 2, `a`), in its dataset `B-creative-work`, is not in `data.labels`"
-        "\n  --> data/validation.jsonl:1:1\n\nhint: declared are: O, B-PER, B-LOC, I-LOC"
+        "error: column `ner_tags`: tag `3` (word 2, `a`), in its dataset `B-creative-work`, is not in the label table"
+        "\n  --> data/validation.jsonl:1:1\n\nhint: the labels are O, B-PER, B-LOC, I-LOC; "
+        "the table is what `data.labels` lists, or else the classes that the data name themselves"
     )
 
 
