@@ -9,7 +9,13 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 MEASURED = ROOT / "benchmarks" / "quality.jsonl"
-PAGES = ("fast-6x", "fast-8x", "fast-12x", "stock-4x")  # rows of the table that are recipes with a page
+CUT = ("fast-6x", "fast-8x", "fast-12x", "stock-4x")
+PAGES = {
+    **{name: name for name in CUT},
+    "pruned80-quant": "80 % + int8",
+    "pruned90-quant": "90 % + int8",
+    "quant": "dense + QAT",
+}
 
 
 def printed(*words):
@@ -30,9 +36,16 @@ def test_every_row_of_the_table_has_its_figures(table):
 
 @pytest.mark.parametrize("recipe", PAGES)
 def test_a_page_tells_what_was_measured(table, recipe):
-    *_, size, validation, test, kept, kept_on_test = table[recipe]
+    *_, size, validation, test, kept, kept_on_test = table[PAGES[recipe]]
     text = (ROOT / "docs" / "recipes" / f"{recipe}.md").read_text()
     assert f"{size} MB | {validation} | {test} | {kept} / {kept_on_test} |" in text
+
+
+@pytest.mark.parametrize("recipe", CUT)
+def test_a_page_of_what_is_cut_tells_what_a_dense_student_has(table, recipe):
+    *_, validation, test, kept, kept_on_test = table["dense student"]
+    text = (ROOT / "docs" / "recipes" / f"{recipe}.md").read_text()
+    assert f"has {validation} and {test}, {kept} / {kept_on_test} of its teacher's" in text
 
 
 @pytest.mark.parametrize(
