@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from sparsebuild.modifiers.base import Modifier, Moment
-from sparsebuild.modifiers.span import begin, has_ended, has_started
-from sparsebuild.numerics.sparsity_schedule import first_step
+from sparsebuild.modifiers.span import has_ended, has_started
 
 __all__ = ["Course", "course"]
 
 STEPS = 100  # an epoch, where nobody knows: only a warm-up, which counts steps, is drawn longer or shorter than it is
 _QUANTIZES = "QuantizationModifier"
-_ONCE = ("SetLearningRateModifier",)  # writes a rate when it starts, and no more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +21,7 @@ class Course:
 
     epochs: float
     at: tuple[float, ...]  # epochs
-    learning_rate: tuple[float | None, ...]
+    learning_rate: tuple[float | None, ...]  # of the optimizer's first group, which are the matrices
     sparsity: tuple[float | None, ...]  # the share of zeros that the modifier that asks for most asks for
     quantized: tuple[bool, ...]
 
@@ -50,23 +48,16 @@ def course(specs: Sequence[Modifier], epochs: float, points: int, steps_per_epoc
 
 
 def _moment(epoch: float, epochs: float, steps_per_epoch: int) -> Moment:
-    step = first_step(epoch, steps_per_epoch)
+    """The step that is being taken at `epoch`."""
+    step = int(epoch * steps_per_epoch + 1e-9)
     return Moment(step=step, steps_per_epoch=steps_per_epoch, epochs=max(1, round(epochs)))
 
 
-def _rate(specs: Sequence[Modifier], moment: Moment) -> float | None:
-    """The rate that was written last, as in training: a curve writes up to its end, a fixed rate where it starts."""
-    written: list[tuple[int, int, float]] = []
-    for place, spec in enumerate(specs):
-        rate = spec.rate(moment) if hasattr(spec, "rate") else None
-        if rate is not None:
-            written.append((_last_write(spec, moment), place, rate))
-    return max(written)[2] if written else None
-
-
-def _last_write(spec: Modifier, moment: Moment) -> int:
-    end = begin(spec) if spec.tag in _ONCE else spec.end_epoch
-    return min(moment.step, first_step(end, moment.steps_per_epoch)) if end >= 0 else moment.step
+def _rate(specs: Sequence[Any], moment: Moment) -> float | None:
+    """The rate that was written last to the first group: of several written at one step, that of the last modifier."""
+    writers = [spec for spec in specs if hasattr(spec, "wrote") and 0 in (getattr(spec, "param_groups", ()) or (0,))]
+    written = [wrote for spec in writers if (wrote := spec.wrote(moment))]
+    return max(reversed(written), key=lambda wrote: wrote.step).rate if written else None
 
 
 def _sparsity(specs: Sequence[Modifier], moment: Moment) -> float | None:

@@ -71,13 +71,14 @@ class LearningRate:
 
     def rate(self, moment: Moment) -> float | None:
         """The learning rate at a moment; None before the start."""
-        wrote = self._wrote(moment)
+        wrote = self.wrote(moment)
         return wrote.rate if wrote else None
 
     def attach(self, run: Run) -> Attached:
-        return RateWriter(self._wrote, groups_of(run, (), self.tag))
+        return RateWriter(self.wrote, groups_of(run, (), self.tag))
 
-    def _wrote(self, moment: Moment) -> Written | None:
+    def wrote(self, moment: Moment) -> Written | None:
+        """What it wrote last, up to a moment; None before the start."""
         if not has_started(self, moment):
             return None
         per_epoch = moment.steps_per_epoch

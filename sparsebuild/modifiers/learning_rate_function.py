@@ -74,9 +74,10 @@ class LearningRateFunction:
         return self._curve(moment) * learning_rate.warm_up(since, self.warmup_steps)
 
     def attach(self, run: Run) -> Attached:
-        return RateWriter(self._wrote, groups_of(run, self.param_groups, self.tag))
+        return RateWriter(self.wrote, groups_of(run, self.param_groups, self.tag))
 
-    def _wrote(self, moment: Moment) -> Written | None:
+    def wrote(self, moment: Moment) -> Written | None:
+        """What it wrote last, up to a moment; None before the start."""
         rate = self.rate(moment)
         if rate is None:
             return None

@@ -47,9 +47,10 @@ class SetLearningRate:
         return (Phase(modifier=self.tag, start=begin(self), end=until(self, epochs), value=number(self.learning_rate)),)
 
     def attach(self, run: Run) -> Attached:
-        return RateWriter(self._wrote, groups_of(run, self.param_groups, self.tag))
+        return RateWriter(self.wrote, groups_of(run, self.param_groups, self.tag))
 
-    def _wrote(self, moment: Moment) -> Written | None:
+    def wrote(self, moment: Moment) -> Written | None:
+        """What it wrote last, up to a moment; None before the start."""
         if not has_started(self, moment):
             return None
         return Written(first_step(begin(self), moment.steps_per_epoch), self.learning_rate)

@@ -10,6 +10,9 @@ RATES = (
     "  - !LearningRateFunctionModifier {start_epoch: 1, end_epoch: 2, lr_func: linear, init_lr: 0.2, final_lr: 0.1}\n"
     "  - !LearningRateFunctionModifier {start_epoch: 2, end_epoch: 4, lr_func: linear, init_lr: 0.8, final_lr: 0}\n"
 )
+ONCE = "  - !SetLearningRateModifier {start_epoch: %s, learning_rate: %s}\n"
+DOWN = "  - !LearningRateFunctionModifier {start_epoch: 0, end_epoch: 2, lr_func: %s, init_lr: 1e-3, final_lr: 0%s}\n"
+TORCH = "  - !LearningRateModifier {start_epoch: 1, end_epoch: %s, lr_class: %s, lr_kwargs: {%s}, init_lr: 0.01}\n"
 PRUNE = (
     "  - !MagnitudePruningModifier {start_epoch: 1, end_epoch: 3, init_sparsity: 0.2, final_sparsity: 0.8, "
     "update_frequency: 0.5, inter_func: linear, params: __ALL_PRUNABLE__, leave_enabled: %s}\n"
@@ -20,6 +23,33 @@ def test_of_several_rates_the_one_that_ends_last_counts(specs) -> None:
     found = course(specs(RATES), 4, 4)
     assert found.at == (0.5, 1.5, 2.5, 3.5)
     assert found.learning_rate == (None, *(pytest.approx(v) for v in (0.15, 0.6, 0.2)))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        RATES,
+        ONCE % (-1, 0.02),
+        ONCE % (0, 0.02) + ONCE % (2.5, 0.03),
+        DOWN % ("linear", "") + ONCE % (3, 0.05),
+        DOWN % ("cosine", ", warmup_steps: 3") + ONCE % (1, 0.05),
+        DOWN % ("cyclic_linear", ", cycle_epochs: 0.5") + ONCE % (2, 0.05),
+        TORCH % (3, "StepLR", "step_size: 0.5, gamma: 0.5") + ONCE % (2, 0.05),
+        TORCH % (-1, "MultiStepLR", "milestones: [1.5, 3], gamma: 0.3") + DOWN % ("linear", "") + ONCE % (1, 0.05),
+        TORCH % (3.5, "CosineAnnealingWarmRestarts", "cycle_epochs: 1") + ONCE % (3.5, 0.05) + RATES,
+        TORCH % (2, "ExponentialLR", "gamma: 0.9") + DOWN % ("linear", ""),
+    ],
+)
+def test_the_drawn_rate_is_the_one_that_training_uses(text, specs, training) -> None:
+    played = training(text, per_epoch=4, epochs=4)
+    drawn = course(specs(text), 4, 16, steps_per_epoch=4).learning_rate
+    assert [1e-3 if rate is None else rate for rate in drawn] == pytest.approx(played.run().rates, rel=1e-12)
+
+
+def test_a_rate_of_biases_alone_is_not_drawn_as_that_of_the_matrices(specs) -> None:
+    biases = (ONCE % (1, 0.5)).replace("}", ", param_groups: [1]}")
+    both = (ONCE % (2, 0.3)).replace("}", ", param_groups: [0, 1]}")
+    assert course(specs(ONCE % (0, 0.1) + biases + both), 3, 3).learning_rate == (0.1, 0.1, 0.3)
 
 
 def test_zeros_stay_unless_they_are_let_go(specs) -> None:
