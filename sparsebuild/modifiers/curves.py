@@ -73,6 +73,8 @@ def _asked(spec: Any, moment: Moment) -> float | None:
     """The share of zeros that a modifier asks for; in turns, of one that lets weights come back."""
     if hasattr(spec, "compression_sparsity"):
         return 0.0 if spec.is_dense(moment.epoch, moment.epochs) else float(spec.compression_sparsity)
+    if hasattr(spec, "levels"):  # of parameters with a sparsity of their own each, those that lose most
+        return max(float(spec.sparsity(moment.epoch, final=level.sparsity)) for level in spec.levels)
     return float(spec.sparsity(moment.epoch)) if hasattr(spec, "sparsity") else None
 
 

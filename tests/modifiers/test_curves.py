@@ -59,5 +59,11 @@ def test_zeros_stay_unless_they_are_let_go(specs) -> None:
     assert freed[3] is None
 
 
+@pytest.mark.parametrize("levels", ["0.5: [a], 0.9: [b]", "0.9: [b], 0.5: [a]"])
+def test_of_a_table_of_levels_the_highest_is_drawn(levels, specs) -> None:
+    table = (PRUNE % "true").replace("0.8", f"{{{levels}}}").replace("__ALL_PRUNABLE__", "[]")
+    assert course(specs(table), 4, 4).sparsity == (None, *(pytest.approx(v) for v in (0.375, 0.725, 0.9)))
+
+
 def test_quantization_begins_where_the_recipe_says(specs) -> None:
     assert course(specs("  - !QuantizationModifier {start_epoch: 2}\n"), 4, 4).quantized == (False, False, True, True)
