@@ -16,8 +16,10 @@ from sparsebuild.cli.startup import Command, Group
 
 if TYPE_CHECKING:
     from sparsebuild.cli.project import Project
-    from sparsebuild.manifest import Recipe
+    from sparsebuild.manifest import Manifest, Recipe
+    from sparsebuild.modifiers.base import Modifier, Phase
     from sparsebuild.modifiers.matching import Matched
+    from sparsebuild.modifiers.stages import Stretch
     from sparsebuild.recipe import Document, Resolved
 
 __all__ = ["arguments", "recipe"]
@@ -52,8 +54,6 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Print and draw the schedule of a recipe, every `eval(…)` worked out; in a project, what it means in its model."""
-    from dataclasses import asdict
-
     from sparsebuild import modifiers
     from sparsebuild.modifiers import curves, stages
     from sparsebuild.modifiers.reading import entries_and_specs
@@ -66,23 +66,24 @@ def show(
     document, resolved = _resolved(name, written, args)
     pairs = entries_and_specs(resolved)
     specs = [spec for _, spec in pairs]
-    epochs = modifiers.epochs(specs) or 0
+    manifest = opened.manifest.of(variant) if opened else None
+    epochs = _epochs(specs, manifest)
     stretches = stages.stretches(pairs, epochs)
-    phases = modifiers.schedule_table(modifiers.for_file(specs, _file_grid(opened)), epochs)
+    phases = modifiers.schedule_table(modifiers.for_file(specs, _file_grid(manifest)), epochs)
     found = _matches(resolved, opened)
     if as_json:
         from sparsebuild.cli.output import write_document
 
-        drawn = curves.course(specs, epochs, 100).to_json() if epochs else {}
+        drawn = curves.course(specs, epochs, 100).to_json() if math.isfinite(epochs) else {}
         matched = [_matched_json(one) for one in found]
-        said = {"file": name, "epochs": epochs, "phases": list(map(asdict, phases)), "course": drawn}
-        kept = {"metadata": _metadata(document), "stages": list(map(asdict, stretches))}
+        said = {"file": name, "epochs": _finite(epochs), "phases": list(map(_span_json, phases)), "course": drawn}
+        kept = {"metadata": _metadata(document), "stages": list(map(_span_json, stretches))}
         write_document({**said, **kept, "matches": matched, **resolved.to_json()})
         return
     from sparsebuild.ui import course, schedule
 
     schedule.show(phases, epochs, sys.stdout)
-    if epochs:
+    if math.isfinite(epochs):
         course.show(curves.course(specs, epochs, course.POINTS), sys.stdout)
     schedule.show_stages(stretches, sys.stdout)
     for one, other in stages.overlapping(stretches):
@@ -105,10 +106,10 @@ def check(file: OptionalFile = "", arg: Arg = None, variant: Variant = "", proje
     if found := _tensors(opened):
         matching.check(resolved, found)
         where = ", and every name that it holds is one of the model's"
-    epochs = modifiers.epochs(specs)
-    for told in modifiers.idle(specs, epochs or math.inf):
+    epochs = _epochs(specs, opened.manifest.of(variant) if opened else None)
+    for told in modifiers.idle(specs, epochs):
         sys.stderr.write(f"warning: {told}\n")
-    lasts = f", {count(epochs, 'epoch')}" if epochs else ""
+    lasts = f", {count(int(epochs), 'epoch')}" if math.isfinite(epochs) else ""
     sys.stdout.write(f"{name}: {count(len(specs), 'modifier')}{lasts}{where}\n")
 
 
@@ -256,12 +257,31 @@ def _project(folder: Path, file: str) -> Project | None:
         return None
 
 
-def _file_grid(project: Project | None) -> Any:
+def _epochs(specs: Sequence[Modifier], manifest: Manifest | None) -> float:
+    """How many epochs training lasts, as training itself decides it; without end where nobody says."""
+    from sparsebuild import modifiers
+
+    said = modifiers.epochs(specs)
+    return said or (math.ceil(manifest.train.num_train_epochs) if manifest else math.inf)
+
+
+def _finite(epochs: float) -> float | None:
+    return epochs if math.isfinite(epochs) else None
+
+
+def _span_json(found: Phase | Stretch) -> dict[str, Any]:
+    """With null for an end that nobody knows."""
+    from dataclasses import asdict
+
+    return {**asdict(found), "end": _finite(found.end)}
+
+
+def _file_grid(manifest: Manifest | None) -> Any:
     """What quantization rounds to: as the project's `export.scheme` wants it, or as `portable` does."""
     from sparsebuild.exporters import GRIDS
     from sparsebuild.modifiers.base import FileGrid
 
-    grid: dict[str, Any] = dict(GRIDS.get(project.manifest.export.scheme, {})) if project else {}
+    grid: dict[str, Any] = dict(GRIDS.get(manifest.export.scheme, {})) if manifest else {}
     return FileGrid(**grid)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any, TextIO
 
@@ -25,16 +26,17 @@ _WIDTH = 24  # characters of the drawing
 
 
 def show(phases: Sequence[Phase], epochs: float, stream: TextIO) -> None:
-    """Write one row a phase, on a time line of `epochs`."""
+    """Write one row a phase, on a time line of `epochs`; without one where they have no end that is known."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("modifier")
     table.add_column("epochs")
-    table.add_column(f"0{_number(epochs):>{_WIDTH - 1}}", no_wrap=True)
+    if math.isfinite(epochs):
+        table.add_column(f"0{_number(epochs):>{_WIDTH - 1}}", no_wrap=True)
     table.add_column("what")
     for phase in phases:
-        stretch = f"{_number(phase.start)} – {_number(_end(phase, epochs))}"
-        drawn = words(bar(phase.start, _end(phase, epochs), epochs), "cyan")
-        table.add_row(words(phase.modifier, "bold"), stretch, drawn, words(phase.value))
+        end = _end(phase, epochs)
+        drawn = [words(bar(phase.start, end, epochs), "cyan")] if math.isfinite(epochs) else []
+        table.add_row(words(phase.modifier, "bold"), _stretch(phase.start, end), *drawn, words(phase.value))
     console(stream).print(table)
 
 
@@ -42,7 +44,7 @@ def show_stages(found: Sequence[Stretch], stream: TextIO) -> None:
     """Write from when to when each stage acts."""
     if not found:
         return
-    rows = [(one.name, f"{_number(one.start)} – {_number(one.end)}", ", ".join(one.modifiers)) for one in found]
+    rows = [(one.name, _stretch(one.start, one.end), ", ".join(one.modifiers)) for one in found]
     stream.write("\n")
     tables.write(rows, stream, heads=("stage", "epochs", "modifiers"))
 
@@ -114,6 +116,10 @@ def bar(start: float, end: float, epochs: float, width: int = _WIDTH) -> str:
 def _end(phase: Phase, epochs: float) -> float:
     """A recipe's -1 is the end of training."""
     return epochs if phase.end < 0 else phase.end
+
+
+def _stretch(start: float, end: float) -> str:
+    return f"{_number(start)} – {_number(end)}" if math.isfinite(end) else f"{_number(start)} to the end"
 
 
 def _number(value: float) -> str:

@@ -21,6 +21,12 @@ pruning_modifiers:
       end_epoch: eval(num_epochs)
 """
 
+OPEN = """\
+modifiers:
+  - !QuantizationModifier {start_epoch: 0, disable_quantization_observer_epoch: 1}
+  - !ConstantPruningModifier {}
+"""
+
 
 def put_weights(project):
     """Weights that are only a header: a linear layer of the encoder and a table."""
@@ -105,6 +111,32 @@ def test_in_a_project_the_bits_are_those_that_its_export_scheme_trains(scheme, b
         manifest.write(f'\n[export]\nscheme = "{scheme}"\n')
     phases = sparsebuild("recipe", "show", "--json", cwd=project).json["phases"]
     assert f"int8 in training, {bits} bits of the weights; ranges are learned" in [phase["value"] for phase in phases]
+
+
+def test_a_recipe_without_an_end_ends_with_the_training_of_its_project(project, sparsebuild):
+    (project / "recipe.yaml").write_text(OPEN)
+    manifest = (project / "sparse.toml").read_text()
+    (project / "sparse.toml").write_text(manifest.replace("[train]", "[train]\nnum_train_epochs = 2.5"))
+    found = sparsebuild("recipe", "show", "--json", cwd=project).json
+    assert (found["epochs"], [phase["end"] for phase in found["phases"]]) == (3, [1, 3, 3])
+    assert found["course"]["quantized"] == [True] * 100
+    assert sparsebuild("recipe", "check", cwd=project).out == "recipe.yaml: 2 modifiers, 3 epochs\n"
+
+
+def test_of_a_recipe_without_an_end_none_is_made_up(tmp_path, sparsebuild):
+    (tmp_path / "recipe.yaml").write_text(OPEN)
+    rows = sparsebuild("recipe", "show", "recipe.yaml", cwd=tmp_path).out.splitlines()[3:6]
+    assert all(f" {told}  " in row for told, row in zip(("0 – 1", "0 to the end", "1 to the end"), rows, strict=True))
+    found = sparsebuild("recipe", "show", "recipe.yaml", "--json", cwd=tmp_path).json
+    assert (found["epochs"], found["course"]) == (None, {})
+    assert [phase["end"] for phase in found["phases"]] == [1, None, None]
+
+
+def test_of_a_variant_the_bits_are_those_that_its_own_scheme_trains(project, sparsebuild):
+    with (project / "sparse.toml").open("a") as manifest:
+        manifest.write('\n[variant.cpu.export]\nscheme = "ort-cpu"\n')
+    phases = sparsebuild("recipe", "show", "--variant", "cpu", "--json", cwd=project).json["phases"]
+    assert "int8 in training, 8 bits of the weights; ranges are learned" in [phase["value"] for phase in phases]
 
 
 def test_a_name_that_means_nothing_is_refused_before_anything_is_built(project, sparsebuild):
