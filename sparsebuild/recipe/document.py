@@ -77,6 +77,12 @@ class Document:
                 found |= {name: (stage, variable) for name, variable in one.variables.items()}
         return found
 
+    def meant(self, key: tuple[str, str], asking: tuple[str, str] | None) -> tuple[str, str]:
+        """The variable, stage and name, that `key` is in an `eval(...)` of the variable `asking`: where a stage defines
+        a name by itself, that of the top level."""
+        is_itself = key == asking and key[0] and key[1] in self.variables
+        return ("", key[1]) if is_itself else key
+
     @property
     def names(self) -> tuple[str, ...]:
         """The names of all variables, each once: an argument sets a variable wherever it stands."""
@@ -99,6 +105,7 @@ class Resolved:
 
     entries: tuple[Entry, ...]
     variables: Mapping[str, Value] = field(default_factory=dict, compare=False)
+    stages: Mapping[str, Mapping[str, Value]] = field(default_factory=dict, compare=False)  # their own variables
     text: str = field(default="", repr=False, compare=False)  # for the frames of errors
 
     def to_json(self) -> dict[str, Any]:

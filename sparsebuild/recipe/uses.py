@@ -17,7 +17,7 @@ __all__ = ["Use", "VariableUses", "uses"]
 class Use:
     """A place that follows a variable."""
 
-    what: str  # "GMPruningModifier.end_epoch", or the name of another variable
+    what: str  # "GMPruningModifier.end_epoch", or another variable: "half", "stage_0.half"
     position: Position | None
 
 
@@ -29,7 +29,7 @@ class VariableUses:
     stage: str  # "" for the top level
     position: Position
     written: Value  # its default; an alias is told as the variable that it means
-    value: Value  # with arguments in place and everything worked out; of a stage's variable what is written
+    value: Value  # with arguments in place and everything worked out
     is_settable: bool  # not where an alias takes a part of it as it is written
     uses: tuple[Use, ...]
 
@@ -46,7 +46,7 @@ def uses(document: Document, resolved: Resolved) -> tuple[VariableUses, ...]:
             stage=stage,
             position=variable.positions[""],
             written=_told(variable.value),
-            value=_told(variable.value) if stage else resolved.variables.get(name),
+            value=(resolved.stages[stage] if stage else resolved.variables).get(name),
             is_settable=name not in document.borrowed,
             uses=tuple(found.get((stage, name), ())),
         )
@@ -69,10 +69,12 @@ def _all_uses(document: Document) -> Iterator[tuple[tuple[str, str], Use]]:
                         yield (scopes[stage][asked][0], asked), Use(what=what, position=entry.where(path))
     for stage_name, variables in [("", document.variables), *((s.name, s.variables) for s in document.stages)]:
         for name, variable in variables.items():
+            what = f"{stage_name}.{name}" if stage_name else name
             for path, inner in _leaves(variable.value, ""):
                 for stage, asked in used(inner, stage_name):
                     if asked in scopes[stage]:
-                        yield (scopes[stage][asked][0], asked), Use(what=name, position=variable.positions.get(path))
+                        key = document.meant((scopes[stage][asked][0], asked), (stage_name, name))
+                        yield key, Use(what=what, position=variable.positions.get(path))
 
 
 def _leaves(value: Value, path: str) -> Iterator[tuple[str, Value]]:

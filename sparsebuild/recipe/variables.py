@@ -42,14 +42,12 @@ def resolve(document: Document, args: Mapping[str, Any] | None = None) -> Resolv
         raise RecipeError(*(with_frame(p, document.text) for p in problems))
     resolver = _Resolver(document, given)
     variables = {name: resolver.variable(("", name), ()) for name in document.variables}
-    for stage in document.stages:
-        for name in stage.variables:
-            resolver.variable((stage.name, name), ())
+    stages = {s.name: {n: resolver.variable((s.name, n), ()) for n in s.variables} for s in document.stages}
     entries = tuple(resolver.entry(e) for e in document.entries)
     if resolver.problems:
         raise RecipeError(*(with_frame(p, document.text) for p in dict.fromkeys(resolver.problems)))
     _refuse_endless(document, resolver.known.values(), entries)
-    return Resolved(entries=entries, variables=variables, text=document.text)
+    return Resolved(entries=entries, variables=variables, stages=stages, text=document.text)
 
 
 def _refuse_endless(document: Document, values: Iterable[Value], entries: tuple[Entry, ...]) -> None:
@@ -180,8 +178,7 @@ class _Resolver:
     def _key(self, name: str, place: _Place, scope: Mapping[str, tuple[str, Variable]]) -> _Key:
         """The variable that `name` means here; in a stage's own definition of a name, that of the top level."""
         key = (scope[name][0], name)
-        is_itself = place.stage and place.asking[-1:] == (key,) and name in self.document.variables
-        return ("", name) if is_itself else key
+        return self.document.meant(key, place.asking[-1] if place.asking else None)
 
     def _note(self, position: Position | None, message: str, hint: str) -> None:
         if len(self.problems) < _MOST_PROBLEMS:
