@@ -141,7 +141,7 @@ def format_(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A recipe; it is written again if it changes.")],
     only_check: Annotated[bool, typer.Option("--check", help="Write nothing; exit with 2 if it would change.")] = False,
 ) -> None:
-    """Write a recipe in the one layout, with its comments; its meaning stays."""
+    """Write a recipe in the one layout, with its comments; meaning and ends of lines stay, a byte order mark goes."""
     from sparsebuild.cli.editing import write_back
     from sparsebuild.errors import UserError
     from sparsebuild.recipe.layout import formatted

@@ -27,15 +27,19 @@ _BLOCKS = ("|", ">")  # text over several lines
 
 
 def formatted(text: str, file: str) -> str:
-    """`text` in our way of writing; the same for a text that is. Raises RecipeError for what is no recipe."""
+    """`text` in our way of writing, with the ends of lines that its first line has; the same for a text that is.
+
+    Raises RecipeError for what is no recipe.
+    """
     document = read(text, file)
-    before, source, after = parts(text, file)
+    newline = "\r\n" if text.partition("\n")[0].endswith("\r") else "\n"
+    before, source, after = parts(text.replace("\r\n", "\n"), file)
     if re.search(r"^%", source, re.MULTILINE):
         raise RecipeError(f"{file} begins with a directive of YAML (`%`), which is left to you")
     new = before + _Writer(source).text() + after
     if _meaning(read(new, file)) != _meaning(document):
         raise RecipeError(f"{file} cannot be written in another way without a change of its meaning")
-    return new
+    return new.replace("\n", newline)
 
 
 def _meaning(document: Document) -> Any:

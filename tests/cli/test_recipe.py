@@ -186,6 +186,14 @@ def test_a_recipe_is_laid_out_anew_once(tmp_path, sparsebuild):
     assert sparsebuild("recipe", "format", "recipe.yaml", "--check", cwd=tmp_path).code == 0
 
 
+@pytest.mark.parametrize(("name", "around"), [("r.yaml", ""), ("r.md", "---\r\n")])
+def test_what_an_editor_of_windows_wrote_keeps_its_lines_and_loses_its_mark(name, around, tmp_path, sparsebuild):
+    untidy, tidy = (around + text.replace("\n", "\r\n") + around for text in (RECIPE.replace("  - !", "- !"), RECIPE))
+    (tmp_path / name).write_bytes(b"\xef\xbb\xbf" + untidy.encode())
+    assert sparsebuild("recipe", "format", name, cwd=tmp_path).code == 0
+    assert (tmp_path / name).read_bytes() == tidy.encode()
+
+
 def test_format_on_a_full_disk_leaves_the_recipe(tmp_path, monkeypatch):
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text(before := RECIPE.replace("  - !", "- !"))

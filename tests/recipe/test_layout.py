@@ -70,6 +70,16 @@ def test_of_a_page_only_the_recipe_is_touched() -> None:
     assert formatted(page, "r.md") == f"<!--\n-->\n\n---\n{TIDY.partition(chr(10))[2]}---\n# Text\n-   item\n"
 
 
+def test_lines_end_as_the_first_of_the_file_does() -> None:
+    """Also those of a text over several lines, and of a page around a recipe; the meaning has no part in it."""
+    page = f"---\n{UNTIDY.partition(chr(10))[2]}---\n# Text\n"
+    tidy = f"---\n{TIDY.partition(chr(10))[2]}---\n# Text\n"
+    assert formatted(UNTIDY.replace("\n", "\r\n"), "r.yaml") == TIDY.replace("\n", "\r\n")
+    assert formatted(page.replace("\n", "\r\n"), "r.md") == tidy.replace("\n", "\r\n")
+    assert formatted("---\r\n" + page.removeprefix("---\n"), "r.md") == tidy.replace("\n", "\r\n")
+    assert formatted(page.replace("# Text\n", "# Text\r\n"), "r.md") == tidy
+
+
 @pytest.mark.parametrize("path", sorted(PACKAGE.glob("providers/*_recipes/*.yaml")), ids=lambda path: path.stem)
 def test_ours_are_laid_out_so(path: Path) -> None:
     assert formatted(path.read_text(), path.name) == path.read_text()
