@@ -14,6 +14,7 @@ __all__ = ["ALL", "ALL_PRUNABLE", "REQUIRED", "Fields"]
 
 ALL = "__ALL__"
 ALL_PRUNABLE = "__ALL_PRUNABLE__"
+_MOST_EPOCHS = 100_000  # what is more is a slip, and nobody waits for its end
 _EVERYWHERE = ("log_types",)  # older recipes carry it; it never meant anything for training
 
 
@@ -60,7 +61,14 @@ class Fields:
         return float(value)
 
     def epoch(self, name: str, default: Any = REQUIRED, *, forever: bool = True) -> float:
-        """An epoch, fractions allowed; with `forever` also -1."""
+        """An epoch by which training lasts at least so long, fractions allowed; with `forever` also -1."""
+        value = self.mark(name, default, forever=forever)
+        if value > _MOST_EPOCHS:
+            self._wrong(name, f"at most {_MOST_EPOCHS:,}", value)
+        return value
+
+    def mark(self, name: str, default: Any = REQUIRED, *, forever: bool = True) -> float:
+        """An epoch that may lie after any end of training, fractions allowed; with `forever` also -1."""
         value = self.number(name, default)
         if value < 0 and not (forever and value == -1):
             self._wrong(name, "0 or more" + (", or -1" if forever else ""), value)

@@ -260,7 +260,7 @@ def _later(fields: Fields, name: str, start: float) -> float | None:
     if fields.entry.fields.get(name) is None:
         fields.ignored(name)
         return None
-    epoch = fields.epoch(name)
+    epoch = fields.mark(name)
     if epoch == -1:
         return None
     if epoch < start:

@@ -79,6 +79,19 @@ def test_arguments_move_the_schedule() -> None:
     assert (quantization.start_epoch, quantization.disable_quantization_observer_epoch) == (7, 11)
 
 
+@pytest.mark.parametrize("epoch", ["1e20", "100001", "eval(10 ** 6)"])
+def test_an_end_that_nobody_lives_to_see_is_refused(epoch, specs) -> None:
+    with pytest.raises(RecipeError) as caught:
+        specs(f"  - !EpochRangeModifier {{start_epoch: 0, end_epoch: {epoch}}}\n")
+    assert "`end_epoch` must be at most 100,000, found 1" in str(caught.value)
+    assert "--> r.yaml:2:53" in str(caught.value)
+
+
+def test_ranges_may_learn_for_ever(specs) -> None:
+    (spec,) = specs("  - !QuantizationModifier {start_epoch: 0, disable_quantization_observer_epoch: 1000000}\n")
+    assert spec.disable_quantization_observer_epoch == 1_000_000
+
+
 def test_the_table_tells_the_schedule(specs) -> None:
     text = (CASES / "good" / "sparse_transfer.yaml").read_text()
     found = modifiers.specs(recipe.resolve(recipe.read(text, "r.yaml")))
