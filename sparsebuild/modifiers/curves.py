@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from sparsebuild.modifiers.base import Modifier, Moment
-from sparsebuild.modifiers.span import has_ended, has_started
+from sparsebuild.modifiers.span import begin, has_ended, has_started
+from sparsebuild.numerics.sparsity_schedule import clock, first_step
 
 __all__ = ["Course", "course"]
 
@@ -61,23 +62,36 @@ def _rate(specs: Sequence[Any], moment: Moment) -> float | None:
 
 
 def _sparsity(specs: Sequence[Modifier], moment: Moment) -> float | None:
-    asked = [
-        asks
-        for spec in specs
-        if has_started(spec, moment) and not _is_over(spec, moment) and (asks := _asked(spec, moment)) is not None
-    ]
-    return max(asked, default=None)
+    return max((asked for spec in specs if (asked := _asked(spec, moment)) is not None), default=None)
 
 
 def _asked(spec: Any, moment: Moment) -> float | None:
-    """The share of zeros that a modifier asks for; in turns, of one that lets weights come back."""
-    if hasattr(spec, "compression_sparsity"):
+    """The share of zeros that a modifier holds; None before it starts, and where it has let go."""
+    if hasattr(spec, "compression_sparsity"):  # in turns
+        is_over = has_ended(spec, moment) and not spec.leave_enabled
+        if is_over or not has_started(spec, moment):
+            return None
         return 0.0 if spec.is_dense(moment.epoch, moment.epochs) else float(spec.compression_sparsity)
+    epoch = _last_change(spec, moment) if hasattr(spec, "sparsity") else None
+    if epoch is None:
+        return None
     if hasattr(spec, "levels"):  # of parameters with a sparsity of their own each, those that lose most
-        return max(float(spec.sparsity(moment.epoch, final=level.sparsity)) for level in spec.levels)
-    return float(spec.sparsity(moment.epoch)) if hasattr(spec, "sparsity") else None
+        return max(float(spec.sparsity(epoch, final=level.sparsity)) for level in spec.levels)
+    return float(spec.sparsity(epoch))
 
 
-def _is_over(spec: Any, moment: Moment) -> bool:
-    """Whether the masks of a modifier are let go."""
-    return not getattr(spec, "leave_enabled", True) and has_ended(spec, moment)
+def _last_change(spec: Any, moment: Moment) -> float | None:
+    """The epoch whose sparsity the masks of a ramp have: they change at its start, now and then, and at its end.
+
+    As `event_steps` has it, without a list of all events. Where a recipe counts steps in between, which nobody can tell
+    in epochs, they change at every step.
+    """
+    per_epoch, often = moment.steps_per_epoch, getattr(spec, "update_frequency", -1.0)
+    first, end = first_step(begin(spec), per_epoch), first_step(spec.end_epoch, per_epoch)
+    last = max(first, min(end, moment.last_step))
+    if moment.step < first or (moment.step > last and not getattr(spec, "leave_enabled", True)):
+        return None
+    if moment.step >= last:
+        return float(spec.end_epoch)
+    every = max(1, first_step(min(often, moment.epochs), per_epoch))
+    return clock(first + (moment.step - first) // every * every, per_epoch)

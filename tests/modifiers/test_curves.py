@@ -10,6 +10,12 @@ RATES = (
     "  - !LearningRateFunctionModifier {start_epoch: 1, end_epoch: 2, lr_func: linear, init_lr: 0.2, final_lr: 0.1}\n"
     "  - !LearningRateFunctionModifier {start_epoch: 2, end_epoch: 4, lr_func: linear, init_lr: 0.8, final_lr: 0}\n"
 )
+RAMP = "  - !%s {start_epoch: %s, end_epoch: %s, init_sparsity: 0.2, final_sparsity: %s%s}\n"
+TURNS = (
+    "  - !ACDCPruningModifier {start_epoch: 0.5, end_epoch: %s, update_frequency: 0.5, compression_sparsity: 0.7, "
+    "params: __ALL_PRUNABLE__, leave_enabled: %s}\n"
+)
+ALL, HALF = ", params: __ALL_PRUNABLE__", ", update_frequency: 0.5"
 ONCE = "  - !SetLearningRateModifier {start_epoch: %s, learning_rate: %s}\n"
 DOWN = "  - !LearningRateFunctionModifier {start_epoch: 0, end_epoch: 2, lr_func: %s, init_lr: 1e-3, final_lr: 0%s}\n"
 TORCH = "  - !LearningRateModifier {start_epoch: 1, end_epoch: %s, lr_class: %s, lr_kwargs: {%s}, init_lr: 0.01}\n"
@@ -57,6 +63,41 @@ def test_zeros_stay_unless_they_are_let_go(specs) -> None:
     assert held == (None, *(pytest.approx(v) for v in (0.35, 0.65, 0.8)))
     assert freed[:3] == held[:3]
     assert freed[3] is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        RAMP % ("GMPruningModifier", 0.5, 2.5, 0.8, HALF + ALL),
+        RAMP
+        % ("GMPruningModifier", 0, 3, 0.8, ", update_frequency: 0.7, leave_enabled: false, mask_type: block4" + ALL),
+        RAMP % ("MagnitudePruningModifier", 1, 2, 0.8, ", update_frequency: -1, leave_enabled: false" + ALL),
+        RAMP
+        % ("GMPruningModifier", 0, 2, "{0.4: ['re:.*query.weight'], 0.9: ['re:.*key.weight']}", HALF + ", params: []"),
+        RAMP % ("GlobalMagnitudePruningModifier", 0.3, 2.2, 0.8, ", update_frequency: 0.33" + ALL),
+        RAMP % ("MovementPruningModifier", 1, 3, 0.8, HALF + ", inter_func: inverse_cubic" + ALL),
+        RAMP % ("OBSPruningModifier", 1, 2, 0.8, ", update_frequency: 1, num_grads: 2, global_sparsity: false" + ALL),
+        RAMP % ("GlobalFisherPruningModifier", 1, 2.5, 0.8, ", update_steps: 1"),
+        TURNS % (3, "true"),
+        TURNS % (2.5, "false"),
+        TURNS % (1.5, "false") + RAMP % ("GMPruningModifier", 1.5, 2.5, 0.6, HALF + ALL),
+    ],
+)
+def test_the_drawn_sparsity_is_that_of_the_masks(text, specs, training) -> None:
+    """At every step, but for rounding to whole weights."""
+    played, held = training(text, per_epoch=10, epochs=3), []
+    for step in range(30):
+        played.step(played.moment(step))
+        held.append(max(share(attached) for attached in played.attached))
+    drawn = course(specs(text), 3, 30, steps_per_epoch=10).sparsity
+    assert [asked or 0.0 for asked in drawn] == pytest.approx(held, abs=0.004)
+
+
+def share(attached) -> float:
+    """Of what a modifier holds at zero; of one with a level for each parameter, in that which loses most."""
+    if len(getattr(attached.spec, "levels", ())) > 1:
+        return max((1 - float(mask.mean()) for mask in attached.masks().values()), default=0.0)
+    return attached.figures()["sparsity"]
 
 
 @pytest.mark.parametrize("levels", ["0.5: [a], 0.9: [b]", "0.9: [b], 0.5: [a]"])
