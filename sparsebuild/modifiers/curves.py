@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sparsebuild.modifiers.base import Modifier, Moment
@@ -36,14 +36,18 @@ class Course:
 
 
 def course(specs: Sequence[Modifier], epochs: float, points: int, steps_per_epoch: int = STEPS) -> Course:
-    """The course in a run of `epochs`, at the middles of `points` equal parts of it."""
+    """The course in a run of `epochs`, at the middles of `points` equal parts of it.
+
+    The last sparsity is that which training ends with: a ramp up to the end has its last change at the last step.
+    """
     marks = [epochs * (i + 0.5) / points for i in range(points)]
     moments = [_moment(mark, epochs, steps_per_epoch) for mark in marks]
+    at_the_end = replace(moments[-1], step=moments[-1].last_step)
     return Course(
         epochs=epochs,
         at=tuple(marks),
         learning_rate=tuple(_rate(specs, moment) for moment in moments),
-        sparsity=tuple(_sparsity(specs, moment) for moment in moments),
+        sparsity=tuple(_sparsity(specs, moment) for moment in [*moments[:-1], at_the_end]),
         quantized=tuple(any(s.tag == _QUANTIZES and has_started(s, moment) for s in specs) for moment in moments),
     )
 

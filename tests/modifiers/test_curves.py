@@ -93,6 +93,12 @@ def test_the_drawn_sparsity_is_that_of_the_masks(text, specs, training) -> None:
     assert [asked or 0.0 for asked in drawn] == pytest.approx(held, abs=0.004)
 
 
+def test_a_ramp_to_the_end_is_drawn_to_its_end(specs) -> None:
+    found = course(specs(RAMP % ("GMPruningModifier", 0, 4, 0.8, HALF + ALL)), 4, 60).sparsity
+    assert found[-2] == pytest.approx(0.2 + 0.6 * (1 - 0.125**3))
+    assert found[-1] == 0.8
+
+
 def share(attached) -> float:
     """Of what a modifier holds at zero; of one with a level for each parameter, in that which loses most."""
     if len(getattr(attached.spec, "levels", ())) > 1:
