@@ -103,7 +103,7 @@ def share(attached) -> float:
     """Of what a modifier holds at zero; of one with a level for each parameter, in that which loses most."""
     if len(getattr(attached.spec, "levels", ())) > 1:
         return max((1 - float(mask.mean()) for mask in attached.masks().values()), default=0.0)
-    return attached.figures()["sparsity"]
+    return attached.held.sparsity
 
 
 @pytest.mark.parametrize("levels", ["0.5: [a], 0.9: [b]", "0.9: [b], 0.5: [a]"])
