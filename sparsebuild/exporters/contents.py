@@ -46,6 +46,7 @@ class Contents:
     outputs: Sequence[Value]
     tensors: Sequence[Tensor]  # of two dimensions, by name
     operators: Mapping[str, int]  # how many nodes of each kind
+    vectors: Mapping[str, np.ndarray] = field(default_factory=dict)  # biases and norms, those found by name: what is 0
 
     def to_json(self) -> dict[str, Any]:
         """As it stands in `export.json`."""
@@ -70,6 +71,7 @@ def read(path: Path) -> Contents:
         outputs=[_described(v) for v in model.graph.output],
         tensors=sorted(_tensors(model), key=lambda t: t.name),
         operators={kind: kinds.count(kind) for kind in sorted(set(kinds))},
+        vectors=_vectors(model),
     )
 
 
@@ -91,6 +93,14 @@ def _tensors(model: Any) -> Iterator[Tensor]:
             for ours in (_LINEAR, _TABLE, _FLOAT_TABLE):
                 name = name.removesuffix(ours) + "weight" if name.endswith("." + ours) else name
             yield _counted(name, values)
+
+
+def _vectors(model: Any) -> dict[str, np.ndarray]:
+    """Where each is 0. Of several that are equal a file may keep one, and the names of the others are not in it."""
+    from onnx import numpy_helper
+
+    vectors = {i.name: numpy_helper.to_array(i) for i in model.graph.initializer if len(i.dims) == 1}
+    return {name.removeprefix(_WRAPPER): values == 0 for name, values in vectors.items()}
 
 
 def _has_zero_point(node: Any) -> bool:

@@ -100,10 +100,11 @@ def _compare(job: Job, model: Any, path: Path, batch_size: int, threads: int, sc
 
 
 def _zeros(model: Any, masked: Collection[str], file: Contents) -> dict[str, Any]:
-    """Count zeros in the file's weights; each of the model's has to be one, in its layers and in all that is `masked`.
+    """Count zeros in the weights of layers; each of the model's has to be one in the file, in all that is `masked` too.
 
-    Raises TargetFailed for zeros that are lost, for weights that the file does not have as they are in the model, and
-    for others that it has.
+    Of biases and norms that are masked, those are looked at that the file has by their names: the comparison of logits
+    answers for the others. Raises TargetFailed for zeros that are lost, for weights that the file does not have as they
+    are in the model, and for others that it has.
     """
     from sparsebuild.training.structure import is_embeddings, is_head
 
@@ -113,18 +114,21 @@ def _zeros(model: Any, masked: Collection[str], file: Contents) -> dict[str, Any
     in_layers = sorted(name for name in matrices if not (is_head(name) or ".embeddings." in name))
     if strangers := [name for name in in_layers if name not in weights]:
         raise TargetFailed(f"the exported file holds `{strangers[0]}`, which is no parameter of the model")
-    held = kept = 0
-    for name in sorted({*in_layers, *masked}):
-        if name not in tensors or list(tensors[name].shape) != list(weights[name].shape):
+    found = {**file.vectors, **{tensor.name: tensor.is_zero for tensor in file.tensors}}
+    looked_at = {*in_layers, *(name for name in masked if weights[name].ndim == 2 or name in found)}
+    held = {name: (weights[name] == 0).numpy() for name in sorted(looked_at)}
+    kept = 0
+    for name, is_zero in held.items():
+        if name not in found or found[name].shape != is_zero.shape:
             raise TargetFailed(f"the exported file does not hold `{name}` as the model does, nor its zeros")
-        is_zero = (weights[name] == 0).numpy()
-        held += int(is_zero.sum())
-        kept += int((is_zero & tensors[name].is_zero).sum())
-    if kept != held:
-        raise TargetFailed(f"{held - kept} of the {held} zeros of the model are not zero in the exported file")
-    counted = [tensors[name] for name in in_layers if not is_embeddings(name)]
-    zeros, size = sum(t.zeros for t in counted), sum(t.is_zero.size for t in counted)
-    return {"zeros_of_model": held, "zeros_in_file": zeros, "weights": size, "sparsity": zeros / size if size else 0.0}
+        kept += int((is_zero & found[name]).sum())
+    if kept != (all_held := sum(int(is_zero.sum()) for is_zero in held.values())):
+        raise TargetFailed(f"{all_held - kept} of the {all_held} zeros of the model are not zero in the exported file")
+    counted = [name for name in in_layers if not is_embeddings(name)]
+    zeros, size = sum(tensors[name].zeros for name in counted), sum(held[name].size for name in counted)
+    of_model = sum(int(held[name].sum()) for name in counted)
+    sparsity = zeros / size if size else 0.0
+    return {"zeros_of_model": of_model, "zeros_in_file": zeros, "weights": size, "sparsity": sparsity}
 
 
 def _identity(job: Job, model: Any, path: Path, scheme: str) -> dict[str, Any]:

@@ -1,9 +1,11 @@
 """exporters/: every scheme writes the model that was given, byte for byte the same in two processes."""
 
 import contextlib
+import re
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +22,10 @@ from sparsebuild.exporters.contents import read
 from sparsebuild.exporters.cpu import saturates
 from sparsebuild.exporters.int8 import write_int8
 from sparsebuild.exporters.runtime import open_session, scheme_of
+from sparsebuild.modifiers.parameters import select
 from sparsebuild.numerics.quantization_scheme import ATTENTION, EMBEDDING, Grid, Scheme
 from sparsebuild.registry import load
+from sparsebuild.steps.export import _zeros
 from sparsebuild.training import quantization, quantization_plan
 
 MAKE = """
@@ -236,6 +240,30 @@ def test_zeros_of_the_model_are_zeros_of_the_file(scheme, make, tmp_path):
     pruned = tensors["bert.encoder.layer.0.intermediate.dense.weight"]
     assert (pruned.shape, pruned.two_of_four) == ([32, 16], True)
     assert bool(pruned.is_zero[:, ::2].all())
+
+
+@pytest.mark.parametrize("scheme", EXPORTERS)
+def test_whatever_a_recipe_prunes_can_be_exported(scheme, make, tmp_path):
+    model = make(scheme)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.flatten()[::2] = 0.0
+    load(EXPORTERS[scheme])(model, tmp_path / "model.onnx", 20)
+    file = read(tmp_path / "model.onnx")
+    for params in (documented_params(), ["re:bert.encoder.layer.*weight"], ["__ALL__"]):  # the last two mean norms too
+        assert _zeros(model, select(model, params, ""), file)["sparsity"] >= 0.5
+    assert not any("LayerNorm" in name for name in select(model, documented_params(), ""))
+    bias = "bert.encoder.layer.0.attention.self.query.bias"
+    file = replace(file, vectors={**file.vectors, bias: np.zeros(16, bool)})
+    with pytest.raises(TargetFailed, match=r"error: 16 of the \d+ zeros of the model are not zero"):
+        _zeros(model, [bias], file)
+
+
+def documented_params():
+    """What the page on released recipes says to write in place of T5's names."""
+    page = Path(__file__).parents[2] / "docs/recipes/released.md"
+    (found,) = re.findall(r"params: \[(.*?)\]`", page.read_text())
+    return re.findall("'(.*?)'", found)
 
 
 def test_what_tensorrt_multiplies_is_symmetric_and_its_tables_are_float(make, tmp_path):
