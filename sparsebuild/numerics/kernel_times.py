@@ -105,7 +105,8 @@ def probes(layers: int, heads: int, neurons: int) -> list[Probe]:
     """What to time for an encoder of these sizes: one changed at a time, both at their ends, and one layer alone."""
     deep = max(min(layers, _DEEPEST), 2)
     some_heads = sorted({max(round(share * heads), 1) for share in _HEADS})
-    some_neurons = sorted({max(round(share * neurons / 32) * 32, min(32, neurons)) for share in _NEURONS} | {neurons})
+    rounded = {max(round(share * neurons / 32), 1) * 32 for share in _NEURONS}  # as kernels like them
+    some_neurons = sorted({size for size in rounded if size < neurons} | {neurons})
     h, n = some_heads[len(some_heads) // 2], some_neurons[len(some_neurons) // 2]
     least, most = (LayerShape(heads=some_heads[i], neurons=some_neurons[i]) for i in (0, -1))
     shapes = [*(LayerShape(heads=one, neurons=n) for one in some_heads), least, most]

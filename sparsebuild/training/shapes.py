@@ -175,7 +175,7 @@ def resize(model: Any, wanted: Mapping[str, LayerShape]) -> None:
         if name not in now:
             raise UserError(f"the model has no layer `{name}`", hint=f"it has: {', '.join(now)}")
         if shape.heads > now[name].heads or shape.neurons > now[name].neurons:
-            raise UserError(f"`{name}` has {now[name]}, which cannot become {shape}")
+            raise UserError(f"`{name}` has {_told(now[name])}, and is to have {_told(shape)}: layers only get narrower")
         if shape != now[name]:
             heads, neurons = torch.arange(shape.heads), torch.arange(shape.neurons)
             cut(model, kept(model, name, heads=heads, neurons=neurons))
@@ -238,6 +238,10 @@ def _settle(model: Any) -> None:
             setattr(attention, attribute, together // width)
         for attribute in place.widths:
             setattr(attention, attribute, together)
+
+
+def _told(shape: LayerShape) -> str:
+    return f"{shape.heads} heads and {shape.neurons} neurons"
 
 
 def _linear(model: Any, layer: str, name: str) -> nn.Linear:

@@ -7,6 +7,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import BertConfig, BertForTokenClassification
 
+from sparsebuild.errors import UserError
 from sparsebuild.numerics.encoder_costs import EncoderSizes, flops_costs, parameter_costs
 from sparsebuild.numerics.layer_shape import LayerShape
 from sparsebuild.training.shapes import layer_names, resize
@@ -48,3 +49,12 @@ def test_a_gated_neuron_has_one_more_row() -> None:
     )
     rows = (other.neurons[0][8] / other.heads[0][1]) / (one.neurons[0][8] / one.heads[0][1])
     assert rows == pytest.approx((3 * 8 + 2) / (2 * 8 + 1))
+
+
+def test_a_layer_that_is_to_become_wider_is_refused() -> None:
+    with pytest.raises(UserError) as caught:
+        encoder([LayerShape(heads=4, neurons=64)] * 2)
+    assert str(caught.value) == (
+        "error: `bert.encoder.layer.0` has 4 heads and 48 neurons, and is to have 4 heads and 64 neurons: "
+        "layers only get narrower"
+    )

@@ -67,7 +67,9 @@ def test_it_goes_through_json() -> None:
     assert KernelTimes.from_json(json.loads(json.dumps(times.to_json()))) == times
 
 
-@pytest.mark.parametrize(("layers", "heads", "neurons"), [(1, 1, 1), (2, 2, 8), (1, 16, 4096)])
+@pytest.mark.parametrize(
+    ("layers", "heads", "neurons"), [(1, 1, 1), (2, 2, 8), (3, 4, 24), (4, 12, 600), (4, 12, 1200), (1, 16, 4096)]
+)
 def test_tiny_and_large_encoders_can_be_probed(layers: int, heads: int, neurons: int) -> None:
     wanted = probes(layers, heads, neurons)
     assert len(set(wanted)) == len(wanted)
