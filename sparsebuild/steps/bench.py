@@ -315,13 +315,15 @@ def _on_estimate(estimate: Mapping[str, Any], cpu: str) -> str:
 
 def _on_zeros(zeros: Sequence[Mapping[str, Any]], files: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Where zeros buy speed and where only bytes; nothing for a file that has none."""
+    from sparsebuild.pages.words import size
+
     for one in zeros:
         what = "buy speed" if one["speedup"] >= _BUYS_SPEED else "buy no speed"
         told = f"`{one['model']}` is {one['speedup']:.2f} times as fast as without them"
         yield f"In {one['runtime']} zeros {what}: {told}."
-    sizes = {file["name"]: file["bytes_zstd"] / 1e6 for file in files}
+    sizes = {file["name"]: size(file["bytes_zstd"]) for file in files}
     if FILLED in sizes:
-        told = f"{sizes[EXPORT]:.1f} MB, against {sizes[FILLED]:.1f} MB without them"
+        told = f"{sizes[EXPORT]}, against {sizes[FILLED]} without them"
         yield f"Everywhere they buy bytes once the file is compressed: {told}."
 
 
