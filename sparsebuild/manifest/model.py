@@ -407,7 +407,7 @@ class Sensitivity:
     sentences: int = field(
         default=256, metadata=_about("Take only so many of the validation rows, the first ones.", ge=1)
     )
-    leave_out: int = field(default=3, metadata=_about("How many layers the lines for a recipe leave out.", ge=1))
+    leave_out: int = field(default=3, metadata=_about("How many Linears the lines for a recipe leave out.", ge=1))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,10 +29,21 @@ def show(found: Mapping[str, Any], plots: Sequence[str], stream: TextIO) -> None
             table.write(rows, stream, heads=(about, "", "moves", "F1 by", "sparsity"), right=(2, 3))
     modifiers = {"prune": "the pruning modifier", "quantize": "the QuantizationModifier"}
     for way, where in modifiers.items():
-        stream.write(f"\nTo leave out the worst, write in {where} of the recipe:\n\n")
+        stream.write(f"\nTo leave out the worst Linears, write in {where} of the recipe:\n\n")
         stream.write("".join(f"      {inert(line)}\n" for line in found["recipe"][way]))
+    stream.write(_on_tables(found["layers"]))
     stream.write("\n")
     table.write([("" if number else "plots", Cell(path, "bold")) for number, path in enumerate(plots)], stream)
+
+
+def _on_tables(layers: Sequence[Mapping[str, Any]]) -> str:
+    """What to write where rounding a table of embeddings hurts most; tables are what is not pruned."""
+    if "prune" in max(layers, key=lambda one: one["quantize"]["shift"]):
+        return ""
+    return (
+        "\nA table of embeddings is worse than any of them. Tables are quantized all or none, wherever they lie; to\n"
+        "leave them out too, at four times their size, add:\n\n      quantize_embeddings: false\n"
+    )
 
 
 def _bar(value: float, most: float) -> Cell:
