@@ -47,7 +47,7 @@ def tag(
     models = _models(project, variant, folder, compare)
     if caution := models[_STUDENT].caution:
         sys.stderr.write(f"warning: {caution}\n")
-    found = (_tagged(text, models) for text in sentences)
+    found = (_tagged(text, number, models) for number, text in enumerate(sentences, 1))
     if as_json:
         from sparsebuild.cli.output import write_document
 
@@ -73,6 +73,7 @@ class _Tagged:
     text: str
     words: Sequence[tuple[int, int]]
     tags: Mapping[str, Sequence[str]]  # by who said it
+    unread: int  # words at its end that no model saw
 
     def entities(self, who: str) -> list[Entity]:
         from sparsebuild.tasks.entities import spans
@@ -87,10 +88,17 @@ class _Tagged:
         return self.entities(_STUDENT) != self.entities(_TEACHER)
 
 
-def _tagged(text: str, models: Mapping[str, Predictor]) -> _Tagged:
+def _tagged(text: str, number: int, models: Mapping[str, Predictor]) -> _Tagged:
+    """What the models say of a sentence; a warning where they do not read all of it, the same words for each."""
     words = word_spans(text)
     said = [text[start:end] for start, end in words]
-    return _Tagged(text=text, words=words, tags={who: model.tag(said) for who, model in models.items()})
+    found = {who: model.read(said) for who, model in models.items()}
+    _, unread = found[_STUDENT]
+    if unread:
+        told = "1 word at its end was" if unread == 1 else f"{unread:,} words at its end were"
+        most = models[_STUDENT].longest
+        sys.stderr.write(f"warning: sentence {number}: {told} not read: the model reads {most} pieces\n")
+    return _Tagged(text=text, words=words, tags={who: tags for who, (tags, _) in found.items()}, unread=unread)
 
 
 # ---- what is asked, and of whom
@@ -196,7 +204,8 @@ def _kinds(labels: Sequence[str]) -> list[str]:
 
 def _document(one: _Tagged, compare: bool) -> dict[str, Any]:
     words = [one.text[a:b] for a, b in one.words]
-    ours = {"text": one.text, "entities": _entities(one, _STUDENT), "words": words, "tags": list(one.tags[_STUDENT])}
+    marked = {"text": one.text, "entities": _entities(one, _STUDENT), "words": words}
+    ours = {**marked, "tags": list(one.tags[_STUDENT]), "unread": one.unread}
     if not compare:
         return ours
     theirs = {"entities": _entities(one, _TEACHER), "tags": list(one.tags[_TEACHER])}

@@ -69,15 +69,20 @@ class Predictor:
         self.labels: Sequence[str] = [config["id2label"][str(i)] for i in range(len(config["id2label"]))]
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(longest(config) or 512)
+        self.longest = longest(config) or 512  # pieces that it reads of a sentence; words after them are not seen
+        self._tokenizer.enable_truncation(self.longest)
         self._session = open_session(folder / "model.onnx", threads=1)
         self._inputs = input_names(self._session)
         self.caution = caution(scheme_of(self._session))  # what to know of this file on this CPU, or nothing
 
     def tag(self, words: Sequence[str]) -> list[str]:
-        """A BIO tag for each word: that of its first piece, or `O` for a word that has none."""
+        """A BIO tag for each word: that of its first piece, or `O` for a word that has none, or that is not read."""
+        return self.read(words)[0]
+
+    def read(self, words: Sequence[str]) -> tuple[list[str], int]:
+        """A tag for each word, and how many words at the end are not read, as the sentence has too many pieces."""
         if not words:
-            return []
+            return [], 0
         encoded = self._tokenizer.encode(list(words), is_pretokenized=True)
         best = self._logits(encoded.ids)[0].argmax(-1)
         tags = ["O"] * len(words)
@@ -86,7 +91,7 @@ class Predictor:
             if word is not None and word not in seen:
                 seen.add(word)
                 tags[word] = self.labels[int(best[place])]
-        return tags
+        return tags, len({word for rest in encoded.overflowing for word in rest.word_ids} - seen - {None})
 
     def _logits(self, ids: Sequence[int]) -> Any:
         import numpy as np
