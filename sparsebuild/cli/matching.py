@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from sparsebuild.errors import UserError
 from sparsebuild.exporters import FLOATS
 from sparsebuild.manifest import Manifest
 from sparsebuild.providers import LOCAL, scheme_of
@@ -14,9 +15,10 @@ if TYPE_CHECKING:
     from sparsebuild.lock import Lock, LockedFile, LockedSource
     from sparsebuild.modifiers.matching import Tensors
 
-__all__ = ["base_model", "headers", "make_sure", "refuse_unknown", "starts_float", "tensors"]
+__all__ = ["base_model", "headers", "make_sure", "refuse_long_shapes", "refuse_unknown", "starts_float", "tensors"]
 
 _TRAIN = ("teacher", "train")  # steps
+_TIMES = ("bench", "compare")  # all shapes; `profile` times the first alone
 _MODELS = {"model": "model.source", "teacher": "teacher.source", "teacher.train": "teacher.train.from"}
 
 
@@ -57,6 +59,23 @@ def refuse_unknown(project: Project) -> None:
         source = project.lock.source(name) if project.lock else None
         if source and (kind := model_type(source, project.context)):
             encoder_of(kind, where)
+
+
+def refuse_long_shapes(project: Project, targets: Sequence[str]) -> None:
+    """Raise UserError for a shape of `[bench]` that `targets` would time and that the model is known not to read."""
+    from sparsebuild.providers.tensors import longest_read
+
+    steps = {target.partition("@")[0] for target in targets}
+    shapes = project.manifest.bench.shapes
+    timed = shapes if steps.intersection(_TIMES) else shapes[: "profile" in steps]
+    source = base_model(project.manifest, project.lock) if timed else None
+    most = longest_read(source, project.context) if source else None
+    for shape in timed:
+        if most is not None and int(shape.partition("x")[2]) > most:
+            raise UserError(
+                f"`bench.shapes` has {shape}, but the model reads at most {most} pieces",
+                hint=f'write shapes that it reads under `[bench]` in sparse.toml, as `shapes = ["1x{most}"]`',
+            )
 
 
 def headers(project: Project) -> list[str]:

@@ -217,7 +217,9 @@ def build_targets(
     jobs: int,
     sink: Sink,
 ) -> Mapping[str, Outcome]:
+    """Build `targets` and what they need, after what can be told before any work is done; raises what fails."""
     from sparsebuild.cli import laid
+    from sparsebuild.cli.matching import refuse_long_shapes
     from sparsebuild.cli.project import graph
     from sparsebuild.engine.build import build
     from sparsebuild.events import TargetFinished
@@ -232,9 +234,11 @@ def build_targets(
             made.append(event.target)
         sink(event)
 
+    whole = graph(project)
+    refuse_long_shapes(project, whole.select(targets, force))
     try:
         return build(
-            graph(project),
+            whole,
             targets,
             layout=project.layout,
             store=project.store,
