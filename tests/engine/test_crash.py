@@ -82,7 +82,8 @@ def test_a_run_that_was_killed_anywhere_is_finished_by_the_next(stage, before, k
     for moment in stage.moments(killed, every):
         project = stage.again(killed)
         died = faults.killed_at(moment, lambda: project.run(target))  # noqa: B023 it is called at once
-        assert died or isinstance(moment, int), moment  # there may be a moment less than when they were counted
+        # There may be a moment less than when they were counted, and nothing young enough to be hashed again.
+        assert died or isinstance(moment, int) or "StatCache.calm" in moment, moment
         project.write(after)
         outcomes = set(project.run(target).values())
         assert right(project, project.asked(target)), moment
