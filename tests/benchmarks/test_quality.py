@@ -13,6 +13,7 @@ CUT = ("fast-6x", "fast-8x", "fast-12x", "stock-4x")
 PAGES = {
     **{name: name for name in CUT},
     "pruned80-quant": "80 % + int8",
+    "pruned90-quant": "90 % + int8",
     "quant": "dense + QAT",
 }
 
