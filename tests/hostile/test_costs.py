@@ -9,7 +9,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from ground import CLI
 
-SECONDS, MEGABYTES = 5, 300
+SECONDS, MEGABYTES = 10, 300  # of CPU
 
 MANIFEST, RECIPE = CLI.MANIFEST.encode(), CLI.RECIPE.encode()
 LOCKED = '{ path = "a%d", size = 1, sha256 = "' + "0" * 64 + '" },\n'
