@@ -33,8 +33,6 @@ __all__ = [
     "score",
 ]
 
-_BATCH = 1000  # sentences
-
 
 @dataclass(frozen=True, slots=True)
 class TokenClassification:
