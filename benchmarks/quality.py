@@ -281,13 +281,17 @@ def _known(file: Path) -> list[Result]:
     return [Result(**json.loads(line)) for line in lines]
 
 
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names).replace("%", "%%")  # argparse formats what helps
+
+
 def _arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--quick", action="store_true", help="three epochs of 200 rows: only that it works")
     how.add_argument("--print", action="store_true", help="measure nothing: the table of what has been")
     how.add_argument("--again", action="store_true", help="measure also what quality.jsonl has")
-    parser.add_argument("--row", action="append", choices=ROWS, metavar="NAME", help=f"one of: {', '.join(ROWS)}")
+    parser.add_argument("--row", action="append", choices=ROWS, metavar="NAME", help=f"one of: {_listed(ROWS)}")
     parser.add_argument("--seed", action="append", type=int, help=f"default: {', '.join(map(str, SEEDS))}")
     parser.add_argument("--data", type=Path, default=WNUT17)
     parser.add_argument("--folder", type=Path, default=Path("quality"), help="for results and cache")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 from sparsebuild.errors import DataError, Position, Problem
 
@@ -14,7 +15,7 @@ class Complaints:
 
     def __init__(self, shown: int = 10) -> None:
         self._shown = shown
-        self._problems: list[Problem] = []
+        self._problems: list[tuple[str, Problem]] = []  # file, what is wrong with it
         self._more: Counter[str] = Counter()  # file -> problems that are not shown
         self._hints: set[str] = set()
 
@@ -23,18 +24,30 @@ class Complaints:
 
     def add(self, message: str, file: str, line: int = 0, column: int = 1, hint: str = "") -> None:
         """Note a problem in `file`; `line` counts from 1, 0 is the whole file. A hint is given once."""
-        if len(self._problems) == self._shown:
-            self._more[file] += 1
-            return
         position = Position(file=file, line=line, column=column) if line else None
-        hint = "" if hint in self._hints else hint
-        self._hints.add(hint)
-        self._problems.append(Problem(message=message, position=position, hint=hint))
+        self._add(file, Problem(message=message, position=position, hint=hint))
+
+    def take(self, others: Complaints) -> None:
+        """Note what others noted, as if it were told one by one; they have nothing after."""
+        for file, problem in others._problems:
+            self._add(file, problem)
+        self._more.update(others._more)
+        others._problems.clear()
+        others._more.clear()
+        others._hints.clear()
 
     def raise_if_any(self) -> None:
         """End in one DataError with all there is to say."""
         if self._problems:
-            raise DataError(*self._problems, *self._rest())
+            raise DataError(*(problem for _, problem in self._problems), *self._rest())
+
+    def _add(self, file: str, problem: Problem) -> None:
+        if len(self._problems) == self._shown:
+            self._more[file] += 1
+            return
+        hint = "" if problem.hint in self._hints else problem.hint
+        self._hints.add(hint)
+        self._problems.append((file, replace(problem, hint=hint)))
 
     def _rest(self) -> list[Problem]:
         if not self._more:

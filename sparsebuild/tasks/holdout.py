@@ -27,6 +27,9 @@ class Holdout:
 
 
 def number_of(words: Sequence[str], seed: int = 0) -> int:
-    """64 bits that follow from the words alone, on every machine."""
+    """64 bits that follow from the words alone, on every machine.
+
+    TypeError if one is no text, UnicodeEncodeError if one holds half of a surrogate pair.
+    """
     salt = seed.to_bytes(8, "little")
     return int.from_bytes(blake2b("\0".join(words).encode(), digest_size=8, salt=salt).digest(), "little")

@@ -13,6 +13,7 @@ from sparsebuild.tasks.streams import LONGEST, Damaged, beginning, lines, opened
 __all__ = ["read_json", "read_lines"]
 
 _CHUNK = 1 << 16  # characters
+_DECODE = json.JSONDecoder().raw_decode
 _TOO_DEEP = "not JSON that we read: nested too deeply"
 _TOO_LARGE = "not JSON that we read: a number of thousands of digits"
 
@@ -33,10 +34,11 @@ def read_json(file: DataFile, columns: Columns, complaints: Complaints) -> Itera
 
 def _objects_of_lines(file: DataFile, stream: IO[str], complaints: Complaints) -> Iterator[tuple[int, Any]]:
     for line, text in lines(stream):
-        if text.isspace():
+        row = text.rstrip()
+        if not row:
             continue
         try:
-            yield line, json.loads(text.rstrip())
+            yield line, _decoded(row)
         except json.JSONDecodeError as error:
             hint = "a file has one JSON object a line; a `.json` file may also hold one array of objects"
             complaints.add(f"not JSON: {error.msg}", file.name, line, error.colno, hint)
@@ -44,6 +46,15 @@ def _objects_of_lines(file: DataFile, stream: IO[str], complaints: Complaints) -
             complaints.add(_TOO_LARGE, file.name, line)
         except RecursionError:
             complaints.add(_TOO_DEEP, file.name, line)
+
+
+def _decoded(text: str) -> Any:
+    """What `json.loads` gives, in half the time for an object: it looks for space around each value."""
+    if text.startswith("{"):
+        value, end = _DECODE(text)
+        if end == len(text):
+            return value
+    return json.loads(text)
 
 
 def _objects_of_array(
@@ -77,7 +88,6 @@ class _Window:
     def __init__(self, stream: IO[str], chunk: int) -> None:
         self._stream, self._chunk = stream, chunk
         self._text, self._ended = "", False
-        self._decode = json.JSONDecoder().raw_decode
         self.line = 1
 
     def at(self, mark: str) -> bool:
@@ -100,7 +110,7 @@ class _Window:
         self._skip_space()
         while True:
             try:
-                value, end = self._decode(self._text)
+                value, end = _DECODE(self._text)
                 if end < len(self._text) or self._ended:  # else a number may go on
                     self._drop(end)
                     return value

@@ -10,7 +10,7 @@ import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,9 +59,8 @@ class Cutter:
 
     def cut(self, sentences: Sequence[Sequence[str]]) -> Cut:
         """The pieces of sentences, none of which is empty: whole arrays at a time, as a loop over words is slow."""
-        self._learn(set(chain.from_iterable(sentences)))
         counts = np.fromiter(map(len, sentences), np.int64, len(sentences))
-        found = np.fromiter(map(self._known.__getitem__, chain.from_iterable(sentences)), np.int64, int(counts.sum()))
+        found = self._found([*chain.from_iterable(sentences)])
         lengths = self._lengths[found]  # pieces of each word
         ids = self._pieces[_stretches(self._begins[found], lengths)]
         first_word = _starts(counts)
@@ -93,14 +92,20 @@ class Cutter:
             word_counts=counts,
         )
 
-    def _learn(self, words: set[str]) -> None:
-        """Know the pieces of all `words`; forgets the others once there are too many, so that memory stays flat."""
+    def _found(self, words: Sequence[str]) -> np.ndarray:
+        """(words,) int64: each word's number; forgets all once there are too many, so that memory stays flat."""
         if len(self._known) > _REMEMBERED:
             self._known.clear()
             self._pieces, self._begins, self._lengths = self._pieces[:0], self._begins[:0], self._lengths[:0]
-        new = list(words.difference(self._known))
-        if not new:
-            return
+        found = np.fromiter(map(self._known.get, words, repeat(-1)), np.int64, len(words))
+        places = np.flatnonzero(found < 0).tolist()
+        if places:
+            self._learn([*dict.fromkeys(words[place] for place in places)])
+            found[places] = [self._known[words[place]] for place in places]
+        return found
+
+    def _learn(self, new: Sequence[str]) -> None:
+        """Know the pieces of words that are not known."""
         several = [new[k : k + _TOGETHER] for k in range(0, len(new), _TOGETHER)]
         encodings = self._tokenizer.encode_batch(several, is_pretokenized=True, add_special_tokens=False)
         ids = np.fromiter(chain.from_iterable(encoding.ids for encoding in encodings), np.int32)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
-
-from sparsebuild.tasks.holdout import number_of
 
 __all__ = ["Repeats"]
 
@@ -19,14 +17,16 @@ class Repeats:
         self._numbers = array("Q")
         self._sorted: np.ndarray | None = None
 
-    def learn(self, sentences: Sequence[Sequence[str]]) -> None:
-        """Remember these, before anything is looked for."""
-        self._numbers.extend(map(number_of, sentences))
+    def learn(self, numbers: Iterable[int]) -> None:
+        """Remember sentences by their `number_of`, before any is looked for."""
+        self._numbers.extend(numbers)
 
-    def among(self, sentences: Sequence[Sequence[str]]) -> list[bool]:
+    def among(self, numbers: Sequence[int]) -> list[bool]:
         """Which of these are known."""
         if self._sorted is None:
             self._sorted = np.sort(np.frombuffer(self._numbers, dtype=np.uint64))
-        asked = np.array([number_of(words) for words in sentences], dtype=np.uint64)
-        places = np.searchsorted(self._sorted, asked)
-        return [bool(at < len(self._sorted) and self._sorted[at] == n) for at, n in zip(places, asked, strict=True)]
+        asked = np.array(numbers, np.uint64)
+        known: list[bool] = np.greater(
+            *(np.searchsorted(self._sorted, asked, side) for side in ("right", "left"))
+        ).tolist()
+        return known

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sparsebuild.registry import did_you_mean
 from sparsebuild.tasks.complaints import Complaints
+from sparsebuild.tasks.holdout import number_of
 from sparsebuild.tasks.labels import WHOSE_LABELS, is_tag
 from sparsebuild.tasks.rows import DataFile, Row, kind_of, read_rows, shortened
 
 __all__ = ["Columns", "Sentence", "read_sentences"]
+
+_PLAIN = {str, int}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,13 +32,13 @@ class Columns:
         return {**named, self.labels: "data.label_column"} if self.labels is not None else named
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sentence:
-    """One row, as the user wrote it."""
+class Sentence(NamedTuple):
+    """One row, as the user wrote it. A tuple, since millions are made, and go from one process to another."""
 
     file: str
     line: int
     words: Sequence[str]  # at least one
+    number: int  # of the words, see `number_of`
     tags: Sequence[str]  # one a word; empty where the columns have no labels
 
 
@@ -46,8 +49,8 @@ def read_sentences(
     complaints: Complaints,
 ) -> Iterator[Sentence]:
     """The sentences of all files in turn; a row that is wrong is left out and complained about."""
-    known: set[Any] = set(declared or ())  # names of tags, those that were looked at and are right
     for file in files:
+        known: dict[str | int, str] = {}  # tags of the file that were looked at and are right -> their names
         for row in read_rows(file, columns.keys, complaints):
             sentence = _sentence(file, row, columns, declared, known)
             if isinstance(sentence, _Wrong):
@@ -65,14 +68,14 @@ class _Wrong:
 
 
 def _sentence(
-    file: DataFile, row: Row, columns: Columns, declared: Sequence[str] | None, known: set[Any]
+    file: DataFile, row: Row, columns: Columns, declared: Sequence[str] | None, known: dict[str | int, str]
 ) -> Sentence | _Wrong:
     words = row.values[columns.text]
-    wrong = _wrong_words(words)
-    if wrong:
-        return _Wrong(columns.text, wrong)
+    number = _number(words)
+    if isinstance(number, str):
+        return _Wrong(columns.text, number)
     if columns.labels is None:
-        return Sentence(file=file.name, line=row.line, words=words, tags=())
+        return Sentence(file=file.name, line=row.line, words=words, number=number, tags=())
     tags = row.values[columns.labels]
     if not isinstance(tags, list):
         return _Wrong(columns.labels, f"a list of tags is wanted, this is {_shown(tags)}")
@@ -80,39 +83,37 @@ def _sentence(
         return _Wrong(
             columns.labels, f"{_count(tags, 'tag')} for {_count(words, 'word')}\n{_side_by_side(words, tags)}"
         )
-    if not _all_known(tags, known):
+    names = _known_names(tags, known)
+    if None in names:
         names = [_name(tag, declared, file.table or declared) for tag in tags]
         for place, (tag, name) in enumerate(zip(tags, names, strict=True)):
             if name is None:
                 where = f"word {place + 1}, `{shortened(words[place])}`"
                 return _Wrong(columns.labels, *_wrong_tag(tag, where, declared, file.table))
-        tags = names
-        known.update(tags)
-    return Sentence(file=file.name, line=row.line, words=words, tags=tags)
+        known.update(zip(tags, names, strict=True))
+    return Sentence(file=file.name, line=row.line, words=words, number=number, tags=names)
 
 
-def _all_known(tags: Sequence[Any], known: set[Any]) -> bool:
-    """Whether all tags are right by name: true of nearly every row, and found at once."""
-    try:
-        return known.issuperset(tags)
-    except TypeError:  # a list among them
-        return False
+def _known_names(tags: Sequence[Any], known: Mapping[str | int, str]) -> list[Any]:
+    """The name of each tag, None for one that was not looked at: of nearly every row all are found, and at once."""
+    if {*map(type, tags)} <= _PLAIN:  # else True and 1.0 would be found as 1, and a list cannot be looked for
+        return [*map(known.get, tags)]
+    return [None]
 
 
-def _wrong_words(words: Any) -> str:
-    """What is wrong with the value of the text column, or nothing."""
+def _number(words: Any) -> int | str:
+    """The number of the words in the text column, or what is wrong with them."""
     if not isinstance(words, list):
         return f"a list of words is wanted, this is {_shown(words)}"
     if not words:
         return "the sentence is empty"
     try:
-        "".join(words).encode()
+        return number_of(words)
     except TypeError:
         place, word = next((i, word) for i, word in enumerate(words, 1) if not isinstance(word, str))
         return f"word {place} is {_shown(word)}, not text"
     except UnicodeEncodeError:
         return "a word holds half of a surrogate pair (\\ud800 to \\udfff), which is no character"
-    return ""
 
 
 def _name(tag: Any, declared: Sequence[str] | None, table: Sequence[str] | None) -> str | None:

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, fields, replace
-from itertools import chain, islice
+from dataclasses import dataclass, field, fields
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +23,11 @@ from sparsebuild.tasks.entities import beginnings
 from sparsebuild.tasks.labels import OUTSIDE, labels_of
 from sparsebuild.tasks.pieces import Cut, Cutter, load_tokenizer
 from sparsebuild.tasks.prepared import NO_LABEL, NO_TAG, SplitWriter, renumber
+from sparsebuild.tasks.reading import Reading
 from sparsebuild.tasks.repeats import Repeats
-from sparsebuild.tasks.sentences import Columns, Sentence, read_sentences
+from sparsebuild.tasks.sentences import Columns, Sentence
 
 __all__ = ["Count", "Splits"]
-
-_BATCH = 1000  # sentences
 
 
 @dataclass(slots=True)
@@ -105,12 +103,15 @@ class Splits:
         """Read the files of a split, which may hold rows for validation too."""
         before, tags, holdout = len(self._complaints), _Tags(), self._request.holdout if split == "train" else None
         sides = (split, "validation") if holdout else (split,)
-        for batch in _ahead(_batches(self._sentences(split))):
-            held = [holdout is not None and holdout.holds(sentence.words) for sentence in batch]
+        for batch in self._reading(split).batches():
+            held = [holdout is not None and holdout.holds(sentence.words) for sentence in batch.sentences]
             for is_held, side in enumerate(sides):
-                if sentences := [sentence for sentence, h in zip(batch, held, strict=True) if h == is_held]:
+                if sentences := [sentence for sentence, h in zip(batch.sentences, held, strict=True) if h == is_held]:
                     self._add(side, sentences, tags)
-            self._tell.progress(self._bytes_read, self._bytes, sum(count.there for count in self.counts.values()))
+            self._complaints.take(batch.complaints)
+            self._bytes_read += batch.bytes_read
+            if batch.sentences:
+                self._tell.progress(self._bytes_read, self._bytes, sum(count.there for count in self.counts.values()))
         if len(self._complaints) == before:
             self._complain_unless_enough(split, {side: self.counts.get(side, Count()).there for side in sides})
         declared = self._request.labels is not None
@@ -154,23 +155,18 @@ class Splits:
                 if self.counts[split].tags:
                     renumber(self._out / split, numbers)
 
-    def _sentences(self, split: str) -> Iterator[Sentence]:
-        """Every sentence in the files of a split."""
+    def _reading(self, split: str) -> Reading:
         labels = None if split == "unlabelled" else self._request.label_column
         columns = Columns(text=self._request.text_column, labels=labels)
-        files = [replace(file, seen=self._saw) for file in self._request.files[split]]
-        return read_sentences(files, columns, self._request.labels, self._complaints)
-
-    def _saw(self, count: int) -> None:
-        self._bytes_read += count
+        return Reading(files=self._request.files[split], columns=columns, declared=self._request.labels)
 
     def _compare(self, split: str, sentences: Sequence[Sentence], count: Count) -> None:
         """Remember what is trained on, and count what else has the same words."""
-        words = [sentence.words for sentence in sentences]
+        numbers = [sentence.number for sentence in sentences]
         if split == "train":
-            self._trained.learn(words)
+            self._trained.learn(numbers)
         elif not self._request.holdout or split != "validation":  # of what is set aside nothing is in train
-            for sentence, is_known in zip(sentences, self._trained.among(words), strict=True):
+            for sentence, is_known in zip(sentences, self._trained.among(numbers), strict=True):
                 count.sentences_in_train += is_known
                 if is_known and not count.repeated:
                     count.repeated = f"{sentence.file}:{sentence.line}"
@@ -246,19 +242,3 @@ class _Tags:
         places = {number: int(np.argmax(tags == number)) for number in found if number not in self.first}
         for number in sorted(places, key=places.__getitem__):
             self.first[number] = sentences[int(np.searchsorted(ends, places[number], side="right"))]
-
-
-def _batches(sentences: Iterable[Sentence]) -> Iterator[list[Sentence]]:
-    remaining = iter(sentences)
-    while batch := list(islice(remaining, _BATCH)):
-        yield batch
-
-
-def _ahead(batches: Iterable[list[Sentence]]) -> Iterator[list[Sentence]]:
-    """The same, the next one read while one is worked on: the tokenizer leaves Python's lock to others."""
-    remaining = iter(batches)
-    with ThreadPoolExecutor(1) as reader:
-        coming = reader.submit(next, remaining, None)
-        while (batch := coming.result()) is not None:
-            coming = reader.submit(next, remaining, None)
-            yield batch

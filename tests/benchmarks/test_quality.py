@@ -23,6 +23,12 @@ def printed(*words):
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
 
+def test_help_names_the_rows():
+    command = [sys.executable, ROOT / "benchmarks" / "quality.py", "--help"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "50 % + int8" in " ".join(said.split())
+
+
 @pytest.fixture(scope="module")
 def table():
     """The cells of each row that was measured, by its name."""

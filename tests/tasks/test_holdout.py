@@ -34,5 +34,6 @@ def test_the_number_is_the_same_on_every_machine() -> None:
 def test_repeats_are_those_of_the_same_words(learnt: list[list[str]], asked: list[list[str]]) -> None:
     repeats = Repeats()
     for sentence in learnt:  # piece by piece, as batches come
-        repeats.learn([sentence])
-    assert [repr(found) for found in repeats.among(asked)] == [repr(words in learnt) for words in asked]
+        repeats.learn([number_of(sentence)])
+    found = repeats.among([number_of(sentence) for sentence in asked])
+    assert [repr(is_known) for is_known in found] == [repr(words in learnt) for words in asked]
