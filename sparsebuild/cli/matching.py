@@ -31,11 +31,13 @@ def base_model(manifest: Manifest, lock: Lock | None) -> LockedSource | None:
 def tensors(project: Project) -> Tensors | None:
     """The parameters of the model that is trained; None where its header is not at hand, or says too little."""
     from sparsebuild.modifiers.matching import of_training
-    from sparsebuild.providers.tensors import model_type, shapes
+    from sparsebuild.providers.tensors import model_type, shapes, width_of_heads
 
-    source = base_model(project.manifest, project.lock)
-    found = shapes(source, project.context) if source else None
-    return of_training(found, model_type(source, project.context)) if source and found else None
+    source, context = base_model(project.manifest, project.lock), project.context
+    found = shapes(source, context) if source else None
+    return (
+        of_training(found, model_type(source, context), width_of_heads(source, context)) if source and found else None
+    )
 
 
 def starts_float(project: Project) -> bool:

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sparsebuild.encoders import ENCODERS
+from sparsebuild.encoders import ENCODERS, Encoder
 from sparsebuild.errors import Position, Problem, RecipeError
 from sparsebuild.modifiers.elsewhere import instead
 from sparsebuild.modifiers.parameters import meant
 from sparsebuild.modifiers.reading import entries_and_specs
+from sparsebuild.modifiers.structured_pruning import StructuredPruning
 from sparsebuild.recipe import Entry, Resolved
 from sparsebuild.recipe.frame import with_frame
 from sparsebuild.registry import did_you_mean
@@ -28,6 +29,7 @@ class Tensors:
 
     names: tuple[str, ...]
     prunable: tuple[str, ...]
+    most: Mapping[str, int]  # how many `heads` and neurons (`ffn`) its layers have, and how many `layers`, where known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +44,7 @@ class Matched:
     may_be_none: bool = False  # the recipe says that a name that means nothing is no fault
 
 
-def of_training(shapes: Mapping[str, Sequence[int]], model_type: str) -> Tensors | None:
+def of_training(shapes: Mapping[str, Sequence[int]], model_type: str, head_width: int | None = None) -> Tensors | None:
     """The parameters that a token classifier has once it is opened from a checkpoint of these tensors.
 
     A bare encoder's names get the encoder's before them, a pooler and heads for other tasks are left behind, and what
@@ -65,7 +67,7 @@ def of_training(shapes: Mapping[str, Sequence[int]], model_type: str) -> Tensors
     fresh = {name: (0, 0) if _is_linear(name) else (0,) for name in encoder.head if name not in kept}
     kept = {**kept, **fresh}
     prunable = tuple(n for n, shape in kept.items() if n.endswith(".weight") and len(shape) >= 2 and not _is_table(n))
-    return Tensors(names=tuple(kept), prunable=prunable)
+    return Tensors(names=tuple(kept), prunable=prunable, most=_most(encoder, kept, head_width))
 
 
 def are_float(names: Iterable[str]) -> bool:
@@ -79,14 +81,33 @@ def matches(resolved: Resolved, tensors: Tensors) -> tuple[Matched, ...]:
 
 
 def check(resolved: Resolved, tensors: Tensors) -> None:
-    """Raise RecipeError, with a line for each, for entries that mean nothing in this model."""
-    problems = [
-        with_frame(_nothing(found, tensors), resolved.text)
-        for found in matches(resolved, tensors)
-        if not (found.names or found.may_be_none)
-    ]
+    """Raise RecipeError, with a line for each, for entries that mean nothing in this model, or ask for more than it
+    has.
+    """
+    problems = [_nothing(f, tensors) for f in matches(resolved, tensors) if not (f.names or f.may_be_none)]
+    problems += _too_much(resolved, tensors)
     if problems:
-        raise RecipeError(*problems)
+        raise RecipeError(*(with_frame(problem, resolved.text) for problem in problems))
+
+
+def _too_much(resolved: Resolved, tensors: Tensors) -> Iterator[Problem]:
+    for entry, spec in entries_and_specs(resolved):
+        if isinstance(spec, StructuredPruning):
+            for setting, message in spec.too_much(tensors.most):
+                yield Problem(message=message, position=entry.where(setting))
+
+
+def _most(encoder: Encoder, shapes: Mapping[str, Sequence[int]], head_width: int | None) -> dict[str, int]:
+    """`Tensors.most`: layers may differ, and the largest counts."""
+    inside = f"{encoder.layers}."
+    numbers = {name.removeprefix(inside).partition(".")[0] for name in shapes if name.startswith(inside)}
+    most = {"layers": len(numbers)}
+    places = {"heads": (encoder.anatomy.from_heads, head_width), "ffn": (encoder.anatomy.from_neurons, 1)}
+    for what, (path, width) in places.items():
+        read = [shapes.get(f"{inside}{number}.{path}.weight", ()) for number in numbers]
+        if width and all(len(shape) == 2 for shape in read):
+            most[what] = max(shape[1] for shape in read) // width
+    return most
 
 
 def _of(entry: Entry, spec: Any, tensors: Tensors) -> Iterator[Matched]:

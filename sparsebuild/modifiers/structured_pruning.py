@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -106,6 +106,13 @@ class StructuredPruning:
     def is_known(self) -> bool:
         """Whether the settings alone say how many heads and neurons each layer keeps."""
         return self.uniform and self.targets.budget is None
+
+    def too_much(self, most: Mapping[str, int]) -> Iterator[tuple[str, str]]:
+        """The settings that keep more than there is, and what is wrong with each."""
+        for what, there in most.items():
+            wanted = getattr(self.targets, what)
+            if wanted is not None and wanted > there:
+                yield f"targets.{what}", f"{self.tag}: `targets.{what}` is {wanted}, and the model has {there}"
 
     @property
     def cut_epochs(self) -> tuple[float, ...]:
@@ -379,7 +386,5 @@ def _check_targets(spec: StructuredPruning, dense: Mapping[str, LayerShape]) -> 
         "ffn": max(shape.neurons for shape in dense.values()),
         "layers": len(dense),
     }
-    for what in most:
-        wanted = getattr(spec.targets, what)
-        if wanted is not None and wanted > most[what]:
-            raise RecipeError(f"{spec.tag}: `targets.{what}` is {wanted}, and the model has {most[what]}")
+    for _, message in spec.too_much(most):
+        raise RecipeError(message)

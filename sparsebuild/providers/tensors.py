@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from sparsebuild.encoders import longest
+from sparsebuild.encoders import head_width, longest
 from sparsebuild.errors import SparsebuildError
 from sparsebuild.lock import LockedFile, LockedSource
 from sparsebuild.providers import LOCAL, scheme_of
@@ -19,7 +19,7 @@ from sparsebuild.providers.file import located
 from sparsebuild.providers.weights import LARGEST_CONFIG
 from sparsebuild.reading import read_small
 
-__all__ = ["Shapes", "has_quantized_linears", "longest_read", "model_type", "shapes"]
+__all__ = ["Shapes", "has_quantized_linears", "longest_read", "model_type", "shapes", "width_of_heads"]
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -46,6 +46,11 @@ def model_type(source: LockedSource, context: Context) -> str:
 def longest_read(source: LockedSource, context: Context) -> int | None:
     """How many pieces the model reads by its `config.json`; None where that does not say, or is not at hand."""
     return longest(_document("config.json", source, context))
+
+
+def width_of_heads(source: LockedSource, context: Context) -> int | None:
+    """How wide a head of the model is; None where `config.json` does not say, or is not at hand."""
+    return head_width(_document("config.json", source, context))
 
 
 def has_quantized_linears(source: LockedSource, context: Context) -> bool:

@@ -1,4 +1,4 @@
-"""Heads and neurons that are cut out: where they live in each kind of encoder, and how a model gets narrower.
+"""Heads and neurons that are cut out: how a model gets narrower.
 
 Weights are sliced in place: parameters stay the same objects, so that an optimizer, masks and modifiers keep hold of
 them, and whoever keeps a tensor of a parameter's shape is told what of it stays (`Attached.on_cut`).
@@ -7,19 +7,16 @@ them, and whoever keeps a tensor of a parameter's shape is told what of it stays
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from sparsebuild.encoders import encoder_of
+from sparsebuild.encoders import Anatomy, encoder_of
 from sparsebuild.errors import UserError
 from sparsebuild.numerics.layer_shape import LayerShape
 
 __all__ = [
-    "ANATOMIES",
-    "Anatomy",
     "Kept",
     "anatomy",
     "cut",
@@ -39,73 +36,9 @@ __all__ = [
 Kept = Mapping[str, tuple[int, Tensor]]  # parameter → the dimension that is cut, and the places in it that stay
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Anatomy:
-    """Where one kind of encoder has its heads and neurons; paths below a layer.
-
-    A matrix with several copies holds them one after the other: of its rows those of each copy go.
-    """
-
-    attention: str
-    from_heads: str  # the Linear whose columns read the heads
-    to_heads: tuple[str, ...]  # the Linears whose rows make them
-    from_neurons: str
-    to_neurons: tuple[str, ...]
-    copies: int = 1  # of the heads in a matrix of `to_heads`
-    neuron_copies: int = 1
-    head_counts: tuple[str, ...] = ("num_attention_heads",)  # attributes of `attention` that say how many there are
-    widths: tuple[str, ...] = ("all_head_size",)  # that say how wide they are together
-    neurons_setting: str = "intermediate_size"  # of the config
-
-
-_BERT = Anatomy(
-    attention="attention.self",
-    from_heads="attention.output.dense",
-    to_heads=("attention.self.query", "attention.self.key", "attention.self.value"),
-    from_neurons="output.dense",
-    to_neurons=("intermediate.dense",),
-)
-_DISTILBERT = Anatomy(
-    attention="attention",
-    from_heads="attention.out_lin",
-    to_heads=("attention.q_lin", "attention.k_lin", "attention.v_lin"),
-    from_neurons="ffn.lin2",
-    to_neurons=("ffn.lin1",),
-    head_counts=("n_heads",),
-    widths=(),
-    neurons_setting="hidden_dim",
-)
-_MODERNBERT = Anatomy(
-    attention="attn",
-    from_heads="attn.Wo",
-    to_heads=("attn.Wqkv",),
-    from_neurons="mlp.Wo",
-    to_neurons=("mlp.Wi",),
-    copies=3,  # queries, keys, values
-    neuron_copies=2,  # what goes through the activation, and what it is multiplied by
-    head_counts=(),  # it counts them by the width of the matrix
-    widths=(),
-)
-ANATOMIES: Mapping[str, Anatomy] = {  # by `model_type`, of every encoder that can be trained
-    "bert": _BERT,
-    "camembert": _BERT,
-    "distilbert": _DISTILBERT,
-    "electra": _BERT,
-    "modernbert": _MODERNBERT,
-    "roberta": _BERT,
-    "xlm-roberta": _BERT,
-}
-
-
 def anatomy(model: Any) -> Anatomy:
-    """Where this model has its heads and neurons; UserError for a kind of model that is not in the table."""
-    kind = model.config.model_type
-    if kind not in ANATOMIES:
-        raise UserError(
-            f"heads and neurons of models of type `{kind}` cannot be cut in this version",
-            hint=f"they can be of: {', '.join(ANATOMIES)}",
-        )
-    return ANATOMIES[kind]
+    """Where this model has its heads and neurons."""
+    return encoder_of(model.config.model_type).anatomy
 
 
 def layer_names(model: Any) -> list[str]:
@@ -190,7 +123,7 @@ def settle_config(model: Any) -> None:
 
 def set_neurons(config: Any, neurons: int) -> None:
     """Let `config` speak of layers with so many neurons."""
-    setattr(config, ANATOMIES[config.model_type].neurons_setting, neurons)
+    setattr(config, encoder_of(config.model_type).anatomy.neurons_setting, neurons)
 
 
 def set_layers(config: Any, layers: int) -> None:
@@ -202,7 +135,7 @@ def set_layers(config: Any, layers: int) -> None:
 
 def fits_config(config: Any, wanted: Mapping[str, LayerShape]) -> bool:
     """Whether a model made from `config` alone has these shapes."""
-    place = ANATOMIES[config.model_type]
+    place = encoder_of(config.model_type).anatomy
     usual = LayerShape(heads=config.num_attention_heads, neurons=getattr(config, place.neurons_setting))
     return all(shape == usual for shape in wanted.values())
 

@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import tiny
 
 from sparsebuild import modifiers, recipe
-from sparsebuild.encoders import ENCODERS, longest
+from sparsebuild.encoders import ENCODERS, head_width, longest
 from sparsebuild.errors import RecipeError, UserError
 from sparsebuild.exporters import base
 from sparsebuild.exporters.fp32 import export as export_fp32
@@ -118,8 +118,15 @@ def test_its_tensors_are_known_before_it_is_opened(encoder, head, tmp_path):
 
     getattr(transformers, head).from_pretrained(encoder.folder).save_pretrained(tmp_path)
     with safe_open(tmp_path / "model.safetensors", framework="pt") as file:
-        shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 - no mapping
-    found, model = of_training(shapes, encoder.kind), open_pretrained(tmp_path, tiny.LABELS, None, 0)
+        sizes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 - no mapping
+    width = head_width(json.loads((tmp_path / "config.json").read_text()))
+    found, model = of_training(sizes, encoder.kind, width), open_pretrained(tmp_path, tiny.LABELS, None, 0)
+    dense = shapes.shapes(model).values()
+    assert found.most == {
+        "layers": len(dense),
+        "heads": max(shape.heads for shape in dense),
+        "ffn": max(shape.neurons for shape in dense),
+    }
     assert sorted(found.names) == sorted(name for name, _ in model.named_parameters())
     assert sorted(found.prunable) == sorted(select(model, ["__ALL_PRUNABLE__"], "t"))
 

@@ -90,6 +90,29 @@ def test_what_means_nothing_is_refused_with_its_line() -> None:
     )
 
 
+def test_keeping_more_than_there_is_is_refused_with_its_line() -> None:
+    outputs = {"attention.output.dense.weight": (8, 8), "output.dense.weight": (8, 16)}
+    shapes = {**BARE, **{f"encoder.layer.0.{name}": shape for name, shape in outputs.items()}}
+    text = "  - !StructuredPruningModifier\n      targets:\n        heads: {}\n        ffn: {}\n        layers: {}\n"
+    tensors = of_training(shapes, "bert", head_width=4)
+    assert tensors is not None
+    check(resolved(text.format(2, 16, 1)), tensors)
+    with pytest.raises(RecipeError) as caught:
+        check(resolved(text.format(3, 17, 2)), tensors)
+    found = {(problem.message, problem.position and problem.position.line) for problem in caught.value.problems}
+    assert found == {
+        ("StructuredPruningModifier: `targets.heads` is 3, and the model has 2", 4),
+        ("StructuredPruningModifier: `targets.ffn` is 17, and the model has 16", 5),
+        ("StructuredPruningModifier: `targets.layers` is 2, and the model has 1", 6),
+    }
+
+
+def test_how_many_heads_there_are_is_not_guessed() -> None:
+    tensors = of_training(BARE, "bert")
+    assert tensors is not None
+    check(resolved("  - !StructuredPruningModifier {targets: {heads: 99, ffn: 99}}\n"), tensors)
+
+
 @pytest.mark.parametrize("module", ["bert.encoder", "bert.encoder.layer.0.attention", "bert.encoder.layer.1"])
 def test_what_is_left_out_is_a_whole_layer(module: str) -> None:
     tensors = of_training(BARE, "bert")
