@@ -20,7 +20,7 @@ from sparsebuild.tasks.sentences import Columns, Sentence, read_sentences
 __all__ = ["Batch", "Reading"]
 
 _TOGETHER = 1000  # sentences
-_LARGE = 1 << 24  # bytes, which are read in about as many seconds as a process takes to start
+_LARGE = 1 << 24  # bytes; fewer are read in a second or two, of which little could be saved
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
