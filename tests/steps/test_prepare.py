@@ -127,23 +127,28 @@ def test_numbers_of_a_split_are_read_by_the_table_of_its_own_dataset(tmp_path: P
     assert {tag: n for tag, n in counted["train"]["tags"].items() if n} == {"O": 1, "B-PER": 1, "B-LOC": 1}
 
 
-def test_a_number_whose_name_is_no_label_of_the_training_rows_is_told_by_name(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("number", "message", "hint"),
+    [
+        pytest.param(
+            3,
+            "tag `3` (word 2, `a`), in its dataset `B-creative-work`, is not in the label table",
+            "the labels are O, B-PER, B-LOC, I-LOC; the table is what `data.labels` lists, or else the classes that "
+            "the data name themselves",
+            id="its name is no label of the training rows",
+        ),
+        pytest.param(
+            4,
+            "tag `4` (word 2, `a`) is not in the label table of its dataset",
+            "there are: B-LOC, O, B-PER, B-creative-work",
+            id="beyond its own table, not that of another",
+        ),
+    ],
+)
+def test_a_number_that_means_no_label_is_refused(number: int, message: str, hint: str, tmp_path: Path) -> None:
     with pytest.raises(SparsebuildError) as error:
-        validated(tmp_path, [1, 3])
-    assert str(error.value) == (
-        "error: column `ner_tags`: tag `3` (word 2, `a`), in its dataset `B-creative-work`, is not in the label table"
-        "\n  --> data/validation.jsonl:1:1\n\nhint: the labels are O, B-PER, B-LOC, I-LOC; "
-        "the table is what `data.labels` lists, or else the classes that the data name themselves"
-    )
-
-
-def test_a_number_beyond_the_table_of_its_dataset_is_none_of_another(tmp_path: Path) -> None:
-    with pytest.raises(SparsebuildError) as error:
-        validated(tmp_path, [1, 4])
-    assert str(error.value) == (
-        "error: column `ner_tags`: tag `4` (word 2, `a`) is not in the label table of its dataset"
-        "\n  --> data/validation.jsonl:1:1\n\nhint: there are: B-LOC, O, B-PER, B-creative-work"
-    )
+        validated(tmp_path, [1, number])
+    assert str(error.value) == (f"error: column `ner_tags`: {message}\n  --> data/validation.jsonl:1:1\n\nhint: {hint}")
 
 
 @pytest.mark.parametrize(
