@@ -45,12 +45,16 @@ def read_json(path: Path, most: int = _LARGEST_JSON) -> Any:
         tables = data.count(b"{") + data.count(b"[")
         if tables > _MOST_TABLES:
             raise ValueError("more than we write")
-        value = json.loads(data)
+        value = json.loads(data, parse_constant=_refuse)
     except (UserError, RecursionError) as error:
         raise ValueError(str(error)) from None
     if tables > _DEEPEST_JSON and is_deeper(value, _DEEPEST_JSON):
         raise ValueError("nested too deeply")
     return value
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is no JSON")
 
 
 def is_deeper(value: Any, deepest: int) -> bool:

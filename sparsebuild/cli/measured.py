@@ -24,6 +24,7 @@ __all__ = ["Left", "figures", "left_here", "left_in_store", "to_json"]
 _HISTORY = "metrics.jsonl"  # of a training: a line an epoch, and the last is what came out
 _BROKEN = ("outputs-missing", "output-missing", "output-edited")  # kinds of reasons
 _LARGEST_DOCUMENT = 1_000_000  # bytes
+_LARGEST_HISTORY = 100_000_000  # of a training of some hundred thousand lines
 _LARGEST = 1e30  # a figure
 _DEEPEST = 20  # lists and objects inside each other
 _DETAILS = ("inputs", "outputs", "operators", "tensors")  # of an exported file: what it holds, not how good it is
@@ -79,7 +80,7 @@ def figures(files: Iterable[File], read: Callable[[File], bytes]) -> Mapping[str
     """
     found: dict[str, float] = {}
     for file in files:
-        if "/" not in file.path and file.path.endswith((".json", _HISTORY)) and file.size <= _LARGEST_DOCUMENT:
+        if "/" not in file.path and file.path.endswith((".json", _HISTORY)) and file.size <= _most(file):
             found |= _numbers(_document(file.path, read(file)))
     return found
 
@@ -100,9 +101,14 @@ def _left(record: Record, read: Callable[[File], bytes], *, is_current: bool) ->
     return Left(files=record.outputs, figures=measured, seconds=record.seconds, is_current=is_current)
 
 
+def _most(file: File) -> int:
+    """How large a document may be, in bytes."""
+    return _LARGEST_HISTORY if file.path == _HISTORY else _LARGEST_DOCUMENT
+
+
 def _standing(folder: Path, file: File) -> bytes:
     try:
-        return read_small(folder / file.path, _LARGEST_DOCUMENT)
+        return read_small(folder / file.path, _most(file))
     except (OSError, UserError):
         return b""
 

@@ -45,9 +45,9 @@ def tree(
 
 
 def _uses(source: LockedSource, lock: Lock, graph: Graph) -> tuple[str, ...]:
-    """The targets that read a source. Nothing fetches a recipe: it is a setting of what trains."""
+    """The targets that read a source. Nothing fetches a recipe, a setting of what trains, nor a split without files."""
     if not source.is_recipe:
-        return graph.users(f"fetch@{source.name}")
+        return graph.users(f"fetch@{source.name}") if source.files else ()
     readers = (action.name for action in graph if "recipe" in action.params)
     return tuple(name for name in readers if recipe_source(lock, name.partition("@")[2]) == source)
 

@@ -40,8 +40,16 @@ class Agreement:
 
 
 def compare(model: Sequence[np.ndarray], file: Sequence[np.ndarray], f1_difference: float) -> Agreement:
-    """Compare logits sentence by sentence: two lists of (words, labels)."""
+    """Compare logits sentence by sentence: two lists of (words, labels). Raises TargetFailed where they are no numbers,
+    since a label that is the best of none says nothing.
+    """
     pairs = [(a, b) for a, b in zip(model, file, strict=True) if len(a)]
+    broken = sum(not np.isfinite(b).all() for _, b in pairs)
+    if broken:
+        raise TargetFailed(
+            f"the exported file gives logits that are no numbers for {broken} of {len(pairs)} validation sentences",
+            hint="float16 ends at 65,504, which a layer of this model may pass: take another scheme than `fp16`",
+        )
     same = np.concatenate([a.argmax(-1) == b.argmax(-1) for a, b in pairs])
     differences = np.array([np.abs(a - b).max() for a, b in pairs])
     return Agreement(

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from sparsebuild.exporters.contents import without_zero_points
+
 __all__ = ["fill_zeros", "write_dynamic_int8", "zeros"]
 
 _SPARSE = 0.05  # share of zeros from which a matrix counts as pruned; a dense int8 one has some, of rounding
@@ -31,9 +33,10 @@ def fill_zeros(path: Path, to: Path) -> bool:
     model = _load(path)
     draw = np.random.default_rng(0)
     found = False
-    for tensor, array in _matrices(model):
-        is_zero = array == 0
+    for tensor, values in _matrices(model):
+        is_zero = values == 0
         if _SPARSE < is_zero.mean() < 1:
+            array = numpy_helper.to_array(tensor)
             others = array[~is_zero]
             filled = np.where(is_zero, draw.choice(others, size=array.shape), array)
             tensor.CopyFrom(numpy_helper.from_array(filled, tensor.name))
@@ -74,15 +77,15 @@ def _load(path: Path) -> Any:
 
 
 def _matrices(model: Any) -> list[tuple[Any, np.ndarray]]:
-    """The weights of layers, with their tensors: all that a node multiplies, itself or after making it float."""
-    from onnx import numpy_helper
-
+    """The weights of layers as tensors and as values, 0 where they are: all that a node multiplies, itself or after
+    making it float.
+    """
     multiplied = {name for node in model.graph.node if node.op_type in ("MatMul", "Gemm") for name in node.input}
     made_from = {node.output[0]: node.input[0] for node in model.graph.node if node.op_type in _UNPACK}
     for _ in range(2):  # a weight may be transposed and dequantized on its way
         multiplied |= {made_from[name] for name in multiplied if name in made_from}
-    found = [(tensor, numpy_helper.to_array(tensor)) for tensor in model.graph.initializer if tensor.name in multiplied]
-    return [(tensor, array) for tensor, array in found if array.ndim == 2]
+    found = [(tensor, values) for tensor, values in without_zero_points(model) if tensor.name in multiplied]
+    return [(tensor, values) for tensor, values in found if values.ndim == 2]
 
 
 _UNPACK = ("DequantizeLinear", "Transpose", "Cast")

@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Contents", "Tensor", "Value", "read"]
+__all__ = ["Contents", "Tensor", "Value", "read", "without_zero_points"]
 
 _LINEAR, _TABLE, _FLOAT_TABLE = "weight_int8", "table_int8", "table"  # of `training/integers.py`
+_TABLE_ZERO = "table_zero"  # of a table whose rows have grids of their own: (rows, 1)
+_PASS_ON = ("Identity", "Gather")  # what is kept once, and rows of a table on their way to be made float
 _WRAPPER = "model."  # of the module that was traced
 
 
@@ -75,17 +77,31 @@ def read(path: Path) -> Contents:
     )
 
 
-def _tensors(model: Any) -> Iterator[Tensor]:
+def without_zero_points(model: Any) -> Iterator[tuple[Any, np.ndarray]]:
+    """Every initializer of a model, with its values: where a weight is 0, they are, whatever integer stands for it."""
     from onnx import numpy_helper
 
-    arrays = {initializer.name: initializer for initializer in model.graph.initializer}
-    same = {node.output[0]: node.input[0] for node in model.graph.node if node.op_type == "Identity"}  # kept once
-    zero_points = {n.input[0]: same.get(n.input[2], n.input[2]) for n in model.graph.node if _has_zero_point(n)}
+    arrays = {initializer.name: numpy_helper.to_array(initializer) for initializer in model.graph.initializer}
+    from_one = {n.output[0]: n.input[0] for n in model.graph.node if n.op_type in _PASS_ON}
+
+    def origin(name: str) -> str:
+        while name in from_one:
+            name = from_one[name]
+        return name
+
+    zero_points = {origin(n.input[0]): origin(n.input[2]) for n in model.graph.node if _has_zero_point(n)}
     for initializer in model.graph.initializer:
-        values = numpy_helper.to_array(initializer)
-        if (zero := zero_points.get(initializer.name)) in arrays and values.ndim == 2:
-            values = values.astype(np.int16) - numpy_helper.to_array(arrays[zero])
+        name, values = initializer.name, arrays[initializer.name]
+        by_row = name.removesuffix(_TABLE) + _TABLE_ZERO if name.endswith(_TABLE) else ""
+        zero = arrays.get(zero_points.get(name) or origin(by_row))
+        if zero is not None and values.ndim == 2:
+            values = values.astype(np.int16) - zero
             values = values.clip(-128, 127).astype(np.int8)  # a difference is 0 only where the integers are equal
+        yield initializer, values
+
+
+def _tensors(model: Any) -> Iterator[Tensor]:
+    for initializer, values in without_zero_points(model):
         if values.ndim == 2 and values.dtype in (np.int8, np.float32, np.float16):  # not tables of positions
             name = initializer.name.removeprefix(_WRAPPER)
             if name.endswith("." + _LINEAR):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import parse_qsl
 
 from sparsebuild.shipping.escape import code, prose, to_yaml
 from sparsebuild.shipping.facts import Facts, Origin, hub_name
@@ -16,6 +17,7 @@ from sparsebuild.shipping.snippets import snippets
 __all__ = ["Measured", "card", "eval_results"]
 
 INTEGER = ("portable", "ort-cpu", "tensorrt")
+_EIGHT_BITS = ("ort-cpu", "tensorrt")  # of each weight
 _SCHEMES = {
     "portable": "int8, with 7 bits of the weights in use: the same answers on every CPU",
     "ort-cpu": "int8, with all 8 bits of the weights: for CPUs with VNNI; on other x86 CPUs it answers otherwise",
@@ -23,7 +25,8 @@ _SCHEMES = {
     "fp32": "float32, not quantized",
     "fp16": "float16, not quantized",
 }
-_SPLITS = {"validation": "validation", "test": "test"}
+_SPLITS = ("validation", "test")
+_MOST = {"validation": "max_eval_samples", "test": "max_predict_samples"}  # settings of [data]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +61,7 @@ def card(facts: Facts, measured: Measured) -> str:
         f"Of the ONNX file, by type, on the validation rows:\n\n{_table(_types(measured))}",
         *([f"What had to hold, and did:\n\n{_table(_gates(measured))}"] if measured.gates else []),
         f"## How to run it\n\n{_snippets(measured)}",
-        f"## Limits\n\n{_limits(measured)}",
+        f"## Limits\n\n{_limits(facts, measured)}",
         f"## Where it comes from\n\n{_table(_sources(facts))}\n\n{_lock(facts)}",
     ]
     return "\n\n".join(parts) + "\n"
@@ -67,17 +70,22 @@ def card(facts: Facts, measured: Measured) -> str:
 def _snippets(measured: Measured) -> str:
     fits = measured.export.get("cut", {}).get("fits_config", True)
     scheme = measured.export["scheme"]
-    return snippets(measured.onnx, scheme, measured.inputs, mark=measured.mark, fits_config=fits)
+    made = {key: measured.export[key] for key in ("opset", "exporter") if key in measured.export}
+    return snippets(measured.onnx, scheme, measured.inputs, mark=measured.mark, fits_config=fits, **made)
 
 
 def eval_results(facts: Facts, measured: Measured) -> str:
-    """Scores for the Hub's benchmark pages, `.eval_results/*.yaml`; nothing where no split is a dataset of the Hub."""
+    """Scores for the Hub's benchmark pages, `.eval_results/*.yaml`; nothing where no split is whole a dataset's of the
+    Hub.
+    """
     found = []
     for split in _SPLITS:
         source = facts.source(f"data.{split}")
-        if source and (name := hub_name(source)) and split in measured.export:
+        if source and (name := hub_name(source)) and split in measured.export and not _part(facts, split):
             dataset = {"id": name, "task_id": facts.task, **({"revision": source.commit} if source.commit else {})}
-            notes = f"entity F1 of {measured.onnx} on the {split} split"
+            asked = _asked(source)
+            config = f" of config {asked['config']}" if "config" in asked else ""
+            notes = f"entity F1 of {measured.onnx} on the {asked.get('split', split)} split{config}"
             found.append({"dataset": dataset, "value": _percent(measured.export[split]["f1"]), "notes": notes})
     return to_yaml(found)
 
@@ -110,17 +118,44 @@ def _model_index(facts: Facts, measured: Measured) -> dict[str, Any]:
 
 
 def _result(facts: Facts, scores: Mapping[str, Any], split: str) -> dict[str, Any]:
-    source = facts.source(f"data.{split}") or facts.source("data.train")
-    name = hub_name(source) if source else ""
-    dataset: dict[str, Any] = {"name": name or _request(source), "type": name or "local", "split": split}
-    if name and source and source.commit:
-        dataset["revision"] = source.commit
     metrics = [
         {"type": key, "name": told, "value": _rounded(scores[key])}
         for key, told in (("f1", "Entity F1"), ("precision", "Precision"), ("recall", "Recall"))
     ]
     metrics.append({"type": "accuracy", "name": "Word accuracy", "value": _rounded(scores["accuracy"])})
-    return {"task": {"type": facts.task}, "dataset": dataset, "metrics": metrics}
+    return {"task": {"type": facts.task}, "dataset": _dataset(facts, split), "metrics": metrics}
+
+
+def _dataset(facts: Facts, split: str) -> dict[str, Any]:
+    """Which rows were measured, as the Hub names them."""
+    own = facts.source(f"data.{split}")
+    source = own or facts.source("data.train")
+    name = hub_name(source) if source else ""
+    asked = _asked(source) if source and name else {}
+    usual = split if own else "train"
+    found = {"name": name or _request(source), "type": name or "local", "split": asked.get("split", usual)}
+    if "config" in asked:
+        found["config"] = asked["config"]
+    if name and source and source.commit:
+        found["revision"] = source.commit
+    part = _part(facts, split)
+    return {**found, "args": {"rows": part}} if part else found
+
+
+def _asked(source: Origin) -> dict[str, str]:
+    """`split` and `config` of a source, where it says them."""
+    return dict(parse_qsl((source.resolved or source.request).partition("?")[2].partition("#")[0]))
+
+
+def _part(facts: Facts, split: str) -> str:
+    """What the measured rows are a part of; nothing where they are a whole split."""
+    data = facts.settings.get("data", {})
+    said = []
+    if most := data.get(_MOST[split]):
+        said.append(f"at most the first {most:,}")
+    if not facts.source(f"data.{split}") and (fraction := data.get("validation_fraction")):
+        said.append(f"a share of {fraction:g} of the training rows, set aside")
+    return ", of ".join(said)
 
 
 # ---- what a person reads
@@ -179,7 +214,7 @@ def _gates(measured: Measured) -> Iterator[Sequence[str]]:
         yield [code(gate["name"]), f"{gate['value']:.6g}", code(gate["limit"])]
 
 
-def _limits(measured: Measured) -> str:
+def _limits(facts: Facts, measured: Measured) -> str:
     said = [
         "It knows the kinds of names, the language and the kind of text of the rows it was trained on, and no others. "
         "The figures are for the rows that are named below; elsewhere expect less.",
@@ -187,12 +222,17 @@ def _limits(measured: Measured) -> str:
         "split it themselves, and may give a word another label where they split otherwise.",
         "What the model that it started from had learned of people and places, fair or not, it may still hold.",
     ]
+    said += [
+        f"The {split} figures are not of a whole split: {part}."
+        for split in _SPLITS
+        if split in measured.export and (part := _part(facts, split))
+    ]
     if measured.is_integer:
         said.append(
             "Speed comes from int8. Zeros make the file small where it is compressed; only DeepSparse also runs faster "
             "for them."
         )
-    if measured.export["scheme"] == "ort-cpu":
+    if measured.export["scheme"] in _EIGHT_BITS:
         said.append("x86 CPUs without VNNI saturate its products: it is another model there.")
     return "\n".join(f"- {sentence}" for sentence in said)
 
@@ -208,8 +248,8 @@ def _lock(facts: Facts) -> str:
     return (
         f"Every file of every source is pinned in [sparse.lock](sparse.lock), sha256 `{facts.lock}`. "
         f"[provenance.json](provenance.json) states what this was built from and with, and the sha256 of every file "
-        "here; `sparsebuild attest check .` compares them. With the project's `sparse.toml` and this lock, "
-        f"`{facts.command}` builds it again."
+        "here; `sparsebuild attest check .` compares them. With this lock and a `sparse.toml` that says what stands "
+        f"there under `settings`, `{facts.command}` builds it again."
     )
 
 

@@ -11,6 +11,7 @@ https://in-toto.io/Statement/v1, https://slsa.dev/provenance/v1
 from __future__ import annotations
 
 import json
+import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,9 +82,14 @@ def compare(folder: Path, statement: Statement) -> tuple[Difference, ...]:
     for path, sha256 in statement.subjects.items():
         if path not in there:
             found.append(Difference(path=path, what="missing"))
-        elif (folder / path).is_symlink() or file_digest(folder / path) != sha256:
+        elif not _is_plain(folder / path) or file_digest(folder / path) != sha256:
             found.append(Difference(path=path, what="changed"))
     return tuple(sorted(found, key=lambda d: d.path))
+
+
+def _is_plain(path: Path) -> bool:
+    """No link, and no pipe, which would be waited for."""
+    return stat.S_ISREG(path.lstat().st_mode)
 
 
 def files_below(folder: Path) -> Iterator[str]:

@@ -126,10 +126,17 @@ console.log(words);
 
 _DEEPSPARSE = """```python
 # pip install "deepsparse[transformers]==1.8.0" "pyarrow<16" "pandas<3", Python 3.8 to 3.11
+import shutil
+from pathlib import Path
+
 from deepsparse import Pipeline
 
-# `deployment/` is this model in DeepSparse's layout. It writes into the file there, so give it a copy.
-tagger = Pipeline.create(task="token_classification", model_path="deployment", ignore_labels=[])
+folder = Path("deepsparse")  # it wants all in one folder, and writes into the file
+folder.mkdir(exist_ok=True)
+for path in Path().glob("*.json"):
+    shutil.copy(path, folder)
+shutil.copy("ONNX_FILE", folder / "model.onnx")
+tagger = Pipeline.create(task="token_classification", model_path=str(folder), ignore_labels=[])
 words = []  # a word's label is that of its first piece
 for piece in tagger("Ada Lovelace wrote to Charles Babbage in London").predictions[0]:
     if piece.word.startswith("##"):
@@ -138,6 +145,8 @@ for piece in tagger("Ada Lovelace wrote to Charles Babbage in London").predictio
         words.append((piece.word, piece.entity))
 print(words)
 ```"""
+
+_LAST_OPSET = 18  # that DeepSparse reads; of the newer exporter it reads nothing
 
 _DTYPES = {"model_quantized.onnx": "q8", "model.onnx": "fp32", "model_fp16.onnx": "fp16"}
 
@@ -149,7 +158,14 @@ def piece_mark(tokenizer: Path) -> str:
 
 
 def snippets(
-    onnx: str, scheme: str, inputs: Sequence[str] = INPUTS, *, mark: str = "##", fits_config: bool = True
+    onnx: str,
+    scheme: str,
+    inputs: Sequence[str] = INPUTS,
+    *,
+    mark: str = "##",
+    fits_config: bool = True,
+    opset: int = _LAST_OPSET,
+    exporter: str = "torchscript",
 ) -> str:
     """The section of a card; `onnx` is the file, relative to it, and `inputs` what it wants to be given.
 
@@ -166,7 +182,7 @@ def snippets(
     }
     if mark:
         parts["transformers.js"] = _TRANSFORMERS_JS if mark == "##" else _TRANSFORMERS_JS_SPACES
-    if mark == "##" and scheme not in ("tensorrt", "fp16"):
+    if mark == "##" and scheme not in ("tensorrt", "fp16") and opset <= _LAST_OPSET and exporter != "dynamo":
         parts["DeepSparse"] = _DEEPSPARSE
     told = "\n\n".join(f"### {title}\n\n{text}" for title, text in parts.items())
     told = told if INPUTS[-1] in inputs else told.replace(_TYPES, "")

@@ -139,7 +139,7 @@ def _identity(job: Job, model: Any, path: Path, scheme: str) -> dict[str, Any]:
         "scheme": scheme,
         "exporter": job.params.get("exporter", "torchscript"),
         "labels": labels_of(model),
-        "quantized": {} if scheme in FLOATS else _quantized(job.inputs["model"]),
+        "quantized": {} if scheme in FLOATS else _quantized(job.inputs["model"], scheme),
         **_cut(job.inputs["model"], model),
         "bytes": path.stat().st_size,
         "bytes_zstd": compressed_size(path),
@@ -168,8 +168,8 @@ def _cut(folder: Path, model: Any) -> dict[str, Any]:
     return {"cut": {"dense": asdict(structure.dense), "layers": layers, "fits_config": fits}}
 
 
-def _quantized(folder: Path) -> dict[str, Any]:
-    """Which modules the file computes in integers, and how they are rounded: as usual, or otherwise."""
+def _quantized(folder: Path, scheme: str) -> dict[str, Any]:
+    """Which modules the file has in integers, and how they are rounded: as usual, or otherwise."""
     from sparsebuild.numerics.quantization_scheme import scheme_to_json
     from sparsebuild.training.structure import Structure
 
@@ -178,9 +178,9 @@ def _quantized(folder: Path) -> dict[str, Any]:
         return {}
     return {
         "weights": f"int8 per channel, -{structure.weight_levels} to {structure.weight_levels}, zero point 0",
-        "activations": "uint8 per tensor",
+        "activations": "int8 per tensor, zero point 0" if scheme == "tensorrt" else "uint8 per tensor",
         "linears": list(structure.linears),
-        "embeddings": list(structure.embeddings),
+        "embeddings": [] if scheme == "tensorrt" else list(structure.embeddings),  # whose tables are float there
         "attentions": list(structure.attentions),
         "others": list(structure.others),
         "otherwise": {name: scheme_to_json(scheme) for name, scheme in structure.schemes.items()},

@@ -36,7 +36,7 @@ def integer_copy(model: _Model, *, tables: bool = True, signed: bool = False) ->
     """A copy of `model` whose quantized modules hold integers; only good for tracing.
 
     Without `tables` those of embeddings are float, rounded to the same values. With `signed` activations are int8 in
-    place of uint8: the same grid, 128 lower, so that symmetric ones have the zero point 0.
+    place of uint8: the same grid, lower by half of it, so that symmetric ones have the zero point 0.
     """
     copied = copy.deepcopy(model).eval()
     for parent in list(copied.modules()):
@@ -50,7 +50,7 @@ def integer_copy(model: _Model, *, tables: bool = True, signed: bool = False) ->
                 setattr(parent, name, RoundTrip(child))
     for module in copied.modules():
         if signed and isinstance(module, RoundTrip):
-            module.zero_point = (module.zero_point.to(torch.int16) - 128).to(torch.int8)
+            module.zero_point = (module.zero_point.to(torch.int16) - module.middle).to(torch.int8)
     return copied
 
 
@@ -67,6 +67,7 @@ class RoundTrip(nn.Module):
         super().__init__()
         scale, zero_point = quantizer.parameters_of_grid()
         steps = quantizer.grid.steps
+        self.middle = (steps + 1) // 2
         self.ends = None if steps == 255 else (float(-zero_point * scale), float((steps - zero_point) * scale))
         self.register_buffer("scale", scale.detach().clone())
         self.register_buffer("zero_point", zero_point.to(torch.uint8))

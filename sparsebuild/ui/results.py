@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TextIO
 
+from sparsebuild.exporters import FLOATS
 from sparsebuild.layout import NO_VARIANT
 from sparsebuild.ui import table
 from sparsebuild.ui.figures import share, size
@@ -77,7 +78,7 @@ def _models(documents: Documents) -> dict[str, Mapping[str, Any]]:
     models = dict(evaluated) if isinstance(evaluated, Mapping) else {}
     export = documents.get("export")
     if export:
-        models["ONNX" if export.get("scheme") == "fp32" else "int8"] = export
+        models["ONNX" if export.get("scheme") in FLOATS else "int8"] = export
     return models
 
 

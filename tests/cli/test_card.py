@@ -107,7 +107,7 @@ def run(export, package, tmp_path):
             pytest.skip(f"no {package}: `make runtimes`")
         command, folder = [PYTHONS[package], "-c", block], export / "hub"
         if package == "deepsparse":
-            folder = shutil.copytree(export, tmp_path / "export")
+            folder = shutil.copytree(export / "hub", tmp_path / "hub")
     done = subprocess.run(command, cwd=folder, env=ALONE, capture_output=True, text=True, check=False, timeout=240)
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -3,9 +3,13 @@
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
+from sparsebuild.cli.measured import figures
+from sparsebuild.engine.action import File
 
 SAFETENSORS = b"\x08\0\0\0\0\0\0\0{}      "  # no tensors
 TARGETS = ["fetch@data.train", "fetch@data.validation", "fetch@model", "prepare", "train", "eval", "export", "gate"]
@@ -116,7 +120,21 @@ def test_the_tree_for_programs_has_the_lock_with_uses_and_sizes(first, sparsebui
     assert len(sources["model"]["files"][0]["sha256"]) == 64
 
 
+def test_a_split_that_a_dataset_does_not_have_is_used_by_nothing(first):
+    from sparsebuild.cli.project import graph, open_project
+    from sparsebuild.cli.tree import _uses
+
+    opened = open_project(first)
+    absent = replace(opened.lock.source("data.train"), name="data.test", files=())
+    assert _uses(absent, opened.lock, graph(opened)) == ()
+
+
 # ---- metrics
+
+
+def test_the_history_of_a_long_training_is_not_too_large():
+    file = File(path="metrics.jsonl", sha256="0" * 64, size=5_000_000)
+    assert figures([file], lambda _: b'{"epoch": 1}\n{"epoch": 2, "f1": 0.5}\n') == {"epoch": 2, "f1": 0.5}
 
 
 def test_metrics_are_the_figures_of_each_target(first, sparsebuild):

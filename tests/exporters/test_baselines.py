@@ -13,16 +13,17 @@ from sparsebuild.exporters.runtime import open_session
 def sparse(tmp_path):
     """Writes x · W, where half of W is zero, in float or as int8 that is dequantized and transposed on its way."""
 
-    def write(name, integer=False):
+    def write(name, integer=False, zero=0):
         weights = np.random.default_rng(3).integers(1, 60, (8, 6))
         weights[::2] = 0
-        kept = weights.T.astype(np.int8) if integer else weights.astype(np.float32)
+        kept = (weights + zero).T.astype(np.int8) if integer else weights.astype(np.float32)
         tensors = [numpy_helper.from_array(kept, "w"), numpy_helper.from_array(np.zeros((4, 4), np.float32), "unused")]
         nodes = [helper.make_node("MatMul", ["x", "w"], ["y"])]
         if integer:
             tensors.append(numpy_helper.from_array(np.float32(0.5), "scale"))
+            tensors.append(numpy_helper.from_array(np.int8(zero), "zero"))
             nodes = [
-                helper.make_node("DequantizeLinear", ["w", "scale"], ["float"]),
+                helper.make_node("DequantizeLinear", ["w", "scale", "zero"], ["float"]),
                 helper.make_node("Transpose", ["float"], ["turned"], perm=[1, 0]),
                 helper.make_node("MatMul", ["x", "turned"], ["y"]),
             ]
@@ -36,16 +37,16 @@ def sparse(tmp_path):
     return write
 
 
-@pytest.mark.parametrize("integer", [False, True])
-def test_zeros_are_filled_with_weights_of_the_same_tensor(sparse, tmp_path, integer):
-    path = sparse("sparse.onnx", integer)
+@pytest.mark.parametrize(("integer", "zero"), [(False, 0), (True, 0), (True, -20)])
+def test_zeros_are_filled_with_weights_of_the_same_tensor(sparse, tmp_path, integer, zero):
+    path = sparse("sparse.onnx", integer, zero)
     assert zeros(path) == 0.5
     assert fill_zeros(path, tmp_path / "filled.onnx")
     assert zeros(tmp_path / "filled.onnx") == 0
     before, after = (numpy_helper.to_array(onnx.load(p).graph.initializer[0]) for p in (path, tmp_path / "filled.onnx"))
     assert (after.dtype, after.shape) == (before.dtype, before.shape)
-    assert np.array_equal(after[before != 0], before[before != 0])
-    assert set(after.ravel()) <= set(before[before != 0])
+    assert np.array_equal(after[before != zero], before[before != zero])
+    assert set(after.ravel()) <= set(before[before != zero])
     open_session(tmp_path / "filled.onnx", 1)
 
 

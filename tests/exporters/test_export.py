@@ -47,6 +47,7 @@ def model(scheme):
     made = BertForTokenClassification(config)
     with torch.no_grad():
         made.bert.encoder.layer[0].intermediate.dense.weight[:, ::2] = 0.0
+        made.bert.embeddings.word_embeddings.weight[:, ::3] = 0.0
     if scheme not in FLOATS:
         grid = dict(GRIDS.get(scheme, {}))
         around = grid.pop("symmetric_activations", False)
@@ -111,7 +112,8 @@ def masked(make, **scheme):
     model = make("fp32")
     linear, embedding = scheme["linear"], scheme.get("embedding", EMBEDDING)
     plan = quantization_plan.submodule_plan(
-        model, submodules=None, exclude_module_types=(), linear=linear, embedding=embedding, attention=ATTENTION,
+        model, submodules=None, exclude_module_types=(), linear=linear, embedding=embedding,
+        attention=scheme.get("attention", ATTENTION),
         custom={"LayerNorm": Scheme(inputs=linear.inputs)},
     )  # fmt: skip
     quantization.apply_plan(model, plan)
@@ -131,6 +133,10 @@ OTHERS = {
         "linear": Scheme(inputs=Grid(), weights=Grid(bits=7, symmetric=True)),
         "embedding": Scheme(weights=Grid(bits=5, per_channel=True), outputs=Grid()),
     },
+    "tables with one asymmetric scale": {
+        "linear": Scheme(inputs=Grid(), weights=Grid(bits=7, symmetric=True)),
+        "embedding": Scheme(weights=Grid(bits=6)),
+    },
 }
 
 
@@ -148,6 +154,9 @@ def test_every_grid_that_a_recipe_can_ask_for_is_exported_right(name, make, tmp_
     assert np.median(np.abs(found - expected)) < 1e-5
     tensors = {t.name: t for t in read(tmp_path / "model.onnx").tensors}
     assert bool(tensors["bert.encoder.layer.0.intermediate.dense.weight"].is_zero[:, ::2].all())
+    if (words := tensors["bert.embeddings.word_embeddings.weight"]).type == "int8":
+        assert bool(words.is_zero[:, ::3].all())
+        assert words.sparsity < 0.8
 
 
 def test_a_model_of_which_one_layer_is_quantized_is_exported_right(make, tmp_path):
@@ -281,6 +290,22 @@ def test_what_tensorrt_multiplies_is_symmetric_and_its_tables_are_float(make, tm
     assert kinds["classifier.weight"] == "int8"
 
 
+@pytest.mark.parametrize("bits", [4, 7])
+def test_tensorrt_has_its_zero_points_at_0_for_activations_of_fewer_bits_too(bits, make, tmp_path):
+    around = Grid(bits=bits, symmetric=True)
+    linear = Scheme(inputs=around, weights=Grid(symmetric=True, per_channel=True))
+    model = masked(make, linear=linear, attention=Scheme(inputs=around))
+    write_int8(model, tmp_path / "model.onnx", 20, "torchscript", "tensorrt", tables=False, signed=True)
+    graph = onnx.load(str(tmp_path / "model.onnx")).graph
+    rounding = {node.input[2] for node in graph.node if node.op_type == "QuantizeLinear"}
+    made = {n.output[0]: onnx.numpy_helper.to_array(n.attribute[0].t) for n in graph.node if n.op_type == "Constant"}
+    same = {n.output[0]: n.input[0] for n in graph.node if n.op_type == "Identity"}
+    made |= {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    found = [made[same.get(name, name)] for name in rounding]
+    assert {(str(zero.dtype), int(zero)) for zero in found if zero.dtype == np.int8} == {("int8", 0)}
+    assert difference(tmp_path / "model.onnx", model) < 1e-5
+
+
 def test_tensorrt_refuses_a_model_that_was_trained_for_asymmetric_activations(make, tmp_path):
     with pytest.raises(UserError, match="scheme `tensorrt` wants symmetric activations, but this model was trained"):
         load(EXPORTERS["tensorrt"])(make("ort-cpu"), tmp_path / "model.onnx", 20)
@@ -345,6 +370,13 @@ def test_a_file_that_is_another_model_fails_the_comparison():
         "median difference of logits",
     ):
         assert broken in str(caught.value)
+
+
+def test_logits_that_are_no_numbers_agree_with_nothing():
+    model = [np.eye(3), np.array([[1.0, 0.0, 0.0]])]
+    broken = [model[0], np.full((1, 3), np.nan)]  # whose best label is the first, as the model's is
+    with pytest.raises(TargetFailed, match="no numbers for 1 of 2 validation sentences"):
+        compare(model, broken, 0.0)
 
 
 @pytest.mark.parametrize(("entities", "holds"), [(150, True), (400, False), (2000, False)])

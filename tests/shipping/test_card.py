@@ -73,6 +73,41 @@ def test_scores_have_the_form_of_the_hubs_benchmarks(facts, measured):
     assert eval_result_entries_to_yaml(parse_eval_result_entries(told)) == told
 
 
+def test_what_was_measured_of_a_part_is_no_score_of_a_split(facts, measured):
+    """Rows that were set aside, or the first of a split, are nobody's benchmark, and a reader is told."""
+    model, train, _ = facts().sources
+    aside = facts(sources=(model, train), settings={"data": {"validation_fraction": 0.1}})
+    first = facts(settings={"data": {"max_eval_samples": 100}})
+    for found, split, rows in (
+        (aside, "train", "a share of 0.1 of the training rows, set aside"),
+        (first, "validation", "at most the first 100"),
+    ):
+        text = card(found, measured())
+        dataset = metadata(text)["model-index"][0]["results"][0]["dataset"]
+        assert (dataset["split"], dataset["args"]) == (split, {"rows": rows})
+        assert f"The validation figures are not of a whole split: {rows}." in text
+        assert eval_results(found, measured()) == ""
+
+
+def test_a_score_is_of_the_split_and_the_config_that_were_asked_for(facts, measured):
+    source = Origin(name="data.validation", request="hf:org/people?config=de&split=dev", commit="d" * 40)
+    found = facts(sources=(facts().sources[0], source))
+    dataset = metadata(card(found, measured()))["model-index"][0]["results"][0]["dataset"]
+    assert (dataset["config"], dataset["split"]) == ("de", "dev")
+    (told,) = yaml.safe_load(eval_results(found, measured()))
+    assert told["notes"].endswith("on the dev split of config de")
+
+
+@pytest.mark.parametrize(("changes", "shown"), [({}, True), ({"opset": 20}, False), ({"exporter": "dynamo"}, False)])
+def test_deepsparse_is_offered_what_it_reads(facts, measured, changes, shown):
+    assert ("### DeepSparse" in card(facts(), measured(**changes))) == shown
+
+
+@pytest.mark.parametrize("scheme", ["ort-cpu", "tensorrt"])
+def test_a_file_that_saturates_says_so(facts, measured, scheme):
+    assert "CPUs without VNNI saturate" in card(facts(), measured(scheme))
+
+
 def test_hostile_strings_stay_text(facts, measured):
     evil = "a`b|c</td><script>alert(1)</script>\n---\nlicense: mit\n# [x](javascript:y)"
     source = Origin(name="model", request=f"file:{evil}", licence=evil, files={"a": "1" * 64})

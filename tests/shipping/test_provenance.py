@@ -1,6 +1,7 @@
 """shipping/provenance.py: a folder is what its statement says, to the byte."""
 
 import json
+import os
 
 import pytest
 
@@ -55,6 +56,12 @@ def test_the_same_files_give_the_same_statement(hub_folder, facts):
     before = (hub_folder / "provenance.json").read_bytes()
     write(hub_folder, facts())
     assert (hub_folder / "provenance.json").read_bytes() == before
+
+
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(hub_folder):
+    (hub_folder / "config.json").unlink()
+    os.mkfifo(hub_folder / "config.json")
+    assert [(d.path, d.what) for d in compare(hub_folder, read(hub_folder))] == [("config.json", "changed")]
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"_type": 1}', "[" * 100_000])

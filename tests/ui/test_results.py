@@ -52,6 +52,11 @@ def test_models_stand_side_by_side():
     ]
 
 
+def test_a_file_that_is_not_quantized_is_not_called_int8():
+    for scheme in ("fp32", "fp16"):
+        assert shown({"metrics": METRICS, "export": {**EXPORT, "scheme": scheme}})[0] == ["teacher", "student", "ONNX"]
+
+
 def test_gates_show_value_and_limit():
     assert shown({"gate": GATE}) == [["gate", "value", "must", "be"], ["✗", "[f1]", "0.5668", ">=", "0.9"]]
 
