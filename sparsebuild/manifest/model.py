@@ -80,7 +80,7 @@ class Train:
 
     num_train_epochs: float = field(
         default=3.0,
-        metadata=_about("Passes over the training data; a recipe's EpochRangeModifier wins over it.", gt=0),
+        metadata=_about("Passes over the training data, rounded up; a recipe's EpochRangeModifier wins over it.", gt=0),
     )
     learning_rate: float = field(
         default=5e-5,

@@ -82,6 +82,7 @@ class Promise:
     modifier: str  # "GMPruningModifier"
     parameters: tuple[str, ...] = ()  # which together hold at zero ...
     zeros: int = 0  # ... so many weights, exactly, unless another modifier holds more of them
+    at_least: bool = False  # or more
     modules: tuple[str, ...] = ()  # which are quantized
     shapes: Mapping[str, LayerShape] = field(default_factory=dict)  # layer → what it is left with, or less by others
 

@@ -6,7 +6,7 @@ over all tensors spares the lower layers and empties the upper ones; a cap keeps
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Self
 
@@ -16,7 +16,9 @@ from sparsebuild.modifiers.fields import REQUIRED, Fields
 from sparsebuild.modifiers.held_masks import HeldMasks
 from sparsebuild.modifiers.layer_pruning import check_zeros
 from sparsebuild.modifiers.parameters import at_work, select
-from sparsebuild.modifiers.span import begin, percent, ramp_and_after
+from sparsebuild.modifiers.span import begin, percent, ramp_and_after, until
+from sparsebuild.modifiers.structured_pruning import at_least
+from sparsebuild.modifiers.trainable_params import TrainableParams
 from sparsebuild.numerics.sparsity_schedule import promised_zeros, ramp_steps, sparsity_at
 from sparsebuild.recipe import Entry
 
@@ -90,12 +92,13 @@ class GlobalFisherPruning:
 
 class _FisherPruning(Attached):
     def __init__(self, spec: GlobalFisherPruning, run: Run) -> None:
-        self.spec = spec
+        self.spec, self.run = spec, run
         self.model = run.model
         self.optimizer = run.optimizer
         self.held = HeldMasks(run.weights(select(run.model, spec.params, spec.tag, only_prunable=True)))
         check_zeros(spec.tag, spec.end_epoch, self.held.weights, run, together=True)
         _check_room(spec, [w.numel() for w in self.held.weights.values()])
+        _check_trained(spec, self.held.weights, run)
         last_step = run.steps_per_epoch * run.epochs - 1
         self.events = ramp_steps(spec.start_epoch, spec.end_epoch, spec.update_steps, run.steps_per_epoch, last_step)
 
@@ -123,7 +126,8 @@ class _FisherPruning(Attached):
     def promises(self) -> Sequence[Promise]:
         names = at_work(self.model, self.held.weights)
         zeros = promised_zeros(self.spec.final_sparsity, sum(self.held.weights[n].numel() for n in names))
-        return [Promise(modifier=self.spec.tag, parameters=tuple(names), zeros=zeros)] if self.events else []
+        promise = Promise(modifier=self.spec.tag, parameters=tuple(names), zeros=zeros)
+        return at_least([promise], self.run) if self.events else ()
 
     def state(self) -> Mapping[str, Tensor]:
         return self.held.state()
@@ -156,3 +160,18 @@ def _check_room(spec: GlobalFisherPruning, sizes: Sequence[int]) -> None:
             f"{spec.tag}: a sparsity of {spec.final_sparsity:g} does not fit under a cap of {spec.cap:g} a tensor",
             hint="raise `cap`, or lower `final_sparsity`",
         )
+
+
+def _check_trained(spec: GlobalFisherPruning, names: Collection[str], run: Run) -> None:
+    """Refuse weights that have had no gradient when the first of them go."""
+    for other in run.specs:
+        if not isinstance(other, TrainableParams) or other.trainable or begin(other) > 0:
+            continue
+        if until(other, run.epochs) > begin(spec):
+            frozen = select(run.model, other.params, other.tag, strict=other.params_strict)
+            for name in sorted(set(frozen).intersection(names)):
+                raise RecipeError(
+                    f"{spec.tag} scores `{name}` by its gradients at epoch {begin(spec):g}, and {other.tag} keeps it "
+                    "from being trained until then",
+                    hint="leave it out of one of the two",
+                )

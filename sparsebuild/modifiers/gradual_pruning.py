@@ -20,7 +20,7 @@ from sparsebuild.modifiers.layer_pruning import check_zeros
 from sparsebuild.modifiers.mask_type import MaskType
 from sparsebuild.modifiers.parameters import at_work, select
 from sparsebuild.modifiers.span import begin, number, percent, ramp_and_after
-from sparsebuild.modifiers.structured_pruning import after_cuts
+from sparsebuild.modifiers.structured_pruning import after_cuts, at_least
 from sparsebuild.numerics.sparsity_schedule import CURVES, event_steps, sparsity_at
 from sparsebuild.recipe import Entry
 
@@ -108,7 +108,7 @@ class Pruning(Attached):
     """Gradual pruning at work; what `score` says decides, unless a subclass prunes in another way."""
 
     def __init__(self, spec: GradualPruning, run: Run) -> None:
-        self.spec = spec
+        self.spec, self.run = spec, run
         self.model = run.model
         self.final = _final(spec, run)
         self.held = HeldMasks(run.weights(list(self.final)))
@@ -143,7 +143,7 @@ class Pruning(Attached):
 
     def promises(self) -> Sequence[Promise]:
         is_held = self.events and (self.spec.leave_enabled or self.events[-1] == self.last_step)
-        return self._promised() if is_held else ()
+        return at_least(self._promised(), self.run) if is_held else ()
 
     def state(self) -> Mapping[str, Tensor]:
         import torch

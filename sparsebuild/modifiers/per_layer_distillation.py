@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from sparsebuild.errors import RecipeError, TargetFailed
 from sparsebuild.modifiers.base import Attached, Batch, Moment, Phase, Run
 from sparsebuild.modifiers.fields import Fields
+from sparsebuild.modifiers.parameters import at_work
 from sparsebuild.modifiers.span import begin, is_active, number, until
 from sparsebuild.recipe import Entry
 from sparsebuild.registry import did_you_mean
@@ -86,6 +87,7 @@ class _Following(Attached):
         if run.teacher is None:
             raise TargetFailed(f"{spec.tag} needs the teacher at every step")
         self.spec = spec
+        self.model = run.model
         self.teacher = run.teacher
         self.projections = Projections(run.optimizer)
         self.pairs = _pairs(spec, run.model, run.teacher.model)
@@ -94,11 +96,16 @@ class _Following(Attached):
         watch(run.model, [student for student, _ in self.pairs], self.seen)
         self.teacher.watch([teacher for _, teacher in self.pairs])
 
+    def before_step(self, moment: Moment) -> None:
+        self.seen.clear()  # what validation or scoring ran the model for
+
     def on_loss(self, moment: Moment, batch: Batch, outputs: Any, loss: Tensor) -> Tensor:
         self.said = {}
-        if is_active(self.spec, moment):
+        there = set(at_work(self.model, [student for student, _ in self.pairs]))
+        pairs = [pair for pair in self.pairs if pair[0] in there]
+        if pairs and is_active(self.spec, moment):
             goals = self.teacher.layers(batch)
-            differences = [self._difference(student, teacher, goals, batch) for student, teacher in self.pairs]
+            differences = [self._difference(student, teacher, goals, batch) for student, teacher in pairs]
             total = sum(differences[1:], start=differences[0])
             self.said["layer_loss"] = total.detach()  # its graph would outlive a cut of the weights
             loss = loss + self.spec.gain * total
@@ -106,7 +113,6 @@ class _Following(Attached):
         return loss
 
     def on_cut(self, kept: Kept) -> None:
-        self.seen.clear()  # what scoring ran the model for
         self.projections.cut(kept)
 
     def parts(self) -> Mapping[str, Tensor]:

@@ -64,7 +64,8 @@ class Quantization:
     ignore: tuple[str, ...] = ()
     strict: bool = True
     follows_export: bool = True  # ours: where the recipe does not say, weights have the levels of the exported file
-    is_silent_on_outputs: bool = False  # the recipe leaves `quantize_linear_activations` out
+    says_bits: bool = False  # the recipe gives `weight_bits` fewer than 8
+    is_silent_on_outputs: bool = False  # it leaves `quantize_linear_activations` out
 
     @classmethod
     def read(cls, entry: Entry) -> Self:
@@ -97,6 +98,7 @@ class Quantization:
             embedding=embedding if fields.flag("quantize_embeddings", True) else None,
             follows_export=_follows_export(fields),
             attention=attention,
+            says_bits=fields.entry.fields.get("weight_bits") not in (None, 8),
             is_silent_on_outputs=is_silent and not fields.entry.fields.get("tensorrt"),
         )
 
@@ -148,7 +150,8 @@ class Quantization:
         """The same, rounding as the exported file will, as far as the recipe leaves that open."""
         levels = grid.weight_levels if self.follows_export else self.weight_levels
         linear, attention = self.linear, self.attention
-        if self.follows_export and not self.has_scheme and linear.weights and linear.weights.bits == PORTABLE_BITS:
+        is_open = self.follows_export and not self.has_scheme and not self.says_bits
+        if is_open and linear.weights and linear.weights.bits == PORTABLE_BITS:
             linear = replace(linear, weights=replace(linear.weights, bits=levels.bit_length() + 1))
         chosen = self.overrides
         if grid.symmetric_activations:
@@ -203,7 +206,7 @@ class _Quantizing(Attached):
     def __init__(self, spec: Quantization, run: Run) -> None:
         self.spec = spec
         self.run = run
-        self.is_on = self.is_fixed = False
+        self.is_on = self.is_fixed = self.is_restoring = False
         self.modules: tuple[str, ...] = ()
         self.mine: frozenset[str] = frozenset()  # of these, what others had not quantized before
 
@@ -216,7 +219,8 @@ class _Quantizing(Attached):
             self.mine = frozenset(plan) - {name for name, _ in quantization.quantized_modules(model)}
             quantized = quantization.apply_plan(model, plan)
             self.is_on, self.modules = True, tuple(quantized)
-            self.run.log(f"{spec.tag}: {len(quantized)} modules are quantized from epoch {moment.epoch:g} on")
+            if not self.is_restoring:
+                self.run.log(f"{spec.tag}: {len(quantized)} modules are quantized from epoch {moment.epoch:g} on")
         fixed = spec.disable_quantization_observer_epoch
         if self.is_on and not self.is_fixed and fixed is not None and reached(moment.epoch, fixed):
             quantization.freeze_observers(model, self.mine)
@@ -228,7 +232,9 @@ class _Quantizing(Attached):
     def restore(self, moment: Moment, state: object) -> None:
         """Bring the classes to where the step before had them; ranges and weights are loaded after this."""
         if moment.before is not None:
+            self.is_restoring = True
             self.before_step(moment.before)
+            self.is_restoring = False
 
 
 def _follows_export(fields: Fields) -> bool:

@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from sparsebuild.digest import canonical_json
 from sparsebuild.errors import Problem, RecipeError
+from sparsebuild.modifiers.acdc_pruning import ACDCPruning
 from sparsebuild.modifiers.base import Modifier
+from sparsebuild.modifiers.layer_pruning import LayerPruning
 from sparsebuild.modifiers.structured_pruning import StructuredPruning
 from sparsebuild.recipe import Entry, Resolved
 from sparsebuild.recipe.document import plain
@@ -77,8 +79,8 @@ UNSUPPORTED: Mapping[str, str] = {  # SparseML's other modifiers, and what to do
 def specs(resolved: Resolved) -> tuple[Modifier, ...]:
     """The recipe's modifiers, in the order in which they act; raises RecipeError with everything that is wrong.
 
-    What cuts comes first, so that all others see what is left. Then those that end first (-1 ends last), then those
-    that start first, then by name and settings: so the order in the file means nothing.
+    What cuts comes first, and then what leaves layers out, so that all others see what is left. Then those that end
+    first (-1 ends last), those that start first, and by name and settings: so the order in the file means nothing.
     """
     return tuple(spec for _, spec in entries_and_specs(resolved))
 
@@ -102,12 +104,16 @@ def _done_too_soon(found: Sequence[tuple[Entry, Modifier]]) -> Iterator[Problem]
     """Weights that are at their last sparsity before the last cut: what is cut away then takes zeros with it."""
     cuts = [spec.cut_epochs[-1] for _, spec in found if isinstance(spec, StructuredPruning)]
     for entry, spec in found:
-        if cuts and entry.tag in _RAMPS and spec.end_epoch < max(cuts):
+        if not cuts or entry.tag not in _RAMPS:
+            continue
+        phase = spec.update_frequency if isinstance(spec, ACDCPruning) else 0  # which begins with its last masks
+        if spec.end_epoch - phase < max(cuts):
+            what = f"ends at epoch {spec.end_epoch:g}" if not phase else f"prunes last at {spec.end_epoch - phase:g}"
             yield Problem(
-                message=f"`{entry.tag}` ends at epoch {spec.end_epoch:g}, before heads or neurons are cut for the last "
+                message=f"`{entry.tag}` {what}, before heads or neurons are cut for the last "
                 f"time, at epoch {max(cuts):g}: what is cut takes zeros with it",
                 position=entry.where("end_epoch"),
-                hint=f"let it end at epoch {max(cuts):g} or later",
+                hint=f"let it end at epoch {max(cuts) + phase:g} or later",
             )
 
 
@@ -123,10 +129,11 @@ def _spec(entry: Entry) -> Modifier:
     return spec
 
 
-def _order(entry: Entry, spec: Modifier) -> tuple[bool, float, float, str, str]:
+def _order(entry: Entry, spec: Modifier) -> tuple[bool, bool, float, float, str, str]:
     end = spec.end_epoch if spec.end_epoch != -1 else math.inf
     return (
         not isinstance(spec, StructuredPruning),
+        not isinstance(spec, LayerPruning),
         end,
         spec.start_epoch,
         entry.tag,

@@ -14,6 +14,7 @@ from sparsebuild.modifiers.quantization import Quantization
 from sparsebuild.modifiers.set_learning_rate import SetLearningRate
 from sparsebuild.modifiers.span import begin, number
 from sparsebuild.modifiers.structured_pruning import StructuredPruning
+from sparsebuild.numerics.sparsity_schedule import first_step
 
 __all__ = [
     "epochs",
@@ -35,13 +36,20 @@ def epochs(specs: Sequence[Modifier]) -> int | None:
     return max(marks, default=0) or None
 
 
-def idle(specs: Sequence[Modifier], epochs: float) -> list[str]:
-    """A sentence about each modifier that begins when training has ended, and so does nothing."""
-    return [
-        f"{spec.tag} never acts: it starts at epoch {number(spec.start_epoch)}, and training ends at {epochs:g}"
-        for spec in specs
-        if begin(spec) >= epochs
-    ]
+def idle(specs: Sequence[Modifier], epochs: float, steps_per_epoch: int | None = None) -> list[str]:
+    """A sentence about each modifier that begins when training has ended, or its last update has begun, and so does
+    nothing.
+    """
+    never = "{} never acts: it starts at epoch {}, and {}"
+    told = []
+    for spec in specs:
+        start = number(spec.start_epoch)
+        if begin(spec) >= epochs:
+            told.append(never.format(spec.tag, start, f"training ends at {epochs:g}"))
+        elif steps_per_epoch and first_step(begin(spec), steps_per_epoch) > (last := steps_per_epoch * epochs - 1):
+            when = f"the last of {last + 1:g} updates begins at {last / steps_per_epoch:g}"
+            told.append(never.format(spec.tag, start, when))
+    return told
 
 
 def schedule_table(specs: Sequence[Modifier], epochs: float) -> list[Phase]:

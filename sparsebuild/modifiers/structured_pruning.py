@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from sparsebuild.errors import Problem, RecipeError
@@ -11,6 +11,7 @@ from sparsebuild.modifiers.base import Attached, Moment, Phase, Promise, Run
 from sparsebuild.modifiers.budget import KINDS, Budget, CostModel, read_budget
 from sparsebuild.modifiers.fields import Fields
 from sparsebuild.modifiers.layer_pruning import check_cuts
+from sparsebuild.modifiers.parameters import select
 from sparsebuild.modifiers.span import begin
 from sparsebuild.numerics.layer_shape import LayerShape
 from sparsebuild.numerics.sparsity_schedule import first_step
@@ -20,7 +21,7 @@ from sparsebuild.registry import did_you_mean
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["StructuredPruning", "Targets", "after_cuts"]
+__all__ = ["StructuredPruning", "Targets", "after_cuts", "at_least"]
 
 _LEAST = LayerShape(heads=1, neurons=1)
 
@@ -156,6 +157,12 @@ def after_cuts(weights: Mapping[str, Tensor], run: Run) -> dict[str, tuple[int, 
     return found
 
 
+def at_least(promises: Sequence[Promise], run: Run) -> list[Promise]:
+    """Of zeros in weights that are cut as well: of what stays more may have gone by then, and does not come back."""
+    is_cut = any(isinstance(s, StructuredPruning) and begin(s) < run.epochs for s in run.specs)
+    return [replace(promise, at_least=True) for promise in promises] if is_cut else list(promises)
+
+
 # By layer: of its `heads` (heads,), of its neurons `ffn` (neurons,), and of the whole `layer` ().
 Scores = Mapping[str, Mapping[str, "Tensor"]]
 
@@ -166,6 +173,7 @@ class _Cutting(Attached):
         self.dense = _at_work(run.model)
         _check_targets(spec, self.dense)
         check_cuts(spec.tag, spec.cut_epochs, run)
+        _check_patterns(spec, run)
         self.costs = _cost_model(spec, self.dense, run)
         last_step = run.steps_per_epoch * run.epochs - 1
         self.steps = [min(first_step(epoch, run.steps_per_epoch), last_step) for epoch in spec.cut_epochs]
@@ -204,7 +212,7 @@ class _Cutting(Attached):
 
         rows = dict(zip(self.dense, state["shapes"].tolist(), strict=True))
         if self.spec.targets.layers:
-            skip(self.run.model, [name for name, (_, _, is_left) in rows.items() if not is_left])
+            skip(self.run.model, [name for name, (_, _, is_left) in rows.items() if not is_left], for_good=True)
         resize(self.run.model, {name: LayerShape(heads=h, neurons=n) for name, (h, n, _) in rows.items()})
 
     # ---- a cut
@@ -216,7 +224,7 @@ class _Cutting(Attached):
         model, part = self.run.model, number / self.spec.cuts
         scores = self._scores(moment, number)
         out = self._worst_layers(scores, part)
-        skip(model, out)
+        skip(model, out, for_good=True)
         scores = {name: found for name, found in scores.items() if name not in out}
         targets = self.spec.targets
         stay = {what: self._staying(what, scores, part) for what in ("heads", "ffn") if getattr(targets, what)}
@@ -388,3 +396,27 @@ def _check_targets(spec: StructuredPruning, dense: Mapping[str, LayerShape]) -> 
     }
     for _, message in spec.too_much(most):
         raise RecipeError(message)
+
+
+def _check_patterns(spec: StructuredPruning, run: Run) -> None:
+    """Refuse to cut what holds zeros in a pattern by then, which cannot follow."""
+    import torch
+
+    from sparsebuild.training.shapes import kept, shapes
+
+    targets = spec.targets
+    for other in run.specs:
+        kind = getattr(other, "mask_type", None)
+        if kind is None or kind.text == "unstructured" or begin(other) >= spec.cut_epochs[-1]:
+            continue
+        levels: Sequence[Any] = getattr(other, "levels", (other,))
+        patterned = {name for level in levels for name in select(run.model, level.params, other.tag)}
+        for layer, shape in shapes(run.model).items():
+            heads = torch.arange(shape.heads) if targets.heads or targets.budget else None
+            neurons = torch.arange(shape.neurons) if targets.ffn or targets.budget else None
+            for name in sorted(patterned.intersection(kept(run.model, layer, heads=heads, neurons=neurons))):
+                raise RecipeError(
+                    f"{spec.tag} cuts at epoch {spec.cut_epochs[-1]:g}, and {other.tag} holds zeros of `{name}` as "
+                    f"`mask_type: {kind.text}` says from epoch {begin(other):g} on: a pattern cannot be cut",
+                    hint="cut before weights are pruned in patterns",
+                )

@@ -39,13 +39,13 @@ def _measures(function: str) -> Step:
 STEPS = {
     "fetch": Step(function="sparsebuild.steps.fetch:run", where="inline"),
     "prepare": Step(function="sparsebuild.steps.prepare:run", version=4, libraries=("tokenizers", "transformers")),
-    "train": Step(function="sparsebuild.steps.train:run", version=2, libraries=_TRAINS, resource=_DEVICE),
+    "train": Step(function="sparsebuild.steps.train:run", version=3, libraries=_TRAINS, resource=_DEVICE),
     "teach": Step(function="sparsebuild.steps.teach:run", libraries=("torch", "transformers"), resource=_DEVICE),
     "eval": Step(
         function="sparsebuild.steps.evaluate:run", version=2, libraries=("torch", "transformers"), resource=_DEVICE
     ),
-    "export": Step(function="sparsebuild.steps.export:run", version=4, libraries=_EXPORTS, resource=_DEVICE),
-    "gate": Step(function="sparsebuild.steps.gate:run", version=4, where="inline"),
+    "export": Step(function="sparsebuild.steps.export:run", version=5, libraries=_EXPORTS, resource=_DEVICE),
+    "gate": Step(function="sparsebuild.steps.gate:run", version=5, where="inline"),
     "bench": _measures("sparsebuild.steps.bench:run"),
     "compare": _measures("sparsebuild.steps.bench:compare"),
     "profile": _measures("sparsebuild.steps.profile:run"),

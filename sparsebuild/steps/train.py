@@ -72,11 +72,17 @@ def run(job: Job, report: Report) -> None:
         report.metric(name, value)
 
 
-def tell_clashes(params: Mapping[str, Any], specs: Sequence[Modifier], epochs: int, report: Report) -> None:
+def tell_clashes(
+    params: Mapping[str, Any],
+    specs: Sequence[Modifier],
+    epochs: int,
+    report: Report,
+    steps_per_epoch: int | None = None,
+) -> None:
     """What is not used, the user hears: of `[train]`, where the recipe speaks as well and wins, and of the recipe."""
     if "num_train_epochs" in params and modifiers.epochs(specs):
         report.log(f"the recipe asks for {epochs} epochs: `train.num_train_epochs` is not used", level="warning")
-    for told in modifiers.idle(specs, epochs):
+    for told in modifiers.idle(specs, epochs, steps_per_epoch):
         report.log(told, level="warning")
     sets_rate = modifiers.sets_learning_rate(specs)
     if "learning_rate" in params and sets_rate:
@@ -110,13 +116,12 @@ def _training(job: Job, report: Report, profile: Profile | None) -> Training:
     labels = json.loads(job.inputs["labels"].read_text())
     specs = _specs(job.params)
     epochs = modifiers.epochs(specs) or math.ceil(settings.num_train_epochs)
-    tell_clashes(job.params, specs, epochs, report)
     model = open_pretrained(job.inputs["model"], labels, settings.dropout, settings.seed)
     for sentence, level in brought_along(model, specs):
         report.log(sentence, level=level)
     if profile and (told := profile.elsewhere(cpu_kind())):
         report.log(told, level="warning")
-    return Training(
+    training = Training(
         model=model,
         corpus=_corpus(job),
         specs=specs,
@@ -133,6 +138,8 @@ def _training(job: Job, report: Report, profile: Profile | None) -> Training:
         kernel_times=profile.times if profile else None,
         teacher=_live_teacher(job, labels),
     )
+    tell_clashes(job.params, specs, epochs, report, training.steps_per_epoch)
+    return training
 
 
 def _profile(job: Job) -> Profile | None:

@@ -38,8 +38,14 @@ class Checkpoint:
 
 
 def save(folder: Path, checkpoint: Checkpoint, keep: int) -> None:
-    """Write `checkpoint` and remove all but the newest `keep`; a kill at any moment leaves the earlier ones whole."""
-    _write(folder, folder / f"checkpoint-{checkpoint.step:08d}", checkpoint)
+    """Write `checkpoint` and remove all but the newest `keep`; a kill at any moment leaves the earlier ones whole.
+
+    Those of later steps, which were passed over as damaged, go as well.
+    """
+    new = folder / f"checkpoint-{checkpoint.step:08d}"
+    _write(folder, new, checkpoint)
+    for later in [path for path in _saved(folder) if path > new]:
+        shutil.rmtree(later)
     saved = _saved(folder)
     for old in saved[keep:]:
         shutil.rmtree(old)

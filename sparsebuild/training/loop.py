@@ -176,7 +176,7 @@ class _Loop:
             moment = self._moment(epoch * self.per_epoch + k)
             losses = self._guarded(moment, batches)
             self.since_line.add(losses)
-            self.since_epoch.add({"loss": losses["loss"]})
+            self.since_epoch.add(losses)
             self._talk(moment, losses["loss"])
             if k + 1 < self.per_epoch:
                 self._between(self._moment(moment.step + 1))
@@ -400,7 +400,7 @@ class _Loop:
             )
 
     def _passed_over(self, step: int) -> None:
-        self.training.log(f"the checkpoint of step {step} is damaged: the one before it serves")
+        self.training.log(f"the checkpoint of step {step} is damaged, or the best model that it names is")
 
     # ---- figures
 

@@ -29,6 +29,11 @@ def open_pretrained(folder: Path, labels: Sequence[str], dropout: float | None, 
     """
     torch.manual_seed(seed)
     model, info = _load(folder, labels, dropout)
+    other = [key for key, *_ in info["mismatched_keys"] if not is_head(key)]
+    if other:
+        raise UserError(
+            f"{len(other)} tensors of the model, such as `{other[0]}`, have other sizes than its config says"
+        )
     missing = [k for k in info["missing_keys"] if not is_head(k)]
     if missing:
         raise UserError(
@@ -137,6 +142,7 @@ def _load_plain(folder: Path, labels: Sequence[str] | None, dropout: float | Non
         local_files_only=True,
         trust_remote_code=False,
         use_safetensors=True,
+        ignore_mismatched_sizes=True,  # a head for another task, which gives way to a fresh one; the rest is refused
         output_loading_info=True,
     )
     return model, info

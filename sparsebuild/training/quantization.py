@@ -242,8 +242,9 @@ def quantized_attention(
     scores = torch.matmul(on_query(query), on_key(key).transpose(2, 3)) * scale
     if attention_mask is not None:
         scores = scores + attention_mask
-    probabilities = F.dropout(F.softmax(scores, dim=-1), p=dropout, training=module.training)
-    context = torch.matmul(on_probabilities(probabilities), on_value(value))
+    # On the grid before dropout, which makes what it leaves larger than the 1 at which the grid ends.
+    probabilities = F.dropout(on_probabilities(F.softmax(scores, dim=-1)), p=dropout, training=module.training)
+    context = torch.matmul(probabilities, on_value(value))
     return context.transpose(1, 2).contiguous(), probabilities
 
 

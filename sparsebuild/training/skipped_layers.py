@@ -34,18 +34,21 @@ def staying(model: nn.Module) -> list[str]:
     return [f"{encoder.layers}.0"] if encoder and encoder.first_layer_stays else []
 
 
-def skip(model: nn.Module, names: Sequence[str]) -> None:
+def skip(model: nn.Module, names: Sequence[str], *, for_good: bool = False) -> None:
     """Let hidden states pass by the named layers unchanged."""
     for name in names:
         layer = model.get_submodule(name)
         layer.__class__ = _skipping(_own_kind(layer))
+        if for_good:
+            layer.is_cut_out = True  # type: ignore[assignment]  # a value, not a tensor
 
 
 def put_back(model: nn.Module, names: Sequence[str]) -> None:
-    """Let the named layers work again."""
+    """Let the named layers work again, but those that are skipped for good."""
     for name in names:
         layer = model.get_submodule(name)
-        layer.__class__ = _own_kind(layer)
+        if not getattr(layer, "is_cut_out", False):
+            layer.__class__ = _own_kind(layer)
 
 
 def is_skipped(layer: nn.Module) -> bool:

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from sparsebuild.errors import RecipeError, TargetFailed
+from sparsebuild.modifiers.base import Attached
 
 STUDENT, TEACHER = "bert.encoder.layer.1.output.dense", "bert.encoder.layer.2.output.dense"  # 16 and 24 wide
 NAMES = f"student_layer_names: [{STUDENT}], teacher_layer_names: [{TEACHER}]"
@@ -89,6 +90,16 @@ def test_it_goes_on_through_quantization(training) -> None:
     text = entry(NAMES) + "  - !QuantizationModifier {start_epoch: 1.0, quantize_linear_activations: 0}\n"
     begun = training(text).run()
     assert all(loss > 0 for loss in begun.losses)
+
+
+def test_of_a_layer_that_is_left_out_nothing_is_learned(training, batch) -> None:
+    begun = training(entry(NAMES) + "  - !LayerPruningModifier {start_epoch: 1.0, layers: [bert.encoder.layer.1]}\n")
+    (learning,) = [one for one in begun.attached if one.parts.__func__ is not Attached.parts]
+    begun.run(last=2)
+    assert learning.parts().keys() == {"layer_loss"}
+    begun.model(**batch(0).model_inputs)  # as validation does
+    begun.run(first=3)
+    assert not learning.parts()
 
 
 @pytest.mark.parametrize(

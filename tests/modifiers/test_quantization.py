@@ -47,6 +47,8 @@ def test_where_the_recipe_does_not_say_it_trains_for_the_exported_file(training)
     assert all(o.grid.symmetric for _, o in observers(made.model))
     told = training(entry(weight_levels=63), fresh=True, file_grid=grid).run(last=5)
     assert told.model.classifier.weight_levels == 63
+    fewer = training(entry(weight_bits=7), fresh=True, file_grid=grid).run(last=5)
+    assert fewer.model.classifier.scheme.weights.bits == 7
     assert all(o.grid.symmetric for _, o in observers(training(entry(tensorrt=1), fresh=True).run(last=5).model))
 
 

@@ -39,6 +39,17 @@ def test_a_modifier_that_begins_when_all_is_over_is_told(listener):
     assert listener.lines == ["QuantizationModifier never acts: it starts at epoch 2, and training ends at 2"]
 
 
+def test_a_modifier_that_begins_within_the_last_update_is_told(listener):
+    late = modifiers.specs(
+        recipe.resolve(recipe.read("modifiers:\n  - !QuantizationModifier {start_epoch: 0.667}\n", "r.yaml"), {})
+    )
+    tell_clashes({}, late, 1, listener, 2)
+    told = "it starts at epoch 0.667, and the last of 2 updates begins at 0.5"
+    assert listener.lines == [f"QuantizationModifier never acts: {told}"]
+    tell_clashes({}, late, 1, listener, 4)
+    assert len(listener.lines) == 1
+
+
 def test_where_only_one_of_them_speaks_there_is_nothing_to_say(listener):
     tell_clashes({"num_train_epochs": 9, "learning_rate": 1e-3, "warmup_steps": 20}, (), 9, listener)
     assert listener.lines == []

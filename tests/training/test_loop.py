@@ -139,14 +139,3 @@ def test_gradients_are_taken_of_weights_that_are_not_trained(model_folder, split
 
 def torch_loss(logits, labels):
     return torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten())
-
-
-def test_a_cut_refuses_zeros_that_lie_in_a_pattern(tiny, tmp_path):
-    text = """
-modifiers:
-  - !GMPruningModifier {start_epoch: 0.0, end_epoch: 1.5, init_sparsity: 0.5, final_sparsity: 0.5,
-      update_frequency: 0.5, params: ['re:.*output.dense.weight'], mask_type: '2:4'}
-  - !StructuredPruningModifier {start_epoch: 1.0, targets: {ffn: 12}}
-"""
-    with pytest.raises(TargetFailed, match="mask_type: 2:4"):
-        train(tiny.training(tmp_path, text=text))

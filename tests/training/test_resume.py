@@ -134,7 +134,28 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(tiny, tmp_path, 
     said = []
     again = tiny.training(tmp_path, log=said, logging_steps=3, **PLAIN["best"])
     assert train(again).history == expected.history
-    assert any("is damaged: the one before it serves" in line for line in said)
+    assert any("is damaged, or the best model that it names is" in line for line in said)
+
+
+def test_where_nothing_whole_is_left_new_checkpoints_take_the_place_of_the_damaged(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr("sparsebuild.training.loop._TALK_EVERY", -1)
+    with pytest.raises(tiny.Stopped):
+        train(tiny.training(tmp_path, stop_at=35, **PLAIN["best"]))
+    for path in (*tmp_path.glob("checkpoint-*"), *tmp_path.glob("best-*")):
+        (path / "state.safetensors").write_bytes(b"damaged")
+    with pytest.raises(tiny.Stopped):
+        train(tiny.training(tmp_path, stop_at=15, **PLAIN["best"]))
+    assert [path.name for path in tmp_path.glob("checkpoint-*")] == ["checkpoint-00000010"]
+    assert checkpoints.newest(tmp_path).step == 10
+
+
+def test_what_began_before_a_stop_is_not_told_again(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr("sparsebuild.training.loop._TALK_EVERY", -1)
+    with pytest.raises(tiny.Stopped):
+        train(tiny.training(tmp_path, stop_at=35))
+    said = []
+    train(tiny.training(tmp_path, log=said))
+    assert not any("are quantized from epoch" in line for line in said)
 
 
 def test_two_checkpoints_are_kept_and_the_best_as_long_as_one_names_it(tiny, tmp_path):
