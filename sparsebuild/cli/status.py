@@ -54,6 +54,9 @@ def status(
         from sparsebuild.ui import results, standing
 
         standing.show_all(run, cost, sys.stdout, on_demand)
+        stale = [d.action for d in run if d.verdict != "fresh" and d.action.partition("@")[0] in steps]
+        if stale and (measured or variants):
+            sys.stdout.write(f"\nwhat was measured last; not up to date: {', '.join(stale)}\n")
         results.show(measured, sys.stdout)
         if variants:
             results.show_variants({"": measured, **variants}, sys.stdout)

@@ -169,8 +169,8 @@ def _inexact(action: Action, before: Mapping[str, JSON], now: Mapping[str, JSON]
     """Why other bytes would mean nothing; empty where they have to be the same."""
     if not action.exact:
         return "the step does not promise the same bytes each time"
-    changed = sorted(key for key in before.keys() & now.keys() if before[key] != now[key])
-    return ", ".join(f"`{key}` was {before[key]}, is {now[key]}" for key in changed)
+    changed = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
+    return ", ".join(f"`{key}` was {before.get(key, 'none')}, is {now.get(key, 'none')}" for key in changed)
 
 
 def _compare(site: _Site, action: Action, record: Record, out: Path, *, by_bytes: bool) -> tuple[str, ...]:

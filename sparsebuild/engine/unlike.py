@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Iterator
+from itertools import zip_longest
 from pathlib import Path
 
 from sparsebuild.engine.action import JSON
@@ -26,7 +27,7 @@ def by_bytes(before: Path, after: Path, paths: Iterable[str]) -> Iterator[str]:
 
 
 def by_numbers(before: Path, after: Path, paths: Iterable[str], tolerance: float) -> Iterator[str]:
-    """A sentence for each number in the JSON files of `paths` that is further off than `tolerance`.
+    """A sentence for each number in the JSON files of `paths` that is off by more than `tolerance`, or on one side.
 
     That is a share of the larger number, or of 1 where both are smaller. Of a file with a document a line the last one
     counts: it tells what came out. Nothing else is looked at, and no folder within, such as a model with its settings;
@@ -37,7 +38,7 @@ def by_numbers(before: Path, after: Path, paths: Iterable[str], tolerance: float
             yield told
         elif "/" not in path and path.endswith((".json", ".jsonl")):
             for place, old, new in _unlike(_read(before / path), _read(after / path), tolerance):
-                yield f"`{place}` in `{path}` was {old:.6g}, is {new:.6g}"
+                yield f"`{place}` in `{path}` was {_shown(old)}, is {_shown(new)}"
 
 
 def _missing(before: Path, after: Path, path: str) -> str:
@@ -58,16 +59,25 @@ def _first_offset(before: Path, after: Path) -> int:
             place += len(ours)
 
 
-def _unlike(old: JSON, new: JSON, tolerance: float, place: str = "") -> Iterator[tuple[str, float, float]]:
+def _unlike(old: JSON, new: JSON, tolerance: float, place: str = "") -> Iterator[tuple[str, JSON, JSON]]:
+    """Where two documents differ in a number, and both values; None for what is not there."""
     if _is_number(old) and _is_number(new):
         if not math.isclose(old, new, rel_tol=tolerance, abs_tol=tolerance):
             yield place, old, new
-    elif isinstance(old, dict) and isinstance(new, dict):
-        for key in old.keys() & new.keys():
-            yield from _unlike(old[key], new[key], tolerance, f"{place}.{key}" if place else key)
-    elif isinstance(old, list) and isinstance(new, list):
-        for k, (ours, theirs) in enumerate(zip(old, new, strict=False)):
-            yield from _unlike(ours, theirs, tolerance, f"{place}[{k}]")
+    elif _is_number(old) or _is_number(new):
+        yield place, old, new
+    elif isinstance(old, dict) or isinstance(new, dict):
+        ours, theirs = (value if isinstance(value, dict) else {} for value in (old, new))
+        for key in ours | theirs:
+            yield from _unlike(ours.get(key), theirs.get(key), tolerance, f"{place}.{key}" if place else key)
+    elif isinstance(old, list) or isinstance(new, list):
+        several = (value if isinstance(value, list) else [] for value in (old, new))
+        for k, (one, other) in enumerate(zip_longest(*several)):
+            yield from _unlike(one, other, tolerance, f"{place}[{k}]")
+
+
+def _shown(value: JSON) -> str:
+    return f"{value:.6g}" if _is_number(value) else "nothing" if value is None else json.dumps(value)[:40]
 
 
 def _is_number(value: JSON) -> bool:

@@ -20,6 +20,8 @@ from sparsebuild.training.structure import Structure, apply_structure, is_head
 
 __all__ = ["labels_of", "open_dense", "open_float_model", "open_model", "open_pretrained", "save_model"]
 
+_HEADS_DROPOUT = "classifier_dropout"  # of configs that may give the head another one
+
 
 def open_pretrained(folder: Path, labels: Sequence[str], dropout: float | None, seed: int) -> Any:
     """A model to train for `labels`: its encoder from `folder`, its classifier from there too or fresh from `seed`.
@@ -132,6 +134,8 @@ def _load_plain(folder: Path, labels: Sequence[str] | None, dropout: float | Non
     if dropout is not None:
         for name in encoder.dropouts:
             setattr(config, name, dropout)
+        if getattr(config, _HEADS_DROPOUT, None) is not None:
+            setattr(config, _HEADS_DROPOUT, dropout)
     structure = Structure.read(folder)
     if structure and structure.layers and not fits_config(config, structure.layers):
         return _load_cut(folder, config, structure.layers)

@@ -244,6 +244,35 @@ def test_where_bytes_are_not_promised_numbers_are_compared(workshop, act, again,
     assert (found.by, found.unlike) == ("numbers", told)
 
 
+@pytest.mark.parametrize(
+    ("now", "told"),
+    [
+        ({"f1": None, "speed": [1, 2]}, "`f1` in `figures.json` was 0.4, is nothing"),
+        ({"f1": "0.4", "speed": [1, 2]}, '`f1` in `figures.json` was 0.4, is "0.4"'),
+        ({"f1": 0.4, "speed": [1]}, "`speed[1]` in `figures.json` was 2, is nothing"),
+        ({"speed": [1, 2]}, "`f1` in `figures.json` was 0.4, is nothing"),
+        ({"f1": 0.4, "speed": [1, 2], "of": {"more": 3}}, "`of.more` in `figures.json` was nothing, is 3"),
+    ],
+)
+def test_a_number_that_only_one_side_has_is_told(workshop, act, again, now, told):
+    def figures(document):
+        return lambda job, report: (job.out / "figures.json").write_text(json.dumps(document))
+
+    actions = [replace(act("a", "measure"), exact=False)]
+    workshop.calls.steps["measure"] = figures({"f1": 0.4, "speed": [1, 2]})
+    workshop.build(actions)
+    workshop.calls.steps["measure"] = figures(now)
+    assert again(actions, "a")["a"].unlike == (told,)
+
+
+def test_a_build_that_used_something_that_is_not_here_is_compared_by_its_numbers(workshop, act, again):
+    workshop.calls.steps["measure"] = measured(0.4, gpu="one")
+    workshop.build([act("a", "measure")])
+    workshop.calls.steps["measure"] = measured(0.41)
+    found = again([act("a", "measure")], "a")["a"]
+    assert (found.by, found.because, found.unlike) == ("numbers", "`gpu` was one, is none", ())
+
+
 @pytest.mark.parametrize(("last", "told"), [(0.41, ()), (0.6, ("`f1` in `curve.jsonl` was 0.4, is 0.6",))])
 def test_of_a_curve_its_end_is_compared(workshop, act, again, last, told):
     def curve(*values):

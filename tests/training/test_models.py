@@ -1,6 +1,7 @@
 """training/models.py and training/structure.py: what is saved opens anywhere, and means what was trained."""
 
 import json
+import shutil
 
 import pytest
 import torch
@@ -112,3 +113,11 @@ def test_a_model_in_shards_is_opened_like_one_in_a_piece(model_folder, tmp_path,
     assert len(list(tmp_path.glob("model-*.safetensors"))) > 1
     whole, parts = (open_pretrained(folder, labels, None, 1).state_dict() for folder in (model_folder, tmp_path))
     assert all(torch.equal(parts[name], tensor) for name, tensor in whole.items() if "pooler" not in name)
+
+
+def test_dropout_reaches_a_head_that_has_one_of_its_own(model_folder, tmp_path, labels):
+    shutil.copytree(model_folder, tmp_path, dirs_exist_ok=True)
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**config, "classifier_dropout": 0.3}))
+    assert open_pretrained(tmp_path, labels, 0.0, 1).dropout.p == 0.0
+    assert open_pretrained(tmp_path, labels, None, 1).dropout.p == 0.3
