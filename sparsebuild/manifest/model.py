@@ -92,7 +92,9 @@ class Train:
     warmup_steps: int = field(
         default=0, metadata=_about("Steps in which the learning rate rises from zero to its highest.", ge=0)
     )
-    per_device_train_batch_size: int = field(default=32, metadata=_about("Sentences in a training batch.", ge=1))
+    per_device_train_batch_size: int = field(
+        default=32, metadata=_about("Sentences in a training batch of one process.", ge=1)
+    )
     per_device_eval_batch_size: int = field(default=64, metadata=_about("Sentences in an evaluation batch.", ge=1))
     gradient_accumulation_steps: int = field(
         default=1, metadata=_about("Batches whose gradients are added up before a step.", ge=1)
@@ -117,7 +119,8 @@ class Train:
         default=None, metadata=_about("Dropout while training; left out, as the model's config says.", ge=0, lt=1)
     )
     threads: Literal["auto"] | int = field(
-        default="auto", metadata=_about("Threads to compute with; `auto` is the cores there are.")
+        default="auto",
+        metadata=_about("Threads of a process; `auto` is the cores there are, divided among the processes."),
     )
     float32_matmul_precision: Literal["highest", "high", "medium"] = field(
         default="highest", metadata=_about("Precision of float32 matrix products, as torch names it.")
@@ -129,7 +132,11 @@ class Train:
     )
     num_processes: int = field(
         default=1,
-        metadata=_about("Processes that share each batch of `per_device_train_batch_size` sentences each.", ge=1),
+        metadata=_about(
+            "Processes that train together, each on `per_device_train_batch_size` sentences of a step: two of them "
+            "take half as many steps.",
+            ge=1,
+        ),
     )
     logging_steps: int = field(
         default=50, metadata=_about("Steps between two lines of `metrics.jsonl`; each epoch has one anyway.", ge=1)
@@ -230,8 +237,8 @@ class Data:
     format: Literal["jsonl", "json", "csv", "conll", "parquet"] | None = field(
         default=None,
         metadata=_about(
-            "How all these files are written; left out, each one's name or beginning tells. They may be packed by "
-            "gzip or zstd."
+            "How all these files are written; left out, each one's name or beginning tells. All but Parquet may be "
+            "packed by gzip or zstd."
         ),
     )
     max_train_samples: int | None = field(
@@ -255,7 +262,9 @@ class Data:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """What to do to the model while it trains, in SparseML's format. Plain fine-tuning has none, and exports `fp32`."""
+    """What to do to the model while it trains, in SparseML's format. Plain fine-tuning has none, and needs
+    `export.scheme = "fp32"` or `"fp16"`.
+    """
 
     __pydantic_config__: ClassVar[Mapping[str, object]] = _STRICT
 
@@ -345,7 +354,11 @@ class Gate:
         default=None, metadata=_about("The teacher's F1 less the model's, such as `<= 0.02`.")
     )
     sparsity: Limit | None = field(
-        default=None, metadata=_about("The share of zeros in the pruned layers, such as `>= 0.80`.")
+        default=None,
+        metadata=_about(
+            "The share of zeros among the weights of all Linears of the encoder, such as `>= 0.80`; a recipe that "
+            "leaves some of them out reaches less."
+        ),
     )
     agreement: Limit | None = field(
         default=None, metadata=_about("The share of words to which the exported file gives the model's label.")
