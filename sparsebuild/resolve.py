@@ -202,8 +202,14 @@ def _recipe_bytes(source: LockedSource, context: Context) -> bytes:
             data = read_small(located(source, context.root)[source.files[0].path], _LARGEST_RECIPE)
             if sha256(data).hexdigest() == source.files[0].sha256:
                 return data
+    from sparsebuild.engine.store import Damaged
+
     ensure(source, context)
-    return context.store.read_bytes(source.files[0].sha256)
+    try:
+        return context.store.read_bytes(source.files[0].sha256)
+    except Damaged:  # which is gone with that
+        ensure(source, context)
+        return context.store.read_bytes(source.files[0].sha256)
 
 
 def _request_text(source: str | tuple[str, ...]) -> str:

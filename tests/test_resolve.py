@@ -323,6 +323,15 @@ def test_a_recipe_that_the_store_lost_is_brought_again(project):
     assert recipe_text(lock, replace(project.context, store=Store(project.root / "other"))) == "recipe.yaml\n"
 
 
+def test_a_recipe_that_rotted_in_the_store_is_brought_again(project):
+    lock = project.lock(Lock(sources=(PIN,)))
+    project.context.store.put(project.root / "recipe.yaml")
+    stored = project.context.store.path(lock.source("recipe").files[0].sha256)
+    stored.chmod(0o644)
+    stored.write_bytes(b"rotten")
+    assert recipe_text(lock, project.context) == "recipe.yaml\n"
+
+
 def test_no_recipe(project):
     assert recipe_text(Lock(sources=(PIN,)), project.context) is None
 

@@ -45,6 +45,7 @@ def settled(
 
     Raises LockOutOfDate where the lock would have to change and may not.
     """
+    from sparsebuild.cli import apart
     from sparsebuild.cli.project import changes, lock_again, refuse_changes, remember_documents
     from sparsebuild.lock import differences
 
@@ -56,6 +57,8 @@ def settled(
         if asked is not project:  # it is not all that sparse.toml says, so nothing is remembered of it
             return asked
     if not changes(project) and not project.sides:
+        if project.lock and project.lock != project.committed:  # of both, it may stand in neither file
+            apart.keep(project.layout, project.manifest, project.lock)
         remember_documents(project)
         return project
     again = lock_again(project, say=say)

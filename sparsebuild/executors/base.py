@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Protocol
 
 from sparsebuild.engine.blame import is_full, no_space
@@ -33,6 +34,10 @@ class Executor(Protocol):
         """Leave no process behind; another `run` may follow."""
 
 
+# What is written in Rust, as safetensors is, has an error of its own and says so in words: ENOSPC or EDQUOT.
+_FULL = re.compile(r"\(os error (28|122)\)")
+
+
 class InternalStepError(Exception):
     """A step raised what it should not have: our bug. The message is its traceback."""
 
@@ -46,7 +51,7 @@ def translate(error: BaseException, job: Job, traceback: str) -> Exception:
     """What a step raised, as a run understands it."""
     if isinstance(error, SparsebuildError):
         return error
-    if isinstance(error, OSError) and is_full(error):
+    if (isinstance(error, OSError) and is_full(error)) or _FULL.search(str(error)):
         return no_space(f"`{job.name}`", job.out)
     if isinstance(error, MemoryError):
         return TargetFailed(f"`{job.name}` ran out of memory")

@@ -70,12 +70,20 @@ class Worker:
             child.release()
 
     def _child(self, job: Job) -> _Child:
-        try:
-            child = self._idle.pop()
-        except IndexError:
-            child = _Child(job.root, job.log, self._lock, self._environment)
+        child = self._waiting() or _Child(job.root, job.log, self._lock, self._environment)
         self._busy.append(child)
         return child
+
+    def _waiting(self) -> _Child | None:
+        """One that is idle; those that were ended meanwhile, as a system short of memory does, are no use."""
+        while True:
+            try:
+                child = self._idle.pop()
+            except IndexError:
+                return None
+            if not child.has_ended(within=0):
+                return child
+            child.release()
 
     def _follow(self, child: _Child, job: Job, reference: str, report: Report) -> None:
         child.send({"job": job.to_json(), "reference": reference})

@@ -132,6 +132,14 @@ def read(path: Path) -> Lock | None:
         raise UserError(f"`{path.name}` is not UTF-8", hint=_ANEW) from None
 
 
+def each(paths: Iterable[Path]) -> Iterator[Lock]:
+    """The locks at `paths`; what is not there, or cannot be read, is passed over."""
+    for path in paths:
+        with contextlib.suppress(UserError):
+            if lock := read(path):
+                yield lock
+
+
 def write(path: Path, lock: Lock) -> None:
     """Write the lock, whole or not at all; a file that says the same already is left alone. An OSError names `path`."""
     data = text(lock).encode()

@@ -99,9 +99,8 @@ def _facts(job: Job) -> Facts:
 
 def _lock_text(layout: ProjectLayout, facts: Facts) -> str:
     """Of the lock what this build was planned with; one that was edited while we ran is not believed."""
-    for path in (layout.lock, *sorted(layout.locks.glob("*.lock"))):
-        lock = locks.read(path)
-        if lock and text_digest(text := locks.text(lock.of(facts.variant))) == facts.lock:
+    for lock in locks.each((layout.lock, *sorted(layout.locks.glob("*.lock")))):
+        if text_digest(text := locks.text(lock.of(facts.variant))) == facts.lock:
             return text
     raise LockOutOfDate(
         "sparse.lock is no longer the one with which this run began", hint="run `sparsebuild run` again"

@@ -8,6 +8,7 @@ float32 and, where the recipe wants them, `hidden.npy` (pieces, layers, width) f
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,7 +75,10 @@ def _ask(teacher: Any, split: PreparedSplit, order: Sequence[int], folder: Path,
 def _array(path: Path, dtype: str, shape: tuple[int, ...]) -> Any:
     from numpy.lib.format import open_memmap
 
-    return open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+    array = open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+    with path.open("r+b") as file:  # a page that finds no room later is a signal, and tells nothing
+        os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    return array
 
 
 def _label_order(student: Sequence[str], teacher: Sequence[str]) -> Sequence[int]:

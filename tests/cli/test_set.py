@@ -1,6 +1,11 @@
 """`--set` and `--profile`: other values for one command. Only sources are fetched here, which needs no worker."""
 
+import shutil
+
 import pytest
+
+from sparsebuild import lock as locks
+from sparsebuild.cli.project import open_project
 
 PROFILES = """
 [profile.quick.train]
@@ -92,6 +97,26 @@ def test_looking_and_locking_take_them_too(command, built, sparsebuild):
     ran = sparsebuild(*words, "--set", "data.train=data/other.jsonl", cwd=built)
     assert ran.code == 0
     assert "other.jsonl" in ran.out + ran.err
+
+
+def test_a_lock_that_was_made_of_two_stands_in_a_file(built, sparsebuild):
+    """Where `sparse.lock` has moved on, a later run with other sources has pins of both, and its steps look them up."""
+    other = ("run", "fetch", "--set", "data.train=data/other.jsonl")
+    sparsebuild(*other, cwd=built)
+    with (built / "recipe.yaml").open("a") as stream:
+        stream.write("# changed\n")
+    assert sparsebuild("run", "fetch", cwd=built).code == 0
+    assert sparsebuild(*other, cwd=built).code == 0
+    in_force = open_project(built, settings=["data.train=data/other.jsonl"]).lock
+    found = locks.each([built / "sparse.lock", *(built / ".sparsebuild" / "locks").iterdir()])
+    assert locks.text(in_force) in map(locks.text, found)
+
+
+def test_a_lock_apart_that_cannot_be_read_is_in_nobodys_way(built, sparsebuild):
+    sparsebuild("run", "fetch", "--profile", "other", cwd=built)
+    (built / ".sparsebuild" / "locks" / "0.lock").write_text("<<<<<<< ours\n")
+    shutil.rmtree(built / ".sparsebuild" / "fetch")
+    assert sparsebuild("run", "fetch", "--profile", "other", cwd=built).code == 0
 
 
 def test_an_edited_lock_is_not_believed_by_a_run_that_began_before(built):

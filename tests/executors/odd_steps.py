@@ -98,3 +98,7 @@ def sleep(job, report):
         return
     report.log("asleep")
     time.sleep(60)
+
+
+def full_disk(job, report):
+    raise RuntimeError("Error while serializing: I/O error: No space left on device (os error 28)")  # as safetensors'

@@ -66,6 +66,13 @@ def test_one_process_serves_all_jobs_until_a_step_fails(worker, job):
     assert where(worker, job)[0] != first
 
 
+def test_a_process_that_was_ended_while_it_waited_is_not_given_the_next_job(worker, job):
+    first = where(worker, job)[0]
+    os.kill(first, signal.SIGKILL)
+    os.waitid(os.P_PID, first, os.WEXITED | os.WNOWAIT)  # until it has, and is still the worker's to notice
+    assert where(worker, job)[0] != first
+
+
 def test_the_project_is_no_place_to_import_from(worker, job, monkeypatch, tmp_path):
     (tmp_path / "json.py").write_text("raise SystemExit('imported from the project')")
     monkeypatch.syspath_prepend("")
