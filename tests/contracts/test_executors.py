@@ -100,4 +100,4 @@ def test_it_goes_on_after_a_failure_and_after_closing(executor, job):
 
 
 def test_a_full_disk_is_told_as_that_whoever_meets_it(executor, job):
-    assert "no space left on the disk for `train`" in str(failure(executor, job, "full_disk", UserError))
+    assert "no space left on the disk for `train`" in str(failure(executor, job, "full_disk_in_words", UserError))
