@@ -129,11 +129,11 @@ class _Reader:
         variables, metadata = self._body(list(self._items(node)))
         self.stage = ""
         kind = variables.get(newer.RUN_TYPE)
-        if kind and kind.value == newer.ONE_SHOT:
+        if kind.value == newer.ONE_SHOT if kind else newer.ONE_SHOT in name:
             raise RecipeError(
                 Problem(
                     message=f"the stage `{name}` is run in one shot, without training: that is not done here",
-                    position=kind.positions[""],
+                    position=kind.positions[""] if kind else position,
                     hint="write `run_type: train`, and epochs for its modifiers",
                 )
             )

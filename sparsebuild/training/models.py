@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,8 @@ def open_pretrained(folder: Path, labels: Sequence[str], dropout: float | None, 
             f"the model lacks {len(missing)} tensors of its encoder, such as `{missing[0]}`",
             hint="is it an encoder such as BERT, saved with save_pretrained?",
         )
-    _rebuild(model, folder)
+    fresh = {*info["missing_keys"], *(key for key, *_ in info["mismatched_keys"])}
+    _rebuild(model, folder, {name.rpartition(".")[0] for name in fresh})
     return model
 
 
@@ -180,16 +181,21 @@ def _check_labels(config: Any, labels: Sequence[str]) -> None:
         )
 
 
-def _rebuild(model: Any, folder: Path) -> None:
+def _rebuild(model: Any, folder: Path, fresh: Collection[str] = ()) -> None:
     """Quantize `model` as the structure beside its weights says, or SparseML's observers among them, if there are any.
 
     What a checkpoint knows of itself is all that counts: no schedule is replayed, and a new recipe begins with this.
+    What it knew of heads that are `fresh`, or of another task, is of no use.
     """
     structure = Structure.read(folder)
     if structure is None and (wrapped := _wrapped(folder)):
         structure = wrapped_structure(wrapped)
+        encoder = encoder_of(model.config.model_type)
+        inside = (f"{encoder.layers}.", encoder.embeddings)
+        known = {name for name, _ in model.named_modules()}
+        fresh = {*fresh, *(name for name in structure.plan if name not in known and not name.startswith(inside))}
     if structure:
-        apply_structure(model, structure)
+        apply_structure(model, structure.without(fresh))
 
 
 def _wrapped(folder: Path) -> dict[str, Tensor] | None:

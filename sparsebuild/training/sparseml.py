@@ -19,6 +19,7 @@ from collections.abc import Collection, Iterator, Mapping
 import torch
 from torch import Tensor
 
+from sparsebuild.errors import UserError
 from sparsebuild.numerics.fake_quant import activation_parameters
 from sparsebuild.numerics.quantization_scheme import ATTENTION, Grid, Scheme
 from sparsebuild.training.structure import Structure
@@ -35,7 +36,7 @@ _OPERANDS = {  # of attention, in the forked BERT: which input of which product 
     ("context_layer_matmul", 0): "probability_quantizer",
     ("context_layer_matmul", 1): "value_quantizer",
 }
-_HIGHEST = 255  # of an activation's integers
+_HIGHEST, _MIDDLE = 255, 128  # of an activation's integers
 
 
 def is_wrapped(names: Collection[str]) -> bool:
@@ -67,11 +68,20 @@ def wrapped_structure(tensors: Mapping[str, Tensor]) -> Structure:
         )
         for name, grid in weights.items()
     }
+    observed = {name.rpartition(".")[0] for name in ranges} - {*weights, *attentions}  # LayerNorm and its like
+    schemes |= {
+        name: Scheme(
+            inputs=Grid() if f"{name}.input_quantizer" in ranges else None,
+            outputs=Grid() if f"{name}.output_quantizer" in ranges else None,
+        )
+        for name in sorted(observed)
+    }
     return Structure(
         masked={},
         linears=tuple(linears),
         embeddings=tuple(embeddings),
         attentions=tuple(attentions),
+        others=tuple(sorted(observed)),
         weight_levels=127,
         schemes={**schemes, **dict.fromkeys(attentions, ATTENTION)},
         ranges=ranges,
@@ -84,6 +94,11 @@ def _weight_grids(tensors: Mapping[str, Tensor]) -> Iterator[tuple[str, Grid]]:
         if not name.endswith(f"{_WEIGHT}scale"):
             continue
         module = name.removesuffix(f"{_WEIGHT}scale")
+        if scale.numel() != 1:
+            raise UserError(
+                f"`{name}` has {scale.numel()} scales, one for each channel: models of SparseML's are read with one",
+                hint="start from the model as it was before quantization",
+            )
         zero_point = tensors.get(f"{module}{_WEIGHT}zero_point")
         yield (
             module.removesuffix(".module"),
@@ -122,13 +137,19 @@ def _range(tensors: Mapping[str, Tensor], observer: str) -> tuple[float, float]:
     """Lowest and highest value of an activation: those that were observed, if they give the scale that was used.
 
     An observer goes on when the scale is fixed, as it does after its last epoch; then the range is that of the scale.
+    Integers were 0 … 255 or, in other recipes, -128 … 127, which the file does not say: the latter where the zero point
+    is below 0, is right for what was observed only so, or leaves no room for the negative values that were.
     """
     scale = tensors[f"{observer}scale"].float().reshape(())
     zero_point = tensors[f"{observer}zero_point"].float().reshape(())
+    is_signed = False
     seen = [tensors.get(f"{observer}activation_post_process.{end}") for end in ("min_val", "max_val")]
     if all(end is not None and end.numel() == 1 for end in seen):
         low, high = (end.float().reshape(()) for end in seen if end is not None)
         given = activation_parameters(low, high)
-        if torch.equal(given[0], scale) and torch.equal(given[1], zero_point):
+        if torch.equal(given[0], scale) and float(given[1] - zero_point) in (0, _MIDDLE):
             return float(low), float(high)
+        is_signed = bool(zero_point == 0 and low < -scale)
+    if zero_point < 0 or is_signed:
+        zero_point = zero_point + _MIDDLE
     return float(-zero_point * scale), float((_HIGHEST - zero_point) * scale)

@@ -9,7 +9,7 @@ rebuilt from this file, never by replaying a schedule.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -120,6 +120,22 @@ class Structure:
         usual = dict.fromkeys(self.linears, linear_scheme(self.weight_levels))
         usual |= dict.fromkeys(self.embeddings, EMBEDDING) | dict.fromkeys(self.attentions, ATTENTION)
         return {**usual, **self.schemes}
+
+    def without(self, modules: Collection[str]) -> Structure:
+        """The same, nothing said of these modules."""
+
+        def left(names: tuple[str, ...]) -> tuple[str, ...]:
+            return tuple(name for name in names if name not in modules)
+
+        return replace(
+            self,
+            linears=left(self.linears),
+            embeddings=left(self.embeddings),
+            attentions=left(self.attentions),
+            others=left(self.others),
+            schemes={name: scheme for name, scheme in self.schemes.items() if name not in modules},
+            ranges={name: ends for name, ends in self.ranges.items() if name.rpartition(".")[0] not in modules},
+        )
 
     def write(self, folder: Path) -> None:
         data = asdict(self) | {"schemes": {name: scheme_to_json(scheme) for name, scheme in self.schemes.items()}}

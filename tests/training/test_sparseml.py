@@ -11,6 +11,8 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from sparsebuild.errors import UserError
+from sparsebuild.numerics.fake_quant import activation_parameters
 from sparsebuild.training import quantization
 from sparsebuild.training.models import open_model, open_pretrained, save_model
 from sparsebuild.training.sparseml import wrapped_structure
@@ -162,6 +164,55 @@ def test_its_integers_are_those_of_the_scales(theirs, folder):
     assert torch.equal(
         exported.weight_int8.t().float() * exported.weight_scale, module.weight_fake_quant(module.weight)
     )
+
+
+@pytest.mark.parametrize("kind", ["affine", "symmetric"])
+def test_ranges_of_signed_integers_are_what_they_were(kind):
+    """As in recipes with a scheme, where all values are int8."""
+    from torch.ao import quantization as ao
+
+    fake = ao.FakeQuantize(
+        observer=ao.MovingAverageMinMaxObserver, quant_min=-128, quant_max=127, dtype=torch.qint8,
+        qscheme=getattr(torch, f"per_tensor_{kind}"),
+    )  # fmt: skip
+    values = torch.linspace(-3, 2, 500)
+    wanted = fake(values)
+    tensors = {f"encoder.query.quant.activation_post_process.{name}": t for name, t in fake.state_dict().items()}
+    tensors["encoder.query.module.weight_fake_quant.scale"] = torch.tensor([0.1])
+    low, high = wrapped_structure(tensors).ranges["encoder.query.input_quantizer"]
+    scale, zero_point = activation_parameters(torch.tensor(low), torch.tensor(high))
+    found = ((values / scale + zero_point).round().clamp(0, 255) - zero_point) * scale
+    assert (found - wanted).abs().max() <= scale * 1.01
+    assert (found.min() < -2.9, found.max() > 1.9) == (True, True)
+
+
+def test_a_scale_for_each_channel_is_refused_by_name():
+    with pytest.raises(UserError, match=r"`a\.module\.weight_fake_quant\.scale` has 2 scales"):
+        wrapped_structure({"a.module.weight_fake_quant.scale": torch.ones(2)})
+
+
+def test_what_only_its_input_is_rounded_of_arrives_too():
+    scale = {"scale": torch.tensor([0.1]), "zero_point": torch.tensor([3])}
+    tensors = {f"embeddings.LayerNorm.quant.activation_post_process.{name}": t for name, t in scale.items()}
+    found = wrapped_structure(tensors)
+    assert found.others == ("embeddings.LayerNorm",)
+    assert found.plan["embeddings.LayerNorm"].inputs is not None
+
+
+def test_heads_of_another_task_leave_nothing_behind(theirs, folder):
+    """A pooler that a token classifier does not have, and a head for other classes: the fresh one is not rounded."""
+    tensors = {name: t.clone().contiguous() for name, t in theirs.state_dict().items()}
+    of_query = [name for name in tensors if name.startswith("bert.encoder.layer.0.attention.self.query.")]
+    place = "bert.encoder.layer.0.attention.self.query"
+    tensors |= {name.replace(place, "bert.pooler.dense"): tensors[name].clone() for name in of_query}
+    save_file(tensors, folder / "model.safetensors")
+    config = json.loads((folder / "config.json").read_text())
+    config["architectures"] = ["BertForSequenceClassification"]
+    (folder / "config.json").write_text(json.dumps(config))
+    ours = open_pretrained(folder, [*LABELS, "B-place", "I-place"], 0.0, 3)
+    assert type(ours.classifier) is nn.Linear
+    assert ours.classifier.out_features == 5
+    assert "bert.encoder.layer.0.attention.self.query" in dict(quantization.quantized_modules(ours))
 
 
 def test_operands_of_the_forked_attention_are_found():
