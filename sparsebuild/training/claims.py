@@ -66,8 +66,8 @@ def _promised(promises: Sequence[Promise], masks: Mapping[str, Tensor], weights:
         names = promise.parameters
         there = sum(int((weights[name] == 0).sum()) for name in names)
         masked = sum(held.get(name, 0) for name in names)
-        is_alone = not promise.at_least and all(times[name] == 1 for name in names)
-        if there < promise.zeros or masked < promise.zeros or (is_alone and masked != promise.zeros):
+        is_exact = not promise.at_least and all(times[name] == 1 for name in names)
+        if there < promise.zeros or masked < promise.zeros or (is_exact and masked != promise.zeros):
             size = sum(weights[name].numel() for name in names)
             of = f"`{names[0]}`" if len(names) == 1 else f"{len(names)} tensors"
             yield (
