@@ -12,6 +12,9 @@ from sparsebuild.registry import did_you_mean
 
 __all__ = ["ALL", "ALL_PRUNABLE", "REQUIRED", "Fields"]
 
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$", re.IGNORECASE)
+_QUOTED = "it is text, as it stands in quotation marks: take them away"
+
 ALL = "__ALL__"
 ALL_PRUNABLE = "__ALL_PRUNABLE__"
 _MOST_EPOCHS = 100_000  # what is more is a slip, and nobody waits for its end
@@ -54,7 +57,7 @@ class Fields:
         """A number from `least` to `most`."""
         value = self._take(name, default, least or 0.0)
         if isinstance(value, bool) or not isinstance(value, int | float):
-            self._wrong(name, "a number", value)
+            self._wrong(name, "a number", value, _QUOTED if isinstance(value, str) and _NUMBER.match(value) else "")
             return least or 0.0
         if (least is not None and value < least) or (most is not None and value > most):
             self._wrong(name, _range(least, most), value)
