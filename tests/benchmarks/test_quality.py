@@ -12,6 +12,7 @@ MEASURED = ROOT / "benchmarks" / "quality.jsonl"
 CUT = ("fast-6x", "fast-8x", "fast-12x", "stock-4x")
 PAGES = {
     **{name: name for name in CUT},
+    "pruned50-quant": "50 % + int8",
     "pruned80-quant": "80 % + int8",
     "pruned90-quant": "90 % + int8",
     "quant": "dense + QAT",
