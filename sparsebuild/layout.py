@@ -40,6 +40,10 @@ class ProjectLayout:
         """Locks of sources that were asked for in place of those of `sparse.toml`, for a run."""
         return self.state / "locks"
 
+    def lock_files(self) -> list[Path]:
+        """`sparse.lock`, and the locks apart."""
+        return [self.lock, *sorted(self.locks.glob("*.lock"))]
+
     @property
     def build(self) -> Path:
         """What the user came for."""

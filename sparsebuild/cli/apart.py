@@ -5,7 +5,7 @@ from __future__ import annotations
 from sparsebuild import lock as locks
 from sparsebuild.digest import canonical_json, text_digest
 from sparsebuild.engine.atomic import refuse_links
-from sparsebuild.errors import ManifestError, UserError
+from sparsebuild.errors import ManifestError
 from sparsebuild.layout import ProjectLayout, mark_as_cache
 from sparsebuild.lock import Lock
 from sparsebuild.manifest import Manifest, Written, parse
@@ -52,7 +52,4 @@ def shown(layout: ProjectLayout, manifest: Manifest) -> str:
 
 
 def _read(layout: ProjectLayout, manifest: Manifest) -> Lock | None:
-    try:
-        return locks.read(layout.root / shown(layout, manifest))
-    except UserError:  # it is ours, and made again where it is of no use
-        return None
+    return next(locks.each([layout.root / shown(layout, manifest)]), None)  # ours: made again where it is of no use

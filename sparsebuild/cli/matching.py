@@ -35,9 +35,9 @@ def tensors(project: Project) -> Tensors | None:
 
     source, context = base_model(project.manifest, project.lock), project.context
     found = shapes(source, context) if source else None
-    return (
-        of_training(found, model_type(source, context), width_of_heads(source, context)) if source and found else None
-    )
+    if not (source and found):
+        return None
+    return of_training(found, model_type(source, context), width_of_heads(source, context))
 
 
 def starts_float(project: Project) -> bool:

@@ -101,9 +101,7 @@ class _Following(Attached):
 
     def on_loss(self, moment: Moment, batch: Batch, outputs: Any, loss: Tensor) -> Tensor:
         self.said = {}
-        there = set(at_work(self.model, [student for student, _ in self.pairs]))
-        pairs = [pair for pair in self.pairs if pair[0] in there]
-        if pairs and is_active(self.spec, moment):
+        if is_active(self.spec, moment) and (pairs := self._at_work()):
             goals = self.teacher.layers(batch)
             differences = [self._difference(student, teacher, goals, batch) for student, teacher in pairs]
             total = sum(differences[1:], start=differences[0])
@@ -124,6 +122,11 @@ class _Following(Attached):
 
     def restore(self, moment: Moment, state: Mapping[str, Tensor]) -> None:
         self.projections.restore(state)
+
+    def _at_work(self) -> list[tuple[str, str]]:
+        """The pairs whose student's layer is not left out."""
+        there = set(at_work(self.model, [student for student, _ in self.pairs]))
+        return [pair for pair in self.pairs if pair[0] in there]
 
     def _difference(self, student: str, teacher: str, goals: Mapping[str, Tensor], batch: Batch) -> Tensor:
         from sparsebuild.numerics.distillation import feature_loss

@@ -206,25 +206,30 @@ class _Quantizing(Attached):
     def __init__(self, spec: Quantization, run: Run) -> None:
         self.spec = spec
         self.run = run
-        self.is_on = self.is_fixed = self.is_restoring = False
+        self.is_on = self.is_fixed = False
         self.modules: tuple[str, ...] = ()
         self.mine: frozenset[str] = frozenset()  # of these, what others had not quantized before
 
     def before_step(self, moment: Moment) -> None:
+        if self._brought_to(moment):
+            told = f"{len(self.modules)} modules are quantized from epoch {moment.epoch:g} on"
+            self.run.log(f"{self.spec.tag}: {told}")
+
+    def _brought_to(self, moment: Moment) -> bool:
+        """Quantize and fix ranges as it is time; whether quantization begins with this."""
         from sparsebuild.training import quantization
 
         spec, model = self.spec, self.run.model
-        if not self.is_on and has_started(spec, moment):
+        begins = not self.is_on and has_started(spec, moment)
+        if begins:
             plan = spec.plan(model)
             self.mine = frozenset(plan) - {name for name, _ in quantization.quantized_modules(model)}
-            quantized = quantization.apply_plan(model, plan)
-            self.is_on, self.modules = True, tuple(quantized)
-            if not self.is_restoring:
-                self.run.log(f"{spec.tag}: {len(quantized)} modules are quantized from epoch {moment.epoch:g} on")
+            self.is_on, self.modules = True, tuple(quantization.apply_plan(model, plan))
         fixed = spec.disable_quantization_observer_epoch
         if self.is_on and not self.is_fixed and fixed is not None and reached(moment.epoch, fixed):
             quantization.freeze_observers(model, self.mine)
             self.is_fixed = True
+        return begins
 
     def promises(self) -> Sequence[Promise]:
         return [Promise(modifier=self.spec.tag, modules=self.modules)] if self.is_on else []
@@ -232,9 +237,7 @@ class _Quantizing(Attached):
     def restore(self, moment: Moment, state: object) -> None:
         """Bring the classes to where the step before had them; ranges and weights are loaded after this."""
         if moment.before is not None:
-            self.is_restoring = True
-            self.before_step(moment.before)
-            self.is_restoring = False
+            self._brought_to(moment.before)
 
 
 def _follows_export(fields: Fields) -> bool:

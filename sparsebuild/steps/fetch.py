@@ -32,7 +32,7 @@ def run(job: Job, report: Report) -> None:
 
 def _locked(layout: ProjectLayout, name: str, pinned: Source) -> LockedSource:
     """What a lock says of the source with just these files: a lock that was edited while we ran is not believed."""
-    for lock in locks.each((layout.lock, *sorted(layout.locks.glob("*.lock")))):
+    for lock in locks.each(layout.lock_files()):
         source = lock.source(name)
         if source and {f.path: f.sha256 for f in source.files} == {
             f.path: f.sha256 for f in pinned if isinstance(f, File)

@@ -99,7 +99,7 @@ def _facts(job: Job) -> Facts:
 
 def _lock_text(layout: ProjectLayout, facts: Facts) -> str:
     """Of the lock what this build was planned with; one that was edited while we ran is not believed."""
-    for lock in locks.each((layout.lock, *sorted(layout.locks.glob("*.lock")))):
+    for lock in locks.each(layout.lock_files()):
         if text_digest(text := locks.text(lock.of(facts.variant))) == facts.lock:
             return text
     raise LockOutOfDate(

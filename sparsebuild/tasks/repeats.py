@@ -26,7 +26,6 @@ class Repeats:
         if self._sorted is None:
             self._sorted = np.sort(np.frombuffer(self._numbers, dtype=np.uint64))
         asked = np.array(numbers, np.uint64)
-        known: list[bool] = np.greater(
-            *(np.searchsorted(self._sorted, asked, side) for side in ("right", "left"))
-        ).tolist()
+        begin = np.searchsorted(self._sorted, asked, "left")
+        known: list[bool] = (begin < np.searchsorted(self._sorted, asked, "right")).tolist()
         return known
