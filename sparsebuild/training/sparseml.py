@@ -60,28 +60,21 @@ def wrapped_structure(tensors: Mapping[str, Tensor]) -> Structure:
     attentions = sorted({name.rpartition(".")[0] for name in ranges if name.endswith(tuple(_OPERANDS.values()))})
     linears = [name for name in weights if f"{name}.weight" not in tensors]
     embeddings = [name for name in weights if name not in linears]
+    observed = sorted({name.rpartition(".")[0] for name in ranges} - {*weights, *attentions})  # LayerNorm and its like
     schemes = {
         name: Scheme(
             inputs=Grid() if f"{name}.input_quantizer" in ranges else None,
-            weights=grid,
+            weights=weights.get(name),
             outputs=Grid() if f"{name}.output_quantizer" in ranges else None,
         )
-        for name, grid in weights.items()
-    }
-    observed = {name.rpartition(".")[0] for name in ranges} - {*weights, *attentions}  # LayerNorm and its like
-    schemes |= {
-        name: Scheme(
-            inputs=Grid() if f"{name}.input_quantizer" in ranges else None,
-            outputs=Grid() if f"{name}.output_quantizer" in ranges else None,
-        )
-        for name in sorted(observed)
+        for name in (*weights, *observed)
     }
     return Structure(
         masked={},
         linears=tuple(linears),
         embeddings=tuple(embeddings),
         attentions=tuple(attentions),
-        others=tuple(sorted(observed)),
+        others=tuple(observed),
         weight_levels=127,
         schemes={**schemes, **dict.fromkeys(attentions, ATTENTION)},
         ranges=ranges,
