@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import ClassVar, Self
 
 from sparsebuild.modifiers.base import Attached, Moment, Phase, Promise, Run
 from sparsebuild.modifiers.fields import REQUIRED, Fields
-from sparsebuild.modifiers.held_masks import HeldMasks
+from sparsebuild.modifiers.held_masks import Holding
 from sparsebuild.modifiers.layer_pruning import check_zeros
 from sparsebuild.modifiers.mask_type import MaskType
 from sparsebuild.modifiers.parameters import at_work, select
@@ -25,11 +25,6 @@ from sparsebuild.modifiers.span import (
 from sparsebuild.modifiers.structured_pruning import after_cuts
 from sparsebuild.numerics.sparsity_schedule import reached
 from sparsebuild.recipe import Entry
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from sparsebuild.training.shapes import Kept
 
 __all__ = ["ACDCPruning"]
 
@@ -97,12 +92,12 @@ class ACDCPruning:
         return _Alternating(self, run)
 
 
-class _Alternating(Attached):
+class _Alternating(Holding):
     def __init__(self, spec: ACDCPruning, run: Run) -> None:
+        super().__init__(spec.tag, run.weights(select(run.model, spec.params, spec.tag)), spec.mask_type.text)
         self.spec = spec
         self.model = run.model
         self.optimizer = run.optimizer
-        self.held = HeldMasks(run.weights(select(run.model, spec.params, spec.tag)))
         spec.mask_type.check(spec.tag, after_cuts(self.held.weights, run))
         if spec.leave_enabled:
             last = until(spec, run.epochs) - spec.update_frequency  # when the last phase begins
@@ -120,24 +115,6 @@ class _Alternating(Attached):
         elif not self._is_dense(moment) and self._was_free(moment):
             self._compress()
 
-    def after_optimizer(self, moment: Moment) -> None:
-        self.held.apply()
-
-    def on_end(self) -> None:
-        self.held.check(self.spec.tag)
-
-    def zeros(self) -> Mapping[str, int]:
-        return self.held.counts
-
-    def on_cut(self, kept: Kept) -> None:
-        self.held.cut(kept)
-
-    def masks(self) -> Mapping[str, Tensor]:
-        return self.held.masks
-
-    def mask_types(self) -> Mapping[str, str]:
-        return dict.fromkeys(self.held.masks, self.spec.mask_type.text)
-
     def promises(self) -> Sequence[Promise]:
         if not self.held.masks:
             return ()
@@ -148,12 +125,6 @@ class _Alternating(Attached):
             dict.fromkeys(names, self.spec.compression_sparsity),
             together=self.spec.global_sparsity,
         )
-
-    def state(self) -> Mapping[str, Tensor]:
-        return self.held.state()
-
-    def restore(self, moment: Moment, state: Mapping[str, Tensor]) -> None:
-        self.held.restore(state)
 
     def _is_dense(self, moment: Moment) -> bool:
         return self.spec.is_dense(moment.epoch, moment.epochs)

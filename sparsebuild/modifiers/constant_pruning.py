@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING, ClassVar, Self
 from sparsebuild.errors import TargetFailed
 from sparsebuild.modifiers.base import Attached, Moment, Phase, Promise, Run
 from sparsebuild.modifiers.fields import ALL_PRUNABLE, Fields
-from sparsebuild.modifiers.held_masks import HeldMasks
+from sparsebuild.modifiers.held_masks import Holding
 from sparsebuild.modifiers.parameters import at_work, select
 from sparsebuild.modifiers.span import begin, has_ended, has_started, percent, until
 from sparsebuild.recipe import Entry
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-    from sparsebuild.training.shapes import Kept
 
 __all__ = ["ConstantPruning"]
 
@@ -55,12 +53,12 @@ class ConstantPruning:
         return _Constant(self, run)
 
 
-class _Constant(Attached):
+class _Constant(Holding):
     def __init__(self, spec: ConstantPruning, run: Run) -> None:
+        super().__init__(spec.tag, run.weights(select(run.model, spec.params, spec.tag)))
         self.spec = spec
         self.model = run.model
         self.log = run.log
-        self.held = HeldMasks(run.weights(select(run.model, spec.params, spec.tag)))
         self.is_taken = False
 
     def before_step(self, moment: Moment) -> None:
@@ -71,23 +69,8 @@ class _Constant(Attached):
             self.held.grow({n: w.detach() != 0 for n, w in self.held.weights.items()})
             self._tell(moment)
 
-    def after_optimizer(self, moment: Moment) -> None:
-        self.held.apply()
-
-    def on_end(self) -> None:
-        self.held.check(self.spec.tag)
-
     def zeros(self) -> Mapping[str, int]:
         return self.held.counts if self.held.masks else {}
-
-    def on_cut(self, kept: Kept) -> None:
-        self.held.cut(kept)
-
-    def masks(self) -> Mapping[str, Tensor]:
-        return self.held.masks
-
-    def mask_types(self) -> Mapping[str, str]:
-        return dict.fromkeys(self.held.masks, "unstructured")
 
     def promises(self) -> Sequence[Promise]:
         """What was zero when it began, which its settings ask for."""
@@ -97,12 +80,9 @@ class _Constant(Attached):
             for name in at_work(self.model, masks)
         ]
 
-    def state(self) -> Mapping[str, Tensor]:
-        return self.held.state()
-
     def restore(self, moment: Moment, state: Mapping[str, Tensor]) -> None:
         self.is_taken = moment.before is not None and has_started(self.spec, moment.before)
-        self.held.restore(state)
+        super().restore(moment, state)
 
     def _tell(self, moment: Moment) -> None:
         """What is kept; with nothing to keep, training would end with a dense model that was asked to be sparse."""

@@ -6,14 +6,14 @@ over all tensors spares the lower layers and empties the upper ones; a cap keeps
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Self
 
 from sparsebuild.errors import RecipeError, TargetFailed
 from sparsebuild.modifiers.base import Attached, Moment, Phase, Promise, Run
 from sparsebuild.modifiers.fields import REQUIRED, Fields
-from sparsebuild.modifiers.held_masks import HeldMasks
+from sparsebuild.modifiers.held_masks import Holding
 from sparsebuild.modifiers.layer_pruning import check_zeros
 from sparsebuild.modifiers.parameters import at_work, select
 from sparsebuild.modifiers.span import begin, percent, ramp_and_after, until
@@ -24,8 +24,6 @@ from sparsebuild.recipe import Entry
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-    from sparsebuild.training.shapes import Kept
 
 __all__ = ["GlobalFisherPruning"]
 
@@ -90,12 +88,12 @@ class GlobalFisherPruning:
         return _FisherPruning(self, run)
 
 
-class _FisherPruning(Attached):
+class _FisherPruning(Holding):
     def __init__(self, spec: GlobalFisherPruning, run: Run) -> None:
+        super().__init__(spec.tag, run.weights(select(run.model, spec.params, spec.tag, only_prunable=True)))
         self.spec, self.run = spec, run
         self.model = run.model
         self.optimizer = run.optimizer
-        self.held = HeldMasks(run.weights(select(run.model, spec.params, spec.tag, only_prunable=True)))
         check_zeros(spec.tag, spec.end_epoch, self.held.weights, run, together=True)
         _check_room(spec, [w.numel() for w in self.held.weights.values()])
         _check_trained(spec, self.held.weights, run)
@@ -106,34 +104,13 @@ class _FisherPruning(Attached):
         if self.events and moment.step in self.events:
             self._prune(self.spec.end_epoch if moment.step == self.events[-1] else moment.epoch)
         else:
-            self.held.apply()
-
-    def on_end(self) -> None:
-        self.held.check(self.spec.tag)
-
-    def zeros(self) -> Mapping[str, int]:
-        return self.held.counts
-
-    def on_cut(self, kept: Kept) -> None:
-        self.held.cut(kept)
-
-    def masks(self) -> Mapping[str, Tensor]:
-        return self.held.masks
-
-    def mask_types(self) -> Mapping[str, str]:
-        return dict.fromkeys(self.held.masks, "unstructured")
+            super().after_optimizer(moment)
 
     def promises(self) -> Sequence[Promise]:
         names = at_work(self.model, self.held.weights)
         zeros = promised_zeros(self.spec.final_sparsity, sum(self.held.weights[n].numel() for n in names))
         promise = Promise(modifier=self.spec.tag, parameters=tuple(names), zeros=zeros)
         return at_least([promise], self.run) if self.events else ()
-
-    def state(self) -> Mapping[str, Tensor]:
-        return self.held.state()
-
-    def restore(self, moment: Moment, state: Mapping[str, Tensor]) -> None:
-        self.held.restore(state)
 
     def _prune(self, epoch: float) -> None:
         from sparsebuild.numerics.masks import capped_masks, fisher_scores

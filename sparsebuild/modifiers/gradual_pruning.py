@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from sparsebuild.errors import RecipeError
 from sparsebuild.modifiers.base import Attached, Moment, Phase, Promise, Run
 from sparsebuild.modifiers.fields import REQUIRED, Fields
-from sparsebuild.modifiers.held_masks import HeldMasks
+from sparsebuild.modifiers.held_masks import Holding
 from sparsebuild.modifiers.layer_pruning import check_zeros
 from sparsebuild.modifiers.mask_type import MaskType
 from sparsebuild.modifiers.parameters import at_work, select
@@ -26,8 +26,6 @@ from sparsebuild.recipe import Entry
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-    from sparsebuild.training.shapes import Kept
 
 __all__ = ["GradualPruning", "Level", "Pruning"]
 
@@ -104,14 +102,14 @@ class GradualPruning:
         return Pruning(self, run)
 
 
-class Pruning(Attached):
+class Pruning(Holding):
     """Gradual pruning at work; what `score` says decides, unless a subclass prunes in another way."""
 
     def __init__(self, spec: GradualPruning, run: Run) -> None:
+        self.final = _final(spec, run)
+        super().__init__(spec.tag, run.weights(list(self.final)), spec.mask_type.text)
         self.spec, self.run = spec, run
         self.model = run.model
-        self.final = _final(spec, run)
-        self.held = HeldMasks(run.weights(list(self.final)))
         self.check(after_cuts(self.held.weights, run))
         if spec.leave_enabled:
             check_zeros(spec.tag, spec.end_epoch, self.final, run, together=spec.is_global)
@@ -123,24 +121,6 @@ class Pruning(Attached):
     def before_step(self, moment: Moment) -> None:
         self.change(moment)
 
-    def after_optimizer(self, moment: Moment) -> None:
-        self.held.apply()
-
-    def on_end(self) -> None:
-        self.held.check(self.spec.tag)
-
-    def zeros(self) -> Mapping[str, int]:
-        return self.held.counts
-
-    def on_cut(self, kept: Kept) -> None:
-        self.held.cut(kept)
-
-    def masks(self) -> Mapping[str, Tensor]:
-        return self.held.masks
-
-    def mask_types(self) -> Mapping[str, str]:
-        return dict.fromkeys(self.held.masks, self.spec.mask_type.text)
-
     def promises(self) -> Sequence[Promise]:
         is_held = self.events and (self.spec.leave_enabled or self.events[-1] == self.last_step)
         return at_least(self._promised(), self.run) if is_held else ()
@@ -149,10 +129,10 @@ class Pruning(Attached):
         import torch
 
         initial = {f"initial.{n}": torch.tensor(s, dtype=torch.float64) for n, s in self.initial.items()}
-        return {**self.held.state(), **initial}
+        return {**super().state(), **initial}
 
     def restore(self, moment: Moment, state: Mapping[str, Tensor]) -> None:
-        self.held.restore(state)
+        super().restore(moment, state)
         self.initial = {k.removeprefix("initial."): float(v) for k, v in state.items() if k.startswith("initial.")}
 
     # ---- an event

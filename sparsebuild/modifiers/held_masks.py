@@ -7,15 +7,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from sparsebuild.errors import TargetFailed
+from sparsebuild.modifiers.base import Attached, Moment
 from sparsebuild.modifiers.parameters import at_work
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from sparsebuild.modifiers.base import Attached
     from sparsebuild.training.shapes import Kept
 
-__all__ = ["HeldMasks", "held_share", "masks_of"]
+__all__ = ["HeldMasks", "Holding", "held_share", "masks_of"]
 
 _PREFIX = "mask."
 
@@ -113,3 +113,36 @@ class HeldMasks:
     def _hold(self, kept: Mapping[str, Tensor]) -> None:
         self.counts = dict.fromkeys(self.weights, 0) | {n: k.numel() - int(k.count_nonzero()) for n, k in kept.items()}
         self.masks = {n: k.to(self.weights[n]) for n, k in kept.items() if self.counts[n]}
+
+
+class Holding(Attached):
+    """A modifier at work that holds some weights at zero; when, and which, is the subclass's."""
+
+    def __init__(self, tag: str, weights: Mapping[str, Tensor], mask_type: str = "unstructured") -> None:
+        self.tag = tag
+        self.held = HeldMasks(weights)
+        self.mask_type = mask_type
+
+    def after_optimizer(self, moment: Moment) -> None:
+        self.held.apply()
+
+    def on_end(self) -> None:
+        self.held.check(self.tag)
+
+    def zeros(self) -> Mapping[str, int]:
+        return self.held.counts
+
+    def on_cut(self, kept: Kept) -> None:
+        self.held.cut(kept)
+
+    def masks(self) -> Mapping[str, Tensor]:
+        return self.held.masks
+
+    def mask_types(self) -> Mapping[str, str]:
+        return dict.fromkeys(self.held.masks, self.mask_type)
+
+    def state(self) -> Mapping[str, Tensor]:
+        return self.held.state()
+
+    def restore(self, moment: Moment, state: Mapping[str, Tensor]) -> None:
+        self.held.restore(state)
