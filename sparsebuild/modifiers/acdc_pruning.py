@@ -59,7 +59,7 @@ class ACDCPruning:
         spec = cls(
             start_epoch=start,
             end_epoch=end,
-            update_frequency=fields.number("update_frequency"),
+            update_frequency=fields.number("update_frequency", above=0),
             compression_sparsity=kind.complete(fields, "compression_sparsity", fields.number("compression_sparsity")),
             params=fields.params(),
             global_sparsity=fields.flag("global_sparsity", True),
@@ -70,9 +70,6 @@ class ACDCPruning:
         if not 0 <= spec.compression_sparsity <= 1:
             found = f"found {spec.compression_sparsity:g}"
             fields.problem("compression_sparsity", f"`compression_sparsity` must be from 0 to 1, {found}")
-        if spec.update_frequency <= 0:
-            found = f"found {spec.update_frequency:g}"
-            fields.problem("update_frequency", f"`update_frequency` must be more than 0, {found}")
         fields.finish()
         return spec
 

@@ -155,6 +155,10 @@ class Run:
     kernel_times: KernelTimes | None = None  # of the machine that the model is for, where a budget of time is kept
     teacher: Any = None  # training.live_teacher.LiveTeacher, where `needs_live_teacher` says so
 
+    @property
+    def last_step(self) -> int:
+        return self.steps_per_epoch * self.epochs - 1
+
     def weights(self, names: Sequence[str]) -> dict[str, Tensor]:
         """The named parameters, in the order of `names`."""
         parameters = dict(self.model.named_parameters())

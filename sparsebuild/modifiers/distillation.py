@@ -46,13 +46,11 @@ class Distillation:
             start_epoch=start,
             end_epoch=end,
             hardness=fields.number("hardness", 0.5, least=0, most=1),
-            temperature=fields.number("temperature", 2.0),
+            temperature=fields.number("temperature", 2.0, above=0),
             hidden_states=fields.number("hidden_states", 0.0, least=0),
             positions=fields.choice("positions", ("pieces", "words"), "pieces"),
             distill_mask=fields.flag("distill_mask", True),
         )
-        if spec.temperature <= 0:
-            fields.problem("temperature", f"`temperature` must be more than 0, found {spec.temperature:g}")
         if not spec.distill_mask and spec.positions == "words":
             message = "`distill_mask: false` counts every position, and `positions: words` the first pieces alone"
             fields.problem("distill_mask", message, "leave one of them out")

@@ -52,15 +52,27 @@ class Fields:
     # ---- numbers
 
     def number(
-        self, name: str, default: Any = REQUIRED, *, least: float | None = None, most: float | None = None
+        self,
+        name: str,
+        default: Any = REQUIRED,
+        *,
+        least: float | None = None,
+        most: float | None = None,
+        above: float | None = None,
     ) -> float:
-        """A number from `least` to `most`."""
-        value = self._take(name, default, least or 0.0)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            self._wrong(name, "a number", value, _QUOTED if isinstance(value, str) and _NUMBER.match(value) else "")
-            return least or 0.0
+        """A number from `least` to `most`, and more than `above`."""
+        value = self._number(name, default, (least or 0.0) if above is None else above + 1)
         if (least is not None and value < least) or (most is not None and value > most):
             self._wrong(name, _range(least, most), value)
+        elif above is not None and value <= above:
+            self._wrong(name, f"more than {above:g}", value)
+        return float(value)
+
+    def frequency(self, name: str, default: Any = REQUIRED) -> float:
+        """How many epochs lie between two events; -1 stands for every step."""
+        value = self._number(name, default, -1.0)
+        if value <= 0 and value != -1:
+            self._wrong(name, "more than 0, or -1", value)
         return float(value)
 
     def epoch(self, name: str, default: Any = REQUIRED, *, forever: bool = True) -> float:
@@ -88,14 +100,14 @@ class Fields:
             self.problem("end_epoch", f"`end_epoch` ({last:g}) {least} `start_epoch` ({first:g})")
         return first, last
 
-    def integer(self, name: str, default: Any = REQUIRED, *, least: int, most: int | None = None) -> int:
-        """A whole number."""
+    def integer(self, name: str, default: Any = REQUIRED, *, least: int) -> int:
+        """A whole number from `least`."""
         value = self._take(name, default, least)
         if isinstance(value, bool) or not isinstance(value, int):
             self._wrong(name, "a whole number", value)
             return least
-        if value < least or (most is not None and value > most):
-            self._wrong(name, _range(least, most), value)
+        if value < least:
+            self._wrong(name, _range(least, None), value)
         return value
 
     # ---- words
@@ -173,6 +185,13 @@ class Fields:
         self._note(message, self.entry.where(name), hint)
 
     # ---- inside
+
+    def _number(self, name: str, default: Any, fallback: float) -> float:
+        value = self._take(name, default, fallback)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            self._wrong(name, "a number", value, _QUOTED if isinstance(value, str) and _NUMBER.match(value) else "")
+            return fallback
+        return value
 
     def _take(self, name: str, default: Any, fallback: Any) -> Any:
         self.asked.append(name)

@@ -97,8 +97,8 @@ class _FisherPruning(Holding):
         check_zeros(spec.tag, spec.end_epoch, self.held.weights, run, together=True)
         _check_room(spec, [w.numel() for w in self.held.weights.values()])
         _check_trained(spec, self.held.weights, run)
-        last_step = run.steps_per_epoch * run.epochs - 1
-        self.events = ramp_steps(spec.start_epoch, spec.end_epoch, spec.update_steps, run.steps_per_epoch, last_step)
+        span = (spec.start_epoch, spec.end_epoch, spec.update_steps)
+        self.events = ramp_steps(*span, run.steps_per_epoch, run.last_step)
 
     def after_optimizer(self, moment: Moment) -> None:
         if self.events and moment.step in self.events:

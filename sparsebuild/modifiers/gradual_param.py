@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 from sparsebuild.modifiers.base import Attached, Moment, Phase, Run
 from sparsebuild.modifiers.fields import REQUIRED, Fields
 from sparsebuild.modifiers.parameters import select
-from sparsebuild.modifiers.span import begin, number, until
+from sparsebuild.modifiers.span import begin, often, until
 from sparsebuild.modifiers.values import Value, check_shapes, read_value, shape_of, told
 from sparsebuild.numerics.sparsity_schedule import CURVES, event_steps
 from sparsebuild.recipe import Entry
@@ -47,25 +47,21 @@ class GradualParam:
         spec = cls(
             start_epoch=start,
             end_epoch=end,
-            update_frequency=fields.number("update_frequency"),
+            update_frequency=fields.frequency("update_frequency"),
             params=fields.params(),
             init_val=read_value(fields, "init_val"),
             final_val=read_value(fields, "final_val"),
             inter_func=fields.choice("inter_func", tuple(CURVES), "linear"),
             params_strict=fields.flag("params_strict", True),
         )
-        if spec.update_frequency <= 0 and spec.update_frequency != -1 and fields.has("update_frequency"):
-            message = f"`update_frequency` must be more than 0, or -1, found {spec.update_frequency:g}"
-            fields.problem("update_frequency", message)
         if shape_of(spec.init_val) != shape_of(spec.final_val) and not fields.problems:
             fields.problem("final_val", "`init_val` and `final_val` must have the same shape")
         fields.finish()
         return spec
 
     def phases(self, epochs: float) -> Sequence[Phase]:
-        often = "every step" if self.update_frequency < 0 else f"every {number(self.update_frequency)} epochs"
         value = f"{', '.join(self.params)}: {told(self.init_val)} → {told(self.final_val)}"
-        value += f", {self.inter_func.replace('_', ' ')}, {often}"
+        value += f", {self.inter_func.replace('_', ' ')}, {often(self.update_frequency)}"
         return (Phase(modifier=self.tag, start=begin(self), end=until(self, epochs), value=value),)
 
     def attach(self, run: Run) -> Attached:
@@ -78,11 +74,10 @@ class _Leading(Attached):
     def __init__(self, spec: GradualParam, run: Run, weights: Mapping[str, Tensor]) -> None:
         self.spec = spec
         self.weights = weights
-        last_step = run.steps_per_epoch * run.epochs - 1
         span = (spec.start_epoch, spec.end_epoch, spec.update_frequency)
-        self.events = frozenset(found := event_steps(*span, run.steps_per_epoch, last_step))
+        self.events = frozenset(found := event_steps(*span, run.steps_per_epoch, run.last_step))
         self.final = found[-1] if found else -1
-        self.ends_with_training = self.final == last_step
+        self.ends_with_training = self.final == run.last_step
 
     def before_step(self, moment: Moment) -> None:
         if moment.step in self.events:

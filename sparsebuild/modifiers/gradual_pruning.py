@@ -19,7 +19,7 @@ from sparsebuild.modifiers.held_masks import Holding
 from sparsebuild.modifiers.layer_pruning import check_zeros
 from sparsebuild.modifiers.mask_type import MaskType
 from sparsebuild.modifiers.parameters import at_work, select
-from sparsebuild.modifiers.span import begin, number, percent, ramp_and_after
+from sparsebuild.modifiers.span import begin, often, percent, ramp_and_after
 from sparsebuild.modifiers.structured_pruning import after_cuts, at_least
 from sparsebuild.numerics.sparsity_schedule import CURVES, event_steps, sparsity_at
 from sparsebuild.recipe import Entry
@@ -71,7 +71,7 @@ class GradualPruning:
         spec = cls(
             start_epoch=start,
             end_epoch=end,
-            update_frequency=_frequency(fields),
+            update_frequency=fields.frequency("update_frequency"),
             init_sparsity=_initial(fields, kind),
             levels=_levels(fields, kind),
             is_global=is_global,
@@ -93,9 +93,9 @@ class GradualPruning:
     def phases(self, epochs: float) -> Sequence[Phase]:
         first = "as it is" if self.init_sparsity is None else percent(self.init_sparsity)
         last = ", ".join(percent(level.sparsity) for level in self.levels)
-        often = "every step" if self.update_frequency < 0 else f"every {number(self.update_frequency)} epochs"
         how = "all together" if self.is_global else "each parameter"
-        told = f"{first} → {last} sparse, {self.inter_func.replace('_', ' ')}, {often}, {how}{self.mask_type.told}"
+        curve = f"{self.inter_func.replace('_', ' ')}, {often(self.update_frequency)}"
+        told = f"{first} → {last} sparse, {curve}, {how}{self.mask_type.told}"
         return ramp_and_after(self.tag, self, epochs, told, last, is_held=self.leave_enabled)
 
     def attach(self, run: Run) -> Attached:
@@ -113,16 +113,15 @@ class Pruning(Holding):
         self.check(after_cuts(self.held.weights, run))
         if spec.leave_enabled:
             check_zeros(spec.tag, spec.end_epoch, self.final, run, together=spec.is_global)
-        self.last_step = run.steps_per_epoch * run.epochs - 1
         span = (spec.start_epoch, spec.end_epoch, spec.update_frequency)
-        self.events = event_steps(*span, run.steps_per_epoch, self.last_step)
+        self.events = event_steps(*span, run.steps_per_epoch, run.last_step)
         self.initial: dict[str, float] = {}  # of `__FROM_PARAM__`
 
     def before_step(self, moment: Moment) -> None:
         self.change(moment)
 
     def promises(self) -> Sequence[Promise]:
-        is_held = self.events and (self.spec.leave_enabled or self.events[-1] == self.last_step)
+        is_held = self.events and (self.spec.leave_enabled or self.events[-1] == self.run.last_step)
         return at_least(self._promised(), self.run) if is_held else ()
 
     def state(self) -> Mapping[str, Tensor]:
@@ -238,14 +237,6 @@ def _level(fields: Fields, text: str, names: Any) -> Level:
         fields.problem(f"final_sparsity.{text}", f"the level {text} of `final_sparsity` must list parameters")
         return Level(sparsity=sparsity, params=())
     return Level(sparsity=sparsity, params=fields.parameters(f"final_sparsity.{text}", names))
-
-
-def _frequency(fields: Fields) -> float:
-    frequency = fields.number("update_frequency")
-    if frequency <= 0 and frequency != -1:
-        fields.problem("update_frequency", f"`update_frequency` must be more than 0, or -1, found {frequency:g}")
-        return -1.0
-    return frequency
 
 
 def _check_levels(fields: Fields, spec: GradualPruning) -> None:

@@ -50,9 +50,7 @@ class LearningRate:
     def read(cls, entry: Entry) -> Self:
         fields = Fields(entry)
         start, end = fields.span(start=REQUIRED)
-        rate = fields.number("init_lr", least=0, most=1)
-        if rate == 0 and fields.has("init_lr") and not fields.problems:
-            fields.problem("init_lr", "`init_lr` must be more than 0, found 0")
+        rate = fields.number("init_lr", least=0, most=1, above=0)
         kind = fields.choice("lr_class", tuple(_CLASSES))
         spec = cls(start_epoch=start, end_epoch=end, lr_class=kind, init_lr=rate, **_arguments(fields, kind))
         outside = [m for m in spec.milestones if m <= begin(spec) or (end >= 0 and m >= end)]

@@ -48,12 +48,10 @@ class LearningRateFunction:
             lr_func=fields.choice("lr_func", ("linear", "cosine", "cyclic_linear")),
             init_lr=fields.number("init_lr", least=0, most=1),
             final_lr=fields.number("final_lr", least=0, most=1),
-            cycle_epochs=fields.number("cycle_epochs", 1.0),
+            cycle_epochs=fields.number("cycle_epochs", 1.0, above=0),
             param_groups=group_indices(fields),
             warmup_steps=fields.integer("warmup_steps", 0, least=0),
         )
-        if spec.cycle_epochs <= 0:
-            fields.problem("cycle_epochs", f"`cycle_epochs` must be more than 0, found {spec.cycle_epochs:g}")
         fields.only("update_frequency", (-1,), "the rate is set at every step")
         fields.ignored("constant_logging")
         fields.finish()

@@ -52,13 +52,11 @@ class OBSPruning(GradualPruning):
             is_global=fields.flag("global_sparsity", True),
             kinds=("unstructured", "block4"),
             num_grads=fields.integer("num_grads", 1024, least=1),
-            damp=fields.number("damp", 1e-7, least=0),
+            damp=fields.number("damp", 1e-7, least=0, above=0),
             fisher_block_size=fields.integer("fisher_block_size", 50, least=1),
             num_recomputations=fields.integer("num_recomputations", 1, least=1),
             batch_size=_batch_size(fields),
         )
-        if spec.damp == 0:
-            fields.problem("damp", "`damp` must be more than 0, found 0")
         if spec.mask_type.fours and spec.fisher_block_size % 4:
             wanted = "`fisher_block_size` must be a multiple of 4 with `mask_type: block4`"
             fields.problem("fisher_block_size", f"{wanted}, found {spec.fisher_block_size}")

@@ -33,11 +33,9 @@ class SetLearningRate:
         fields = Fields(entry)
         spec = cls(
             start_epoch=fields.epoch("start_epoch", -1.0),
-            learning_rate=fields.number("learning_rate", least=0, most=1),
+            learning_rate=fields.number("learning_rate", least=0, most=1, above=0),
             param_groups=group_indices(fields),
         )
-        if spec.learning_rate == 0 and fields.has("learning_rate") and not fields.problems:
-            fields.problem("learning_rate", "`learning_rate` must be more than 0, found 0")
         fields.only("end_epoch", (-1,), "the rate holds until another modifier sets one")
         fields.ignored("constant_logging")
         fields.finish()

@@ -14,6 +14,7 @@ __all__ = [
     "has_started",
     "is_active",
     "number",
+    "often",
     "percent",
     "ramp_and_after",
     "until",
@@ -68,6 +69,11 @@ def number(value: float) -> str:
         mantissa, _, exponent = f"{value:.6e}".partition("e")
         return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
     return f"{value:.6g}"
+
+
+def often(frequency: float) -> str:
+    """As people say how often something happens, by the epochs between; -1 stands for every step."""
+    return "every step" if frequency < 0 else f"every {number(frequency)} epochs"
 
 
 def percent(share: float) -> str:

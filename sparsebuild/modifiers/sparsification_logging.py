@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 from sparsebuild.modifiers.base import Attached, Moment, Phase, Run
 from sparsebuild.modifiers.fields import Fields
 from sparsebuild.modifiers.parameters import prunable
-from sparsebuild.modifiers.span import begin, number, percent, until
+from sparsebuild.modifiers.span import begin, often, percent, until
 from sparsebuild.numerics.sparsity_schedule import event_steps
 from sparsebuild.recipe import Entry
 
@@ -37,15 +37,13 @@ class SparsificationLogging:
     def read(cls, entry: Entry) -> Self:
         fields = Fields(entry)
         start, end = fields.span(start=0.0)
-        frequency = fields.number("update_frequency", 1.0)
-        if frequency <= 0 and frequency != -1:
-            fields.problem("update_frequency", f"`update_frequency` must be more than 0, or -1, found {frequency:g}")
+        frequency = fields.frequency("update_frequency", 1.0)
         fields.finish()
         return cls(start_epoch=start, end_epoch=end, update_frequency=frequency)
 
     def phases(self, epochs: float) -> Sequence[Phase]:
-        often = "every step" if self.update_frequency < 0 else f"every {number(self.update_frequency)} epochs"
-        return (Phase(modifier=self.tag, start=begin(self), end=until(self, epochs), value=f"told {often}"),)
+        told = f"told {often(self.update_frequency)}"
+        return (Phase(modifier=self.tag, start=begin(self), end=until(self, epochs), value=told),)
 
     def attach(self, run: Run) -> Attached:
         return _Telling(self, run)
@@ -53,10 +51,9 @@ class SparsificationLogging:
 
 class _Telling(Attached):
     def __init__(self, spec: SparsificationLogging, run: Run) -> None:
-        last_step = run.steps_per_epoch * run.epochs - 1
         end = spec.end_epoch if spec.end_epoch >= 0 else float(run.epochs)
         span = (spec.start_epoch, end, spec.update_frequency)
-        self.events = frozenset(event_steps(*span, run.steps_per_epoch, last_step))
+        self.events = frozenset(event_steps(*span, run.steps_per_epoch, run.last_step))
         self.tag = spec.tag
         self.run = run
         self.weights = run.weights(prunable(run.model))

@@ -175,8 +175,7 @@ class _Cutting(Attached):
         check_cuts(spec.tag, spec.cut_epochs, run)
         _check_patterns(spec, run)
         self.costs = _cost_model(spec, self.dense, run)
-        last_step = run.steps_per_epoch * run.epochs - 1
-        self.steps = [min(first_step(epoch, run.steps_per_epoch), last_step) for epoch in spec.cut_epochs]
+        self.steps = [min(first_step(epoch, run.steps_per_epoch), run.last_step) for epoch in spec.cut_epochs]
         if begin(spec) >= run.epochs:
             self.steps = []
 

@@ -81,8 +81,8 @@ def test_a_phase_without_length_is_refused(specs) -> None:
         specs(entry(update_frequency=0, compression_sparsity=1.5))
     messages = [str(problem.message) for problem in caught.value.problems]
     assert messages == [
-        "`compression_sparsity` must be from 0 to 1, found 1.5",
         "`update_frequency` must be more than 0, found 0",
+        "`compression_sparsity` must be from 0 to 1, found 1.5",
     ]
 
 
