@@ -13,7 +13,7 @@ from sparsebuild.registry import did_you_mean
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["at_work", "prunable", "select"]
+__all__ = ["at_work", "meant", "prunable", "select"]
 
 
 def select(
@@ -28,8 +28,7 @@ def select(
     weights = prunable(model)
     names = weights if only_prunable else [name for name, _ in model.named_parameters()]
     chosen: set[str] = set()
-    for text in params:
-        found = [name for name in names if _meant(text, weights)(name)]
+    for text, found in zip(params, meant(params, names, weights), strict=True):
         if not found and strict:
             hint = did_you_mean(text, names) or f"the model has, for example, `{names[0]}`" if names else ""
             raise RecipeError(Problem(message=f"{tag}: `{text}` is no parameter of the model", hint=hint))
@@ -62,7 +61,7 @@ def at_work(model: nn.Module, names: Iterable[str]) -> list[str]:
     return [name for name in names if not name.startswith(out)] if out else list(names)
 
 
-def _meant(text: str, weights: Sequence[str]) -> Callable[[str], bool]:
+def _predicate(text: str, weights: Sequence[str]) -> Callable[[str], bool]:
     if text == ALL:
         return lambda name: True
     if text == ALL_PRUNABLE:
@@ -75,4 +74,4 @@ def _meant(text: str, weights: Sequence[str]) -> Callable[[str], bool]:
 
 def meant(texts: Sequence[str], names: Sequence[str], weights: Sequence[str]) -> list[tuple[str, ...]]:
     """For each entry of `params` those of `names` that it means; `weights` are the prunable ones."""
-    return [tuple(filter(_meant(text, weights), names)) for text in texts]
+    return [tuple(filter(_predicate(text, weights), names)) for text in texts]
