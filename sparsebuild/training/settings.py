@@ -1,48 +1,21 @@
-"""What `[train]` says, as training reads it. Names and meanings are those of transformers' TrainingArguments."""
+"""What `[train]` says, and what training makes of it."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal
+
+from sparsebuild.manifest import Train
 
 __all__ = ["Settings"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(Train):
     """A key that is missing has its default, so that a new key with a default reruns nothing."""
 
-    num_train_epochs: float = 3.0
-    learning_rate: float = 5e-5
-    lr_scheduler_type: Literal["linear", "cosine", "constant"] = "linear"
-    warmup_steps: int = 0
-    per_device_train_batch_size: int = 32
-    per_device_eval_batch_size: int = 64
-    gradient_accumulation_steps: int = 1
-    weight_decay: float = 0.0
-    adam_beta1: float = 0.9
-    adam_beta2: float = 0.999
-    adam_epsilon: float = 1e-8
-    max_grad_norm: float = 1.0
-    explosion_patience: int = 20
-    seed: int = 42
-    dropout: float | None = None  # None: as the model's config says
-    threads: int | Literal["auto"] = "auto"
-    float32_matmul_precision: Literal["highest", "high", "medium"] = "highest"
-    bf16: bool = False
-    fp16: bool = False
-    torch_compile: bool = False
-    num_processes: int = 1
-    logging_steps: int = 50
-    report_to: Sequence[str] = ()
-    save_total_limit: int = 2
-    load_best_model_at_end: bool = False
-    metric_for_best_model: Literal["f1", "precision", "recall", "accuracy", "loss"] = "f1"
-    greater_is_better: bool | None = None  # None: of everything but a loss
-    early_stopping_patience: int | None = None
-    early_stopping_threshold: float = 0.0
     unlabelled_ratio: float = 1.0
 
     @classmethod
