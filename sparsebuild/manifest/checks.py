@@ -1,4 +1,4 @@
-"""What types cannot say: targets that need themselves, figures that make no sense, keys that need other keys.
+"""What types cannot say: targets that make no model, figures that make no sense, keys that need other keys.
 
 The checks look at the parsed TOML rather than at a `Manifest`, so that a file with a wrong type in one place is still
 checked everywhere else and a person sees all of its faults at once. What has a wrong type is skipped here.
@@ -22,31 +22,11 @@ from sparsebuild.registry import did_you_mean
 
 __all__ = ["Fault", "check"]
 
-# What each target of the default graph needs, before `target:` references add to it.
-_NEEDS = {
-    "fetch": (),
-    "prepare": ("fetch",),
-    "teacher": ("prepare",),
-    "teach": ("prepare",),
-    "train": ("prepare",),
-    "eval": ("train",),
-    "export": ("train",),
-    "gate": ("eval", "export"),
-    "bench": ("export",),
-    "sensitivity": ("train",),
-    "profile": ("fetch",),
-    "report": ("eval", "bench"),
-}
-
-# Where a target can stand as a source, and the target that then needs it. Of the references that make one circle the
-# first is told, and the teacher's own is seldom what was meant.
-_REFERENCES: Mapping[KeyPath, str] = {
-    ("teacher", "train", "from"): "teacher",
-    ("teacher", "source"): "teach",
-    ("model", "source"): "train",
-}
+# Where a target can stand as a source.
+_REFERENCES: tuple[KeyPath, ...] = (("teacher", "source"), ("model", "source"))
 
 _PLAIN_SOURCES: tuple[KeyPath, ...] = (
+    ("teacher", "train", "from"),
     ("data", "source"),
     ("data", "train"),
     ("data", "validation"),
@@ -159,27 +139,13 @@ def _is_ready_model(source: Any) -> bool:
 
 
 def _targets(document: Mapping[str, Any]) -> Iterator[Fault]:
-    """References to targets: known, not circular, and to something that makes a model."""
-    references = {
-        path: rest
-        for path in _REFERENCES
-        if isinstance(source := _get(document, path), str)
-        for scheme, rest in [split_source(source)]
-        if scheme == "target"
-    }
-    told: set[frozenset[str]] = set()
-    for path, target in references.items():
-        circle = _circle(_REFERENCES[path], target, _needs(document, references))
-        if target not in _NEEDS:
-            message = f"unknown target `{target}` in `{key_text(path)}`"
-            yield Fault(
-                path=path, message=message, hint=did_you_mean(target, _NEEDS) or "a source can be `target:teacher`"
-            )
-        elif circle:
-            if not any(others <= set(circle) for others in told):
-                yield _circular(path, circle)
-            told.add(frozenset(circle))
-        elif target != "teacher":
+    """Of the targets the teacher alone makes a model that another can begin with."""
+    for path in _REFERENCES:
+        source = _get(document, path)
+        scheme, target = split_source(source) if isinstance(source, str) else ("", "")
+        if scheme != "target":
+            continue
+        if target != "teacher":
             message = f"target `{target}` does not make a model that `{key_text(path)}` could be"
             yield Fault(path=path, message=message, hint="a source can be `target:teacher`")
         elif path == ("model", "source") and not _trains_teacher(document):
@@ -188,38 +154,6 @@ def _targets(document: Mapping[str, Any]) -> Iterator[Fault]:
                 message="there is no target `teacher` for `model.source`",
                 hint='add `[teacher]` with `source = "target:teacher"`, and `[teacher.train]` with `from`',
             )
-
-
-def _needs(document: Mapping[str, Any], references: Mapping[KeyPath, str]) -> dict[str, list[str]]:
-    """What each target needs, with what the manifest's references add."""
-    needs = {target: list(known) for target, known in _NEEDS.items()}
-    if isinstance(_get(document, ("teacher", "source")), str) and not _is_disabled(document):
-        needs["train"].append("teach")
-    for path, target in references.items():
-        needs[_REFERENCES[path]].append(target)
-    return needs
-
-
-def _circle(start: str, through: str, needs: Mapping[str, list[str]]) -> list[str]:
-    """The way from `start` to `through` and on to `start` again, or nothing."""
-    ways = [[start, through]]
-    seen: set[str] = set()
-    while ways:
-        way = ways.pop(0)
-        if way[-1] == start:
-            return way
-        if way[-1] not in seen:
-            seen.add(way[-1])
-            ways += [[*way, target] for target in needs.get(way[-1], ())]
-    return []
-
-
-def _circular(path: KeyPath, circle: list[str]) -> Fault:
-    return Fault(
-        path=path,
-        message=f"cyclic target in `{key_text(path)}`: {' -> '.join(circle)}",
-        hint="name a model that exists before this project is built",
-    )
 
 
 def _data(document: Mapping[str, Any]) -> Iterator[Fault]:

@@ -46,7 +46,7 @@ def test_a_teacher_that_is_trained_gets_what_says_so(project, sparsebuild):
     [
         (["model", "nowhere"], 2, "error: `model.source`: there is no file or folder `nowhere`\n"),
         (["recipe", "data/train.jsonl"], 2, "error: `recipe.source`: `data/train.jsonl` is not a recipe: "),
-        (["model", "target:train"], 2, "error: cyclic target in `model.source`: "),
+        (["model", "target:train"], 2, "error: target `train` does not make a model that `model.source` could be\n"),
         (["data", "hf:org/rows"], 2, "error: `data.train` and `data.validation` are in sparse.toml, and win over "),
         (["data.train", "x.jsonl", "--trust", "pickle"], 2, "error: `--trust` is for models\n"),
         (["model", "hf:org/bert", "--offline"], 4, "error: `model.source`: "),

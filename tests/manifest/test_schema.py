@@ -14,8 +14,7 @@ CASES = Path(__file__).parents[1] / "cases" / "manifests"
 
 # What a schema cannot say: these files are wrong in what their values mean together, or are not TOML.
 BEYOND_A_SCHEMA = {
-    "cycle-of-many",
-    "cycle-of-one",
+    "teacher-from-a-target",
     "dataset-file",
     "dataset-split",
     "no-teacher-to-start-from",
