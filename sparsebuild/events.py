@@ -25,7 +25,6 @@ __all__ = [
     "TargetStarted",
     "Verdict",
     "Waiting",
-    "from_json",
     "to_json",
 ]
 
@@ -119,30 +118,7 @@ class RunFinished:
 Event = RunStarted | Waiting | TargetDecided | TargetStarted | Progress | Metric | Log | TargetFinished | RunFinished
 Sink = Callable[[Event], None]
 
-_TYPES: dict[str, Any] = {
-    kind.__name__: kind
-    for kind in (
-        RunStarted,
-        Waiting,
-        TargetDecided,
-        TargetStarted,
-        Progress,
-        Metric,
-        Log,
-        TargetFinished,
-        RunFinished,
-    )
-}
-
 
 def to_json(event: Event) -> dict[str, Any]:
     """The event as JSON data, with its type under `event`."""
     return {"event": type(event).__name__, **asdict(event)}
-
-
-def from_json(data: Mapping[str, Any]) -> Event:
-    """The event that `to_json` was given; raises KeyError for an unknown type."""
-    kind = _TYPES[data["event"]]
-    values = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items() if k != "event"}
-    event: Event = kind(**values)
-    return event

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,7 +55,6 @@ class _Site:
     layout: ProjectLayout
     executor: Executor
     sink: events.Sink
-    clock: Callable[[], float]
     tolerance: float
 
 
@@ -68,7 +67,6 @@ def rebuild(
     stat_cache: StatCache,
     executor: Executor,
     sink: events.Sink,
-    clock: Callable[[], float] = time.monotonic,
     tolerance: float = TOLERANCE,
     wait: bool = True,
 ) -> tuple[Rebuilt, ...]:
@@ -84,7 +82,7 @@ def rebuild(
         standing = {name: _standing(graph, graph[name], layout, stat_cache) for name in names}
         actions = [graph[name] for name in graph.names if name in around]
         refuse(verify(actions, layout=layout, store=store, stat_cache=stat_cache, sink=sink))
-        site = _Site(layout=layout, executor=executor, sink=sink, clock=clock, tolerance=tolerance)
+        site = _Site(layout=layout, executor=executor, sink=sink, tolerance=tolerance)
         with blamed(layout, store.root):
             return tuple(_rebuild(graph, graph[name], standing[name], site) for name in names)
 
@@ -154,13 +152,13 @@ def _step(graph: Graph, action: Action, record: Record, home: Path, site: _Site)
     )
     report = EventReport(action.name, site.sink, home / "notes.json", log)
     site.sink(events.TargetStarted(target=action.name))
-    started = site.clock()
+    started = time.monotonic()
     outcome: events.Outcome = "failed"
     try:
         site.executor.run(action.where, job, report)
         outcome = "built"
     finally:
-        seconds = site.clock() - started
+        seconds = time.monotonic() - started
         site.sink(events.TargetFinished(target=action.name, outcome=outcome, seconds=seconds))
     return seconds, report.notes
 

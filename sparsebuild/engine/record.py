@@ -18,7 +18,7 @@ from sparsebuild.engine.atomic import write_bytes
 from sparsebuild.engine.fingerprint import fingerprint
 from sparsebuild.reading import read_json
 
-__all__ = ["Record", "from_json", "move", "read", "remove", "to_json", "write"]
+__all__ = ["Record", "from_json", "move", "read", "to_json", "write"]
 
 _FORMAT = 1
 _SHA256 = re.compile("[0-9a-f]{64}")
@@ -67,10 +67,6 @@ def read(folder: Path, name: str) -> Record | None:
         return from_json(read_json(_path(folder, name), _LARGEST))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-
-
-def remove(folder: Path, name: str) -> None:
-    _path(folder, name).unlink(missing_ok=True)
 
 
 def move(folder: Path, name: str, to: Path, new_name: str) -> None:

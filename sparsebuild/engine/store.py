@@ -85,13 +85,6 @@ class Store:
                 sha256 = file_digest(new)
             return self._keep(new, sha256, durable)
 
-    def put_bytes(self, data: bytes, *, durable: bool = True) -> str:
-        """Keep `data`; its sha256."""
-        with _room("a file in the cache", self.root, len(data)), temporary(self.temporary()) as new:
-            with new.open("xb") as stream:
-                stream.write(data)
-            return self._keep(new, hashlib.sha256(data).hexdigest(), durable)
-
     def read_bytes(self, sha256: str) -> bytes:
         """The object's bytes, checked. Raises Missing or Damaged."""
         try:

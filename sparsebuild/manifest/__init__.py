@@ -3,7 +3,6 @@
 from sparsebuild.manifest.frame import problem_at
 from sparsebuild.manifest.jsonform import defaults, from_json, settings, to_json
 from sparsebuild.manifest.layers import Written, setting
-from sparsebuild.manifest.locate import locate
 from sparsebuild.manifest.model import (
     Bench,
     Data,
@@ -44,7 +43,6 @@ __all__ = [
     "Written",
     "defaults",
     "from_json",
-    "locate",
     "parse",
     "problem_at",
     "read",

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from sparsebuild.errors import Position
 
-__all__ = ["KeyPath", "Place", "key_text", "locate", "place_of", "places", "position_at"]
+__all__ = ["KeyPath", "Place", "key_text", "places", "position_at"]
 
 KeyPath = tuple[str | int, ...]  # ("teacher", "train", "seed"); numbers count the items of arrays
 
@@ -27,30 +27,10 @@ class Place:
     value_end: int
 
 
-def locate(text: str, path: Sequence[str | int] | str, file: str = "sparse.toml") -> Position:
-    """The line and column of the value at `path`, or of the nearest table around a key that is not there.
-
-    `path` is a sequence of keys, or text with dots ("train.seed").
-    """
-    steps = tuple(path.split(".")) if isinstance(path, str) else tuple(path)
-    known = places(text)
-    while steps and steps not in known:
-        steps = steps[:-1]
-    return position_at(text, known[steps].value if steps else 0, file)
-
-
 def position_at(text: str, offset: int, file: str) -> Position:
     """The line and column of an offset, both from 1."""
     line_start = text.rfind("\n", 0, offset) + 1
     return Position(file=file, line=text.count("\n", 0, offset) + 1, column=offset - line_start + 1)
-
-
-def place_of(known: dict[KeyPath, Place], path: KeyPath) -> Place | None:
-    """The place of `path`, or of the nearest table around it; None when not even that stands in the text."""
-    for length in range(len(path), 0, -1):
-        if path[:length] in known:
-            return known[path[:length]]
-    return None
 
 
 def key_text(path: Sequence[str | int]) -> str:

@@ -64,7 +64,7 @@ def faults_of(errors: Iterable[Mapping[str, Any]], document: Mapping[str, Any]) 
     for path, group in groups.items():
         # A list of paths with a wrong item is also "not text"; the item is the better place.
         if not any(len(other) > len(path) and other[: len(path)] == path for other in groups):
-            yield _fault(path, group, document)
+            yield _fault(path, group)
 
 
 def keys_of(kind: Any) -> dict[str, Field[Any]]:
@@ -91,7 +91,7 @@ def _step_into(document: Any, step: str | int) -> Any:
     return None
 
 
-def _fault(path: KeyPath, group: list[Mapping[str, Any]], document: Mapping[str, Any]) -> Fault:
+def _fault(path: KeyPath, group: list[Mapping[str, Any]]) -> Fault:
     first = group[0]
     if first["type"] == "missing":
         return _missing(path)

@@ -67,11 +67,6 @@ class LearningRate:
         told = f"{self.lr_class} from {number(self.init_lr)}, {self._told()}"
         return (Phase(modifier=self.tag, start=begin(self), end=until(self, epochs), value=told),)
 
-    def rate(self, moment: Moment) -> float | None:
-        """The learning rate at a moment; None before the start."""
-        wrote = self.wrote(moment)
-        return wrote.rate if wrote else None
-
     def attach(self, run: Run) -> Attached:
         return RateWriter(self.wrote, groups_of(run, (), self.tag))
 

@@ -75,8 +75,6 @@ def best_plan(
     neurons: Sequence[Sequence[float]],  # likewise
     costs: Costs,
     budget: float,  # in the unit of the costs, the rest included
-    *,
-    units: int = UNITS,
 ) -> Plan:
     """The shapes that lose the least at a cost of `budget` or less; of equal ones the cheapest.
 
@@ -85,7 +83,7 @@ def best_plan(
     parts = [_choices(scores, sizes) for scores, sizes in zip(heads, costs.heads, strict=True)]
     parts += [_choices(scores, sizes) for scores, sizes in zip(neurons, costs.neurons, strict=True)]
     try:
-        chosen = best_choices(parts, budget - costs.rest, units=units)
+        chosen = best_choices(parts, budget - costs.rest)
     except DoesNotFit as error:
         raise DoesNotFit(error.least + costs.rest) from None
     layers = len(costs.heads)
@@ -148,9 +146,9 @@ def best_choices(parts: Sequence[Sequence[Choice]], budget: float, *, units: int
     return tuple(reversed(chosen))
 
 
-def grid(most: int, least: int, step: int = _NEURONS) -> tuple[int, ...]:
-    """Sizes to choose from: multiples of `step` between `least` and `most`, and these two."""
-    return tuple(sorted({least, *range(-(-least // step) * step, most, step), most}))
+def grid(most: int, least: int) -> tuple[int, ...]:
+    """Sizes to choose from: multiples of what a kernel computes at once between `least` and `most`, and these two."""
+    return tuple(sorted({least, *range(-(-least // _NEURONS) * _NEURONS, most, _NEURONS), most}))
 
 
 def _choices(scores: Sequence[float], sizes: Mapping[int, float]) -> list[Choice]:

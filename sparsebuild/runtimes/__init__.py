@@ -3,7 +3,6 @@
 That process may be of another environment, which has the runtime and numpy and nothing of ours. So a runtime's file
 stands by itself and keeps to Python 3.8: `worker.py` loads it by its path. It has
 
-    NAME                      what is imported, and told with its version
     version() -> str
     open_model(path, threads) -> model
     feed(model, batches) -> [run]     one function without arguments for each (ids, mask, types), int64 (batch, length)

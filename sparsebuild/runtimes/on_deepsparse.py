@@ -10,7 +10,6 @@ import tempfile
 from collections.abc import Callable
 from typing import Any
 
-NAME = "deepsparse"
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")  # of a batch; a file may want fewer
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-NAME = "openvino"
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")  # of a batch; a file may want fewer
 
 

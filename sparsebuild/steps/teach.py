@@ -27,13 +27,14 @@ _BATCH = 64  # sentences
 
 def run(job: Job, report: Report) -> None:
     """Write the teacher's answers for every split that is there."""
+    from sparsebuild.tasks.labels import map_labels
     from sparsebuild.tasks.prepared import PreparedSplit
     from sparsebuild.training.models import labels_of, open_model
 
     begin(job, report)
     _same_vocabulary(job.inputs["tokenizer"], job.inputs["teacher"])
     teacher = open_model(job.inputs["teacher"])
-    order = _label_order(json.loads(job.inputs["labels"].read_text()), labels_of(teacher))
+    order = map_labels(json.loads(job.inputs["labels"].read_text()), labels_of(teacher))
     splits = {n: PreparedSplit.open(job.inputs[n]) for n in ("train", "unlabelled") if n in job.inputs}
     total, done = sum(len(s) for s in splits.values()), 0
     for name, split in splits.items():
@@ -79,13 +80,6 @@ def _array(path: Path, dtype: str, shape: tuple[int, ...]) -> Any:
     with path.open("r+b") as file:  # a page that finds no room later is a signal, and tells nothing
         os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
     return array
-
-
-def _label_order(student: Sequence[str], teacher: Sequence[str]) -> Sequence[int]:
-    """For each of the student's labels, its place among the teacher's."""
-    from sparsebuild.tasks.labels import map_labels
-
-    return map_labels(student, teacher)
 
 
 def _same_vocabulary(student: Path, teacher: Path) -> None:

@@ -1,18 +1,14 @@
-"""What a task is: how its data are prepared, and how what a model says about them is scored."""
+"""What a task is: how its data are prepared."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import ClassVar, Protocol
 
 from sparsebuild.tasks.holdout import Holdout
 from sparsebuild.tasks.rows import DataFile
-
-if TYPE_CHECKING:
-    from sparsebuild.tasks.entities import Scores
-    from sparsebuild.tasks.prepared import PreparedSplit
 
 __all__ = ["SPLITS", "Request", "Task", "Teller"]
 
@@ -46,20 +42,7 @@ class Task(Protocol):
     """One kind of problem. Implementations are frozen values without fields."""
 
     name: ClassVar[str]  # as in `project.task`
-    model_class: ClassVar[str]  # of transformers
 
     def prepare(self, request: Request, out: Path, tell: Teller) -> None:
         """Leave in `out` a folder per split, labels.json, tokenizer/ and report.json; DataError for bad rows."""
-        ...
-
-    def gold(self, split: PreparedSplit, labels: Sequence[str]) -> list[list[str]]:
-        """What is true of every word of a labelled split."""
-        ...
-
-    def predicted(self, split: PreparedSplit, best: Sequence[Sequence[int]], labels: Sequence[str]) -> list[list[str]]:
-        """What a model says of every word, given the best label of each first piece, sentence by sentence."""
-        ...
-
-    def score(self, gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> Scores:
-        """How well the one agrees with the other."""
         ...

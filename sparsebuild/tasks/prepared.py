@@ -11,7 +11,6 @@ A folder holds, for n sentences with p word pieces and w words in all:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -77,7 +76,7 @@ class PreparedSplit:
 
 
 class SplitWriter:
-    """Writes a split sentence by sentence, in constant memory; the files are whole when the `with` block ends."""
+    """Writes a split some sentences at a time, in constant memory; the files are whole when the `with` block ends."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -85,17 +84,8 @@ class SplitWriter:
         names |= {"offsets": "<i8", "tag_offsets": "<i8"}
         self._columns = {name: _Column(folder / f"{name}.npy", np.dtype(kind)) for name, kind in names.items()}
         self._pieces = self._words = 0
-        self._columns["offsets"].extend([0])
-        self._columns["tag_offsets"].extend([0])
-
-    def add(self, input_ids: list[int], labels: list[int], words: list[int], tags: list[int]) -> None:
-        """Append one sentence: three lists with one entry a piece, and one with an entry a word."""
-        self._pieces += len(input_ids)
-        self._words += len(tags)
-        for name, values in (("input_ids", input_ids), ("labels", labels), ("words", words), ("tags", tags)):
-            self._columns[name].extend(values)
-        self._columns["offsets"].extend([self._pieces])
-        self._columns["tag_offsets"].extend([self._words])
+        self._columns["offsets"].append(np.zeros(1))
+        self._columns["tag_offsets"].append(np.zeros(1))
 
     def extend(
         self,
@@ -137,35 +127,19 @@ def renumber(folder: Path, numbers: np.ndarray) -> None:
 class _Column:
     """One .npy file that grows. Its head, which tells the length, is written again when it is closed."""
 
-    _BUFFER = 1 << 16  # values
-
     def __init__(self, path: Path, dtype: np.dtype) -> None:
-        self._dtype, self._length, self._waiting = dtype, 0, list[int]()
+        self._dtype, self._length = dtype, 0
         self._stream: BinaryIO = path.open("wb")
         self._stream.write(self._head())
 
-    def extend(self, values: Iterable[int]) -> None:
-        self._waiting.extend(values)
-        if len(self._waiting) >= self._BUFFER:
-            self._flush()
-
     def append(self, values: np.ndarray) -> None:
-        self._flush()
-        self._write(values)
+        self._stream.write(values.astype(self._dtype, copy=False).tobytes())
+        self._length += len(values)
 
     def close(self) -> None:
-        self._flush()
         self._stream.seek(0)
         self._stream.write(self._head())
         self._stream.close()
-
-    def _flush(self) -> None:
-        self._write(np.array(self._waiting, dtype=self._dtype))
-        self._waiting.clear()
-
-    def _write(self, values: np.ndarray) -> None:
-        self._stream.write(values.astype(self._dtype, copy=False).tobytes())
-        self._length += len(values)
 
     def _head(self) -> bytes:
         """numpy leaves room in the head for the length to grow, so all heads are as long."""

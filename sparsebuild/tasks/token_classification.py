@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from sparsebuild.tasks.base import Request, Teller
-from sparsebuild.tasks.entities import Scores, score
+from sparsebuild.tasks.entities import score
 from sparsebuild.tasks.labels import OUTSIDE, check_declared, labels_of, map_labels
 from sparsebuild.tasks.parquet_rows import class_names
 from sparsebuild.tasks.pieces import copy_tokenizer
@@ -39,19 +39,9 @@ class TokenClassification:
     """The registry's entry: the functions below, under the names that every task has."""
 
     name: ClassVar[str] = "token-classification"
-    model_class: ClassVar[str] = "AutoModelForTokenClassification"
 
     def prepare(self, request: Request, out: Path, tell: Teller) -> None:
         prepare(request, out, tell)
-
-    def gold(self, split: PreparedSplit, labels: Sequence[str]) -> list[list[str]]:
-        return gold_tags(split, labels)
-
-    def predicted(self, split: PreparedSplit, best: Sequence[Sequence[int]], labels: Sequence[str]) -> list[list[str]]:
-        return predictions_to_tags(split, best, labels)
-
-    def score(self, gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> Scores:
-        return score(gold, predicted)
 
 
 def prepare(request: Request, out: Path, tell: Teller) -> None:

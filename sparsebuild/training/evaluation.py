@@ -18,7 +18,6 @@ from sparsebuild.training.inputs import given
 
 __all__ = [
     "LogitsOf",
-    "evaluate",
     "figures_of",
     "first_piece_logits",
     "scores_of",
@@ -27,11 +26,6 @@ __all__ = [
 ]
 
 LogitsOf = Callable[[Batch], Tensor]  # (b, s, labels) float32, for whatever computes it: torch or ONNX Runtime
-
-
-def evaluate(logits_of: LogitsOf, split: PreparedSplit, labels: Sequence[str], batch_size: int) -> Scores:
-    """Entity scores over a whole split; words that were cut off or dropped count as `O`."""
-    return scores_of(first_piece_logits(logits_of, split, batch_size), split, labels)
 
 
 def figures_of(logits_of: LogitsOf, split: PreparedSplit, labels: Sequence[str], batch_size: int) -> dict[str, float]:

@@ -37,7 +37,6 @@ __all__ = [
     "QuantizedLinear",
     "apply_plan",
     "freeze_observers",
-    "is_quantized",
     "observers",
     "quantize",
     "quantized_attention",
@@ -209,11 +208,6 @@ def observers(model: nn.Module) -> Iterator[tuple[str, ActivationQuantizer]]:
     for name, module in model.named_modules():
         if isinstance(module, ActivationQuantizer):
             yield name, module
-
-
-def is_quantized(model: nn.Module) -> bool:
-    """Whether anything in `model` fake-quantizes."""
-    return next(quantized_modules(model), None) is not None
 
 
 def freeze_observers(model: nn.Module, modules: Collection[str] | None = None) -> None:

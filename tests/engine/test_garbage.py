@@ -85,9 +85,10 @@ def test_traces_go_with_their_objects_and_only_with_them(workshop, chain, grow_o
     assert len(list((workshop.cache / "traces").iterdir())) == 3
 
 
-def test_pinned_sources_are_needed(workshop, chain, grow_old, look):
+def test_pinned_sources_are_needed(workshop, chain, grow_old, look, tmp_path):
     workshop.build(chain())
-    pin = workshop.store.put_bytes(b"pinned")
+    (tmp_path / "pin").write_text("pinned")
+    pin = workshop.store.put(tmp_path / "pin")
     grow_old()
     assert look().unneeded.files == 1
     assert look(pinned=lambda root: [pin]).unneeded.files == 0

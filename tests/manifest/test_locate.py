@@ -2,8 +2,7 @@
 
 import pytest
 
-from sparsebuild.manifest import locate
-from sparsebuild.manifest.locate import key_text, place_of, places
+from sparsebuild.manifest.locate import key_text, places, position_at
 
 TEXT = '''# head = 1
 a = 1
@@ -29,8 +28,8 @@ v = "\\"]"
 '''
 
 
-def at(path):
-    position = locate(TEXT, path)
+def at(path, text=TEXT):
+    position = position_at(text, places(text)[path].value, "sparse.toml")
     return position.line, position.column
 
 
@@ -62,27 +61,14 @@ def test_a_value(path, place):
     assert at(path) == place
 
 
-def test_a_dotted_text_is_a_path():
-    assert at("b.c") == at(("b", "c"))
-
-
-def test_a_key_that_is_not_there_has_the_place_of_its_table():
-    assert at(("d", "u", "missing", "deeper")) == at(("d", "u"))
-    assert at(("nothing",)) == (1, 1)
-
-
 def test_a_header_wins_over_a_deeper_header_before_it():
-    assert locate("[a.b]\nc = 1\n[a]\nd = 2\n", "a").line == 3
+    assert at(("a",), "[a.b]\nc = 1\n[a]\nd = 2\n") == (3, 1)
 
 
 def test_keys_have_places_of_their_own():
     place = places(TEXT)[("b", "c")]
     assert TEXT[place.key : place.key_end] == "c"
     assert TEXT[place.value : place.value_end] == '"x # no comment"'
-
-
-def test_no_place_without_any_table_around():
-    assert place_of(places(TEXT), ("x", "y")) is None
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,8 @@ def curve(start: float, end: float, first: float, last: float) -> str:
 
 
 def rates(spec, steps: int) -> list[float | None]:
-    return [spec.rate(Moment(step=k, steps_per_epoch=PER_EPOCH, epochs=9)) for k in range(steps)]
+    wrote = [spec.wrote(Moment(step=k, steps_per_epoch=PER_EPOCH, epochs=9)) for k in range(steps)]
+    return [one and one.rate for one in wrote]
 
 
 def of_torch(make, steps: int, per_step: float = 1.0) -> list[float]:

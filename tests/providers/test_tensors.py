@@ -27,10 +27,11 @@ def context(tmp_path):
 
 def kept(context, **files):
     """A source whose files are in the store."""
-    locked = [
-        LockedFile(path=name.replace("_", "."), size=len(data), sha256=context.store.put_bytes(data))
-        for name, data in files.items()
-    ]
+    locked = []
+    for name, data in files.items():
+        path = context.root / name.replace("_", ".")
+        path.write_bytes(data)
+        locked.append(LockedFile(path=path.name, size=len(data), sha256=context.store.put(path)))
     return LockedSource(name="model", kind="hf-model", request="hf:org/tiny", files=tuple(locked))
 
 

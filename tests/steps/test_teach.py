@@ -48,8 +48,8 @@ def write_teacher(folder, labels, words=WORDS):
 def inputs(tmp_path):
     (tmp_path / "labels.json").write_text(json.dumps(LABELS))
     with SplitWriter(tmp_path / "train") as writer:
-        writer.add([2, 4, 5, 3], [-100, 1, 0, -100], [-1, 0, 1, -1], [1, 0])
-        writer.add([2, 7, 3], [-100, 3, -100], [-1, 0, -1], [3])
+        labels, places = [-100, 1, 0, -100, -100, 3, -100], [-1, 0, 1, -1, -1, 0, -1]
+        writer.extend(*map(np.array, ([2, 4, 5, 3, 2, 7, 3], labels, places, [1, 0, 3], [4, 3], [2, 1])))
     tokenizer = write_tokenizer(tmp_path / "tokenizer", WORDS)
     return {"labels": tmp_path / "labels.json", "train": tmp_path / "train", "tokenizer": tokenizer}
 

@@ -20,6 +20,11 @@ SENTENCES = st.lists(
 ).filter(lambda rows: any(pieces for pieces, _ in rows))
 
 
+def add(writer: SplitWriter, ids: list[int], labels: list[int], words: list[int], tags: list[int]) -> None:
+    """Append one sentence."""
+    writer.extend(*map(np.array, (ids, labels, words, tags, [len(ids)], [len(tags)])))
+
+
 @settings(deadline=None)
 @given(rows=SENTENCES)
 def test_what_is_written_is_read(rows: list, tmp_path_factory: pytest.TempPathFactory) -> None:  # type: ignore[type-arg]
@@ -27,7 +32,7 @@ def test_what_is_written_is_read(rows: list, tmp_path_factory: pytest.TempPathFa
     with SplitWriter(folder) as writer:
         for pieces, tags in rows:
             ids, labels, words = ([piece[k] for piece in pieces] for k in range(3))
-            writer.add(ids, labels, words, tags)
+            add(writer, ids, labels, words, tags)
     split = PreparedSplit.open(folder)
     assert split.lengths.tolist() == [len(pieces) for pieces, _ in rows]
     for i, (pieces, tags) in enumerate(rows):
@@ -39,8 +44,10 @@ def test_what_is_written_is_read(rows: list, tmp_path_factory: pytest.TempPathFa
 
 def test_the_files_are_plain_npy_of_the_stated_types(tmp_path: Path) -> None:
     with SplitWriter(tmp_path) as writer:
-        for k in range(40_000):  # more than one buffer
-            writer.add([k, k], [0, -100], [0, -1], [1])
+        for _ in range(2):
+            labels, words = np.tile([0, -100], 20_000), np.tile([0, -1], 20_000)
+            sizes, ones = np.full(20_000, 2), np.full(20_000, 1)
+            writer.extend(np.arange(40_000), labels, words, ones, sizes, ones)
     kinds = {path.stem: (np.load(path).dtype.str, len(np.load(path))) for path in tmp_path.iterdir()}
     assert kinds == {
         "input_ids": ("<i4", 80_000),
@@ -50,12 +57,12 @@ def test_the_files_are_plain_npy_of_the_stated_types(tmp_path: Path) -> None:
         "tags": ("<i4", 40_000),
         "tag_offsets": ("<i8", 40_001),
     }
-    assert PreparedSplit.open(tmp_path).pieces(39_999).tolist() == [39_999, 39_999]
+    assert PreparedSplit.open(tmp_path).pieces(39_999).tolist() == [39_998, 39_999]
 
 
 def test_what_is_opened_cannot_be_changed(tmp_path: Path) -> None:
     with SplitWriter(tmp_path) as writer:
-        writer.add([1], [0], [0], [0])
+        add(writer, [1], [0], [0], [0])
     with pytest.raises(ValueError, match="read-only"):
         PreparedSplit.open(tmp_path).pieces(0)[0] = 2
 

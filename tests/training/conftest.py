@@ -27,7 +27,8 @@ def write_split(folder, sentences, seed):
             words = int(rng.integers(3, 10))
             tags = rng.integers(0, len(LABELS), words).tolist()
             ids = [2, *(10 + 20 * np.array(tags) + rng.integers(0, 20, words)).tolist(), 3]
-            writer.add(ids, [-100, *tags, -100], [-1, *range(words), -1], tags)
+            columns = (ids, [-100, *tags, -100], [-1, *range(words), -1], tags, [len(ids)], [words])
+            writer.extend(*map(np.array, columns))
     return PreparedSplit.open(folder)
 
 
