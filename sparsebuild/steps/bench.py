@@ -126,7 +126,7 @@ def _files(job: Job, report: Report) -> dict[str, Path]:
     paths = {name: job.scratch / f"{name.replace(' ', '-')}.onnx" for name in (FILLED, FLOAT, CUT, SPARSE, DYNAMIC)}
     exported = job.inputs["export"] / "deployment" / "model.onnx"
     report.log("writing the dense float model and its dynamic int8")
-    opset = json.loads((job.inputs["export"] / "export.json").read_text()).get("opset", 20)
+    opset = _opset(job)
     export(open_float_model(job.inputs["model"]), paths[SPARSE], opset)
     structure = Structure.read(job.inputs["model"])
     is_cut = structure is not None and structure.dense is not None
@@ -153,7 +153,7 @@ def _dense(job: Job, report: Report) -> dict[str, Path]:
     job.scratch.mkdir()
     paths = {name: job.scratch / f"{name.replace(' ', '-')}.onnx" for name in (FLOAT, TEACHER, DYNAMIC, SPARSE)}
     report.log("writing the dense float model and its dynamic int8")
-    opset = json.loads((job.inputs["export"] / "export.json").read_text()).get("opset", 20)
+    opset = _opset(job)
     teacher = job.inputs.get("teacher")
     if teacher and is_as_large(teacher, job.inputs["model"]):
         dense, beside = open_float_model(teacher), None
@@ -166,6 +166,11 @@ def _dense(job: Job, report: Report) -> dict[str, Path]:
         return {name: paths[name] for name in (FLOAT, DYNAMIC)}
     export(open_float_model(beside), paths[TEACHER], opset)
     return {name: paths[name] for name in (FLOAT, TEACHER, DYNAMIC)}
+
+
+def _opset(job: Job) -> int:
+    """That of the exported file, which what it is compared with shares."""
+    return int(json.loads((job.inputs["export"] / "export.json").read_text())["opset"])
 
 
 def _belongs(name: str, runtime: str) -> bool:

@@ -17,7 +17,8 @@ from sparsebuild.digest import file_digest
 from sparsebuild.engine.job import Job, Report
 from sparsebuild.errors import TargetFailed
 from sparsebuild.exporters import EXPORTERS, FLOATS
-from sparsebuild.exporters.base import DEFAULT_OPSET, FILE_NAME
+from sparsebuild.exporters.base import FILE_NAME
+from sparsebuild.manifest import Export, defaults
 from sparsebuild.registry import lookup
 from sparsebuild.steps.computing import begin
 
@@ -34,9 +35,10 @@ def run(job: Job, report: Report) -> None:
     from sparsebuild.exporters import contents
 
     settings, threads = begin(job, report)
-    scheme = str(job.params.get("scheme", "portable"))
+    asked = {**defaults(Export), **job.params}
+    scheme = asked["scheme"]
     model = _open(job.inputs["model"], scheme, report)
-    path = _write(job, model, scheme, report)
+    path = _write(job, model, asked, report)
     found = contents.read(path)
     facts = _compare(job, model, path, settings.per_device_eval_batch_size, threads, scheme)
     facts |= _zeros(model, _masked(job.inputs["model"]), found)
@@ -60,13 +62,13 @@ def _open(folder: Path, scheme: str, report: Report) -> Any:
     return open_float_model(folder)
 
 
-def _write(job: Job, model: Any, scheme: str, report: Report) -> Path:
+def _write(job: Job, model: Any, asked: Mapping[str, Any], report: Report) -> Path:
     from sparsebuild.exporters.cpu import caution
 
     folder = job.out / "deployment"
     folder.mkdir(parents=True)
     path = folder / FILE_NAME
-    exporter, opset = str(job.params.get("exporter", "torchscript")), int(job.params.get("opset", DEFAULT_OPSET))
+    scheme, exporter, opset = asked["scheme"], asked["exporter"], asked["opset"]
     report.log(f"writing {path.name}, scheme {scheme}" + (f", by {exporter}" if exporter != "torchscript" else ""))
     if told := caution(scheme):
         report.log(told, level="warning")
