@@ -2,7 +2,7 @@
 
 RunStarted · Waiting · TargetDecided · TargetStarted · Progress · Metric · Log · TargetFinished · RunFinished
 
-Events are plain values that survive a trip through JSON, so that a step in another process tells the same story.
+Events are plain values; `to_json` says how programs read them.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ class Input:
 class Action:
     """A step with all that it depends on. What counts as a change stands at the head of `fingerprint.py`."""
 
-    name: str  # "train", "fetch@data.train", "train[seed=1]"
+    name: str  # "train", "fetch@data.train", "train@NAME"
     step: str
     folder: str  # where the outputs stand, relative to the project: "build/train"
     version: int = 1  # of the step's meaning

@@ -1,6 +1,7 @@
 """From a trained model to an ONNX file: one scheme a file, and what proves that the file is the model.
 
-A scheme is a module with `export(model, request)`; listing them imports nothing. `docs/schemes.md` says which to take.
+A scheme is a module with an `Exporter` (see base.py); listing them imports nothing. `docs/schemes.md` says which to
+take.
 """
 
 from collections.abc import Mapping

@@ -1,8 +1,8 @@
 """Prune and quantize each layer of a trained model alone, and see what it does: `sensitivity.json`, and a plot
 of each, `prune.svg` and `quantize.svg`.
 
-Inputs: `model` or `teacher`, `labels` and `validation`. Layers are ranked by how far the answers move (KL, in nats a
-word), which tells more than F1: on a few hundred sentences that moves by an entity or not at all.
+Inputs: `model`, which may be the teacher, `labels` and `validation`. Layers are ranked by how far the answers move
+(KL, in nats a word), which tells more than F1: on a few hundred sentences that moves by an entity or not at all.
 """
 
 from __future__ import annotations
