@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -52,11 +51,11 @@ def _logs(project: Path) -> dict[str, Path]:
 
 def _named(target: str, logs: Mapping[str, Path]) -> dict[str, Path]:
     """The logs that `target` names, as `Graph.named` would."""
+    from sparsebuild.engine.graph import matches
     from sparsebuild.errors import UserError
     from sparsebuild.registry import did_you_mean
 
-    pattern, family = target.replace("[", "[[]"), (f"{target}@", f"{target}[")
-    found = {n: p for n, p in logs.items() if n == target or n.startswith(family) or fnmatchcase(n, pattern)}
+    found = {name: path for name, path in logs.items() if matches(name, target)}
     if not found:
         known = f"there are logs of: {', '.join(logs)}" if logs else "a log is written when a target is built"
         raise UserError(f"there is no log of `{target}`", hint=did_you_mean(target, logs) or known)

@@ -65,5 +65,5 @@ class Action:
             raise ValueError(f"{self.name} has two inputs of one name: {names}")
 
 
-# No "/" (names become file names), no "+", "*" or "?" (they mean something where targets are chosen).
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@=,\[\]-]*")
+# No "/" (names become file names), no "+", "*" or "?" (they mean something where targets are chosen), no brackets.
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]*")

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import fnmatch
 import heapq
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
 from graphlib import CycleError, TopologicalSorter
 
 from sparsebuild.engine.action import Action
 from sparsebuild.errors import UserError
 from sparsebuild.registry import did_you_mean
 
-__all__ = ["Graph"]
+__all__ = ["Graph", "matches"]
 
 
 class Graph:
@@ -66,7 +66,7 @@ class Graph:
         """The actions that `target` names, without what they need, in order.
 
         `x` and `+x` are the same, as in make; `x+` is also what needs x, but for what is on demand. `fetch` is every
-        `fetch@…` and `fetch[…]`; `*` and `?` stand for characters. An unknown name is a UserError.
+        `fetch@…`; `*` and `?` stand for characters. An unknown name is a UserError.
         """
         if target.endswith("+"):
             reached = _closure(self.named(target.removesuffix("+")), self._usual_users)
@@ -74,9 +74,7 @@ class Graph:
         word = target.removeprefix("+")
         if word in self._actions:
             return (word,)
-        pattern = word.replace("[", "[[]")  # brackets are part of a name: `train[seed=*]`
-        family = (f"{word}@", f"{word}[")
-        found = tuple(n for n in self.names if n.startswith(family) or fnmatch.fnmatchcase(n, pattern))
+        found = tuple(name for name in self.names if matches(name, word))
         if not found:
             hint = did_you_mean(word, self.names) or f"there are: {', '.join(self.names)}"
             raise UserError(f"no target is called `{word}`", hint=hint)
@@ -100,6 +98,11 @@ class Graph:
             # graphlib walks from what is needed to what needs it
             raise UserError(f"targets need each other: {' → '.join(reversed(error.args[1]))}") from None
         return tuple(_in_order(sorter, {name: place for place, name in enumerate(self._actions)}))
+
+
+def matches(name: str, word: str) -> bool:
+    """Whether `word` names an action: by a pattern, or as what stands before the "@"."""
+    return name.startswith(f"{word}@") or fnmatchcase(name, word)
 
 
 def _in_order(sorter: TopologicalSorter[str], places: Mapping[str, int]) -> Iterator[str]:

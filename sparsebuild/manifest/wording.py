@@ -50,7 +50,8 @@ _OTHER_WORDS = {
     "eval": "validation",
 }
 
-_LATER = (("matrix",),)
+# What has another form here.
+_INSTEAD = {"matrix": "write a `[variant.NAME]` for each"}
 
 # What a table needs at least, where no single key says it.
 _NEEDS = {"data": "`train` and `validation`, or `source`"}
@@ -159,13 +160,11 @@ def _is_required(key: Field[Any]) -> bool:
 
 def _unknown(path: KeyPath) -> Fault:
     table, key = path[:-1], str(path[-1])
-    if path in _LATER:
-        return Fault(path=path, message=f"`{key_text(path)}` is not supported in this version", at="key")
     known = keys_of(_table(table))
     other = _OTHER_WORDS.get(key.lower())
     near = f"did you mean `{other}`?" if other in known else did_you_mean(key, known)
     if not table:
-        near = near or _in_a_table(key)
+        near = _INSTEAD.get(key) or near or _in_a_table(key)
     where = f"`[{key_text(table)}]` has" if table else "there are"
     return Fault(
         path=path,

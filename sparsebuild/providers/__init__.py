@@ -40,17 +40,13 @@ LOCAL = frozenset({"file"})
 # Their files may lie in a cache of another program on this machine, or in our package: no network is needed to look.
 KEEPS_COPIES = frozenset({"builtin", "hf", "zoo"})
 
-# Schemes that people rightly expect, and what to do until they are here.
-_LATER = {
-    "http": "write `https:`; over `http:` anyone on the way could change what arrives",
-}
-
 
 def provider(request: str) -> Provider:
     """The provider for a request; raises UserError for an unknown scheme."""
     scheme = scheme_of(request)
-    if scheme in _LATER:
-        raise SourceUnavailable(f"`{scheme}:` sources are not supported in this version", hint=_LATER[scheme])
+    if scheme == "http":
+        hint = "write `https:`; over `http:` anyone on the way could change what arrives"
+        raise SourceUnavailable("`http:` sources are not supported in this version", hint=hint)
     if scheme not in PROVIDERS:
         raise UserError(
             f"unknown scheme `{scheme}:` in `{request}`",

@@ -67,13 +67,6 @@ def test_what_is_on_demand_is_built_where_it_is_named_or_needed():
     assert Graph([*DEFAULT, extra]).usual == DEFAULT.names
 
 
-def test_brackets_are_part_of_a_name():
-    variants = Graph([action("train[seed=1]"), action("train[seed=2]"), action("trains")])
-    assert variants.select(["train"]) == ("train[seed=1]", "train[seed=2]")
-    assert variants.select(["train[seed=1]"]) == ("train[seed=1]",)
-    assert variants.select(["train[*2]"]) == ("train[seed=2]",)
-
-
 @pytest.mark.parametrize(
     ("target", "text"),
     [
