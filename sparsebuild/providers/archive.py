@@ -26,7 +26,7 @@ from sparsebuild.lock import LockedFile, names_fault, path_fault
 from sparsebuild.providers import weights
 from sparsebuild.providers.base import Context, Want, are_rows, is_wanted
 
-__all__ = ["MOST_MEMBERS", "Archive", "archive", "chosen", "is_archive", "kept", "needed", "tell_below"]
+__all__ = ["MOST_MEMBERS", "Archive", "archive", "chosen", "is_archive", "kept", "kept_again", "kept_of"]
 
 _SUFFIXES = (".zip", ".whl", ".tar", ".tar.gz", ".tgz", ".tar.zst", ".tzst")
 MOST_MEMBERS = 10_000
@@ -69,6 +69,23 @@ def archive(path: Path, what: str, temporary: Path) -> Iterator[Archive]:
         raise SourceUnavailable(f"{what} is damaged: {error}") from None
 
 
+def kept_of(found: Archive, inner: str, want: Want, what: str, context: Context) -> list[LockedFile]:
+    """Put the wanted files of `inner` into the store; raises as `chosen`, and for a model that no build could use."""
+    members = chosen(found.sizes, inner, want, what)
+    if want == "data":
+        _tell_below(found.sizes, inner, members.values(), what, context)
+    if want == "model":
+        members = {name: members[name] for name in _needed(found, members, context.trust)}
+    return [kept(found, member, name, context) for name, member in sorted(members.items())]
+
+
+def kept_again(found: Archive, inner: str, file: LockedFile, context: Context) -> str:
+    """Put what now stands in the place of a locked file into the store; its sha256, or "none" where it has gone."""
+    below = f"{inner}/{file.path}" if inner else file.path
+    member = next((name for name in (below, inner) if name in found.sizes), "")
+    return kept(found, member, file.path, context).sha256 if member else "none"
+
+
 def chosen(names: Collection[str], inner: str, want: Want, what: str) -> dict[str, str]:
     """The wanted files by the names they will have in the lock: `inner` is a file, a folder, or "" for the top.
 
@@ -91,7 +108,7 @@ def chosen(names: Collection[str], inner: str, want: Want, what: str) -> dict[st
     )
 
 
-def tell_below(names: Collection[str], inner: str, taken: Collection[str], what: str, context: Context) -> None:
+def _tell_below(names: Collection[str], inner: str, taken: Collection[str], what: str, context: Context) -> None:
     """Say where rows lie below a folder of which `taken`, right in it, are those that were chosen."""
     prefix = f"{inner}/" if inner else ""
     below = [name for name in names if name.startswith(prefix) and name not in taken and are_rows(name)]
@@ -103,7 +120,7 @@ def tell_below(names: Collection[str], inner: str, taken: Collection[str], what:
         )
 
 
-def needed(found: Archive, members: Mapping[str, str], trust: str) -> list[str]:
+def _needed(found: Archive, members: Mapping[str, str], trust: str) -> list[str]:
     """Which of a model's files a build needs, by their names; what would run code is refused."""
 
     def read(name: str) -> bytes:

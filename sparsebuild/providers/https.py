@@ -19,7 +19,7 @@ from sparsebuild.digest import file_digest
 from sparsebuild.engine.atomic import write_bytes
 from sparsebuild.errors import HashMismatch, Problem, UserError
 from sparsebuild.lock import LockedFile, LockedSource, path_fault
-from sparsebuild.providers.archive import Archive, archive, chosen, is_archive, kept, needed, tell_below
+from sparsebuild.providers.archive import archive, is_archive, kept_again, kept_of
 from sparsebuild.providers.base import Context, Resolution, Want, hash_mismatch
 from sparsebuild.providers.download import TOKENS, Download, Unchanged, address_fault, download, host_of
 
@@ -100,8 +100,7 @@ class HttpsProvider:
             archive(found.path, address.shown, context.temporary) as inside,
         ):
             for file in files:
-                member = _member(inside, address, file)
-                _expect(source, file, kept(inside, member, file.path, context).sha256 if member else "none")
+                _expect(source, file, kept_again(inside, address.inner, file, context))
 
 
 class _Answer:
@@ -143,18 +142,7 @@ def _locked(found: Download, address: Address, want: Want, context: Context) -> 
         sha256 = context.store.put(found.path)
         return [LockedFile(path=address.name, size=found.path.stat().st_size, sha256=sha256)]
     with archive(found.path, address.shown, context.temporary) as inside:
-        members = chosen(inside.sizes, address.inner, want, address.shown)
-        if want == "data":
-            tell_below(inside.sizes, address.inner, members.values(), address.shown, context)
-        if want == "model":
-            members = {name: members[name] for name in needed(inside, members, context.trust)}
-        return [kept(inside, member, name, context) for name, member in sorted(members.items())]
-
-
-def _member(inside: Archive, address: Address, file: LockedFile) -> str:
-    """Where in the archive a locked file is; empty when it is gone."""
-    below = f"{address.inner}/{file.path}" if address.inner else file.path
-    return next((name for name in (below, address.inner) if name in inside.sizes), "")
+        return kept_of(inside, address.inner, want, address.shown, context)
 
 
 def _expect(source: LockedSource, file: LockedFile, found: str) -> None:

@@ -12,7 +12,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,9 +20,8 @@ from pathlib import Path
 from sparsebuild.digest import text_digest
 from sparsebuild.errors import SourceUnavailable, UserError
 from sparsebuild.lock import LockedFile, LockedSource, path_fault
-from sparsebuild.providers.archive import Archive, archive, kept, needed, tell_below
-from sparsebuild.providers.base import Context, Resolution, Want, are_rows, hash_mismatch, is_wanted
-from sparsebuild.providers.weights import models
+from sparsebuild.providers.archive import Archive, archive, kept_again, kept_of
+from sparsebuild.providers.base import Context, Resolution, Want, hash_mismatch
 from sparsebuild.registry import did_you_mean
 
 __all__ = ["Package", "PypiProvider"]
@@ -67,11 +66,7 @@ class PypiProvider:
     def resolve(self, request: str, want: Want, context: Context) -> Resolution:
         package = Package.parse(request)
         with _alone(package, context), _wheel(package, context) as (found, version):
-            members = _members(found, package, want, context.trust)
-            if want == "data":
-                what = f"the wheel of `{package.requirement}`"
-                tell_below(found.sizes, package.inner, members.values(), what, context)
-            files = [kept(found, member, name, context) for name, member in sorted(members.items())]
+            files = kept_of(found, package.inner, want, f"`{package.requirement}`", context)
         return Resolution(version=version, files=tuple(files))
 
     def bring(self, source: LockedSource, files: Sequence[LockedFile], context: Context) -> None:
@@ -84,8 +79,7 @@ class PypiProvider:
     def _bring(self, source: LockedSource, package: Package, files: Sequence[LockedFile], context: Context) -> None:
         with _wheel(package, context) as (found, _):
             for file in files:
-                member = _member(found, package, file)
-                sha256 = kept(found, member, file.path, context).sha256 if member else "none"
+                sha256 = kept_again(found, package.inner, file, context)
                 if sha256 != file.sha256:
                     hint = f"the index now has another `{package.requirement}`; if you trust it, "
                     raise hash_mismatch(source, file, sha256, f"{hint}run `sparsebuild lock --upgrade {source.name}`")
@@ -208,36 +202,3 @@ def _readable(reason: str) -> str:
     reason = re.sub(r"<[^<>]*>(: )?", "", reason.strip())
     reason = re.sub(r"': /\S*$", "", reason).removeprefix("'")
     return re.sub(r"://[^/@\s]+@", "://", reason)
-
-
-def _members(found: Archive, package: Package, want: Want, trust: str) -> dict[str, str]:
-    """The wanted files of the wheel, by their names in the lock."""
-    if package.inner in found.sizes:
-        return {package.inner.rpartition("/")[2]: package.inner}
-    prefix = f"{package.inner}/" if package.inner else ""
-    inside = {path.removeprefix(prefix): path for path in found.sizes if path.startswith(prefix)}
-    top = {name: path for name, path in inside.items() if "/" not in name}
-    if want == "model" and "config.json" in top:
-        return {name: top[name] for name in needed(found, top, trust)}
-    wanted = {name: path for name, path in top.items() if is_wanted(name, want)} if want != "model" else {}
-    if not wanted:
-        fault = "holds no config.json, so it is not a model" if want == "model" else "is not a file in it"
-        raise _no_such_folder(package, fault if inside else "is not in it", found.sizes, want)
-    return wanted
-
-
-def _no_such_folder(package: Package, fault: str, known: Collection[str], want: Want) -> UserError:
-    """The error for a wrong fragment, with the right ones."""
-    if want == "model":
-        fitting = models(known)
-    else:
-        fitting = sorted(path for path in known if are_rows(path) or path.endswith((".yaml", ".yml", ".md")))
-    listed = ", ".join(f"`#{path}`" for path in fitting)
-    where = f"`{package.inner}` of `{package.requirement}`" if package.inner else f"the top of `{package.requirement}`"
-    return UserError(f"{where} {fault}", hint=f"the package has: {listed}" if listed else "the package has none")
-
-
-def _member(found: Archive, package: Package, file: LockedFile) -> str:
-    """Where in the wheel a locked file is; empty when it is gone."""
-    below = f"{package.inner}/{file.path}" if package.inner else file.path
-    return next((name for name in (below, package.inner) if name in found.sizes), "")

@@ -144,7 +144,7 @@ def test_no_setup_is_run(context, index):
 def test_a_wrong_folder_names_the_right_ones(context, index):
     wheels.build(index)
     assert failure("pypi:tiny==1.0#tiny/modle", context, UserError) == (
-        "error: `tiny/modle` of `tiny==1.0` is not in it\n\nhint: the package has: `#tiny/model`"
+        "error: `tiny/modle` of `tiny==1.0` is not in it\n\nhint: it has: `#tiny/model`"
     )
 
 
@@ -159,7 +159,7 @@ def test_rows_and_recipes_are_named_as_files(context, index):
     wheels.build(index, files={"rows.jsonl": b"{}\n", "recipe.yaml": b"x: 1\n"}, inner="tiny")
     assert [file.path for file in resolve("pypi:tiny#tiny/rows.jsonl", context, "data").files] == ["rows.jsonl"]
     assert failure("pypi:tiny#tiny", context, UserError, "recipe") == (
-        "error: `tiny` of `tiny` is not a file in it\n\nhint: the package has: `#tiny/recipe.yaml`, `#tiny/rows.jsonl`"
+        "error: `tiny` of `tiny` is not a file in it\n\nhint: it has: `#tiny/recipe.yaml`"
     )
 
 
