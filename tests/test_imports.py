@@ -16,6 +16,7 @@ PACKAGE = Path(sparsebuild.__file__).parent
 # each other; so do the drawers.
 FLOORS = [
     {
+        "atomic",
         "concealed",
         "errors",
         "events",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from sparsebuild import lock as locks
+from sparsebuild.atomic import refuse_links
 from sparsebuild.digest import canonical_json, text_digest
-from sparsebuild.engine.atomic import refuse_links
 from sparsebuild.errors import ManifestError
 from sparsebuild.layout import ProjectLayout, mark_as_cache
 from sparsebuild.lock import Lock

@@ -90,7 +90,7 @@ def _refuse(file: Path, destination: Path) -> None:
 @contextlib.contextmanager
 def _new(out: Path) -> Iterator[Path]:
     """The path of a file that becomes `out` if all goes well."""
-    from sparsebuild.engine.atomic import settle, temporary
+    from sparsebuild.atomic import settle, temporary
     from sparsebuild.errors import UserError
 
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
-from sparsebuild.engine.atomic import write_bytes
+from sparsebuild.atomic import write_bytes
 
 __all__ = ["write_back", "write_manifest"]
 

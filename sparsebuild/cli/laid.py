@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from functools import cache
 from typing import Any
 
-from sparsebuild.engine.atomic import write_bytes
+from sparsebuild.atomic import write_bytes
 from sparsebuild.layout import ProjectLayout
 from sparsebuild.manifest import Written
 from sparsebuild.origins import Laid

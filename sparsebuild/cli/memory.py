@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from sparsebuild import __version__
+from sparsebuild.atomic import settle, temporary, write_bytes
 from sparsebuild.digest import canonical_json, text_digest
-from sparsebuild.engine.atomic import settle, temporary, write_bytes
 from sparsebuild.errors import UserError
 from sparsebuild.layout import ProjectLayout, cache_folder, mark_as_cache
 from sparsebuild.reading import read_json, read_small

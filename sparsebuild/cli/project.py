@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from sparsebuild import lock as locks
 from sparsebuild import manifest as manifests
+from sparsebuild.atomic import refuse_links, sweep
 from sparsebuild.cli import apart, laid, memory
 from sparsebuild.digest import canonical_json
-from sparsebuild.engine.atomic import refuse_links, sweep
 from sparsebuild.engine.stat_cache import StatCache
 from sparsebuild.engine.store import Store
 from sparsebuild.errors import LockOutOfDate, Problem, RecipeError, SourceUnavailable, UserError

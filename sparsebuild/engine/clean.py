@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from sparsebuild import events
+from sparsebuild.atomic import refuse_links
 from sparsebuild.engine import outputs, work
 from sparsebuild.engine import record as records
-from sparsebuild.engine.atomic import refuse_links
 from sparsebuild.engine.blame import blamed
 from sparsebuild.engine.held import held
 from sparsebuild.engine.record import Record

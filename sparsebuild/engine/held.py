@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from sparsebuild.engine.atomic import refuse_links, sweep, write_bytes
+from sparsebuild.atomic import refuse_links, sweep, write_bytes
 from sparsebuild.engine.blame import blame_environment
 from sparsebuild.engine.work import records_folder
 from sparsebuild.errors import HeldByAnotherRun, Interrupted

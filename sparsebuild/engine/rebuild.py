@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sparsebuild import events
+from sparsebuild.atomic import refuse_links
 from sparsebuild.engine import outputs, unlike
 from sparsebuild.engine import record as records
 from sparsebuild.engine.action import JSON, Action
-from sparsebuild.engine.atomic import refuse_links
 from sparsebuild.engine.blame import blamed
 from sparsebuild.engine.graph import Graph
 from sparsebuild.engine.held import held, stoppable

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from sparsebuild.atomic import write_bytes
 from sparsebuild.engine.action import JSON, File
-from sparsebuild.engine.atomic import write_bytes
 from sparsebuild.engine.fingerprint import fingerprint
 from sparsebuild.reading import read_json
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from sparsebuild import events
+from sparsebuild.atomic import write_bytes
 from sparsebuild.engine.action import JSON
-from sparsebuild.engine.atomic import write_bytes
 from sparsebuild.engine.job import Level
 from sparsebuild.reading import read_json
 

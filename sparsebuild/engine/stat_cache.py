@@ -20,8 +20,8 @@ import time
 from pathlib import Path
 from typing import TypeAlias
 
+from sparsebuild.atomic import write_bytes
 from sparsebuild.digest import file_digest
-from sparsebuild.engine.atomic import write_bytes
 from sparsebuild.reading import read_json
 
 __all__ = ["StatCache"]

@@ -22,9 +22,9 @@ import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from sparsebuild.atomic import refuse_links, settle, temporary, write_bytes
 from sparsebuild.digest import file_digest
 from sparsebuild.engine import record as records
-from sparsebuild.engine.atomic import refuse_links, settle, temporary, write_bytes
 from sparsebuild.engine.blame import is_full, no_space
 from sparsebuild.engine.record import Record
 from sparsebuild.layout import mark_as_cache

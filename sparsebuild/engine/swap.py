@@ -17,9 +17,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from sparsebuild import events
+from sparsebuild.atomic import refuse_links
 from sparsebuild.engine import outputs, work
 from sparsebuild.engine.action import Action, File
-from sparsebuild.engine.atomic import refuse_links
 from sparsebuild.engine.stat_cache import StatCache
 from sparsebuild.engine.store import Store
 from sparsebuild.engine.work import Work

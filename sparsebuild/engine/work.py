@@ -23,8 +23,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from sparsebuild.atomic import refuse_links, write_bytes
 from sparsebuild.engine import record as records
-from sparsebuild.engine.atomic import refuse_links, write_bytes
 from sparsebuild.engine.blame import is_full
 from sparsebuild.engine.record import Record
 from sparsebuild.engine.report import append

@@ -7,7 +7,6 @@ changed and nothing else. Keys that this version does not know stay: another one
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,6 +17,7 @@ from typing import Any
 
 import tomli
 
+from sparsebuild.atomic import write_bytes
 from sparsebuild.errors import Position, Problem, UserError
 from sparsebuild.reading import is_deeper, read_small
 
@@ -143,19 +143,8 @@ def each(paths: Iterable[Path]) -> Iterator[Lock]:
 def write(path: Path, lock: Lock) -> None:
     """Write the lock, whole or not at all; a file that says the same already is left alone. An OSError names `path`."""
     data = text(lock).encode()
-    if path.is_file() and path.read_bytes() == data:
-        return
-    new = path.with_name(f".{os.getpid()}.{os.urandom(8).hex()}.new")  # as `engine.atomic` calls them, and sweeps them
-    try:
-        with new.open("xb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        new.replace(path)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error
-    finally:
-        new.unlink(missing_ok=True)
+    if not path.is_file() or path.read_bytes() != data:
+        write_bytes(path, data)
 
 
 def text(lock: Lock) -> str:

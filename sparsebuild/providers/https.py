@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from sparsebuild.atomic import write_bytes
 from sparsebuild.digest import file_digest
-from sparsebuild.engine.atomic import write_bytes
 from sparsebuild.errors import HashMismatch, Problem, UserError
 from sparsebuild.lock import LockedFile, LockedSource, path_fault
 from sparsebuild.providers.archive import archive, is_archive, kept_again, kept_of

@@ -9,7 +9,6 @@ No random state: seeds and batches are functions of the step.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from typing import Any
 
 from torch import Tensor
 
+from sparsebuild.atomic import sync
 from sparsebuild.digest import file_digest
 
 __all__ = ["Checkpoint", "best", "newest", "save", "save_best"]
@@ -88,9 +88,9 @@ def _write(folder: Path, final: Path, checkpoint: Checkpoint) -> None:
     facts = {"step": checkpoint.step, "sha256": file_digest(work / _TENSORS), "facts": checkpoint.facts}
     (work / _FACTS).write_text(json.dumps(facts))
     for path in (work / _TENSORS, work / _FACTS):
-        _flush(path)
+        sync(path)
     work.rename(final)
-    _flush(folder)
+    sync(folder)
 
 
 def _saved(folder: Path) -> list[Path]:
@@ -123,12 +123,3 @@ def _read(folder: Path) -> Checkpoint | None:
         section, _, name = key.partition("/")
         sections[section][name] = tensor
     return Checkpoint(step=facts["step"], facts=facts["facts"], **sections)
-
-
-def _flush(path: Path) -> None:
-    """Ask the disk to keep `path` through a power loss."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from sparsebuild.atomic import sweep, temporary, write_bytes
 from sparsebuild.engine import make
-from sparsebuild.engine.atomic import sweep, temporary, write_bytes
 
 
 @pytest.fixture

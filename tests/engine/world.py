@@ -15,9 +15,9 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
+from sparsebuild.atomic import write_bytes
 from sparsebuild.digest import file_digest, value_digest
 from sparsebuild.engine.action import Action, File, Input
-from sparsebuild.engine.atomic import write_bytes
 from sparsebuild.engine.build import build
 from sparsebuild.engine.graph import Graph
 from sparsebuild.engine.stat_cache import StatCache
