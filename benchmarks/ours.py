@@ -27,7 +27,7 @@ SECONDS = float(os.environ.get("BENCH_SECONDS", 0))
 def main() -> None:
     """Bring the pipeline in this folder up to date; its cache lies beside it."""
     layout = ProjectLayout(Path.cwd())
-    stat_cache = StatCache(layout.state / "stats.json")
+    stat_cache = StatCache(layout.stats)
     build(
         Graph(action(stage, stat_cache) for stage in pipeline(Path("pipeline").read_text())),
         layout=layout,

@@ -40,6 +40,11 @@ class ProjectLayout:
         """Locks of sources that were asked for in place of those of `sparse.toml`, for a run."""
         return self.state / "locks"
 
+    @property
+    def stats(self) -> Path:
+        """The digests of files that nobody wrote to since."""
+        return self.state / "stats.json"
+
     def lock_files(self) -> list[Path]:
         """`sparse.lock`, and the locks apart."""
         return [self.lock, *sorted(self.locks.glob("*.lock"))]

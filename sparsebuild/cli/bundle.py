@@ -131,7 +131,7 @@ def _context(folder: Path) -> Context:
     return Context(
         root=folder,
         store=Store(cache_folder()),
-        digests=StatCache(ProjectLayout(folder).state / "stats.json"),
+        digests=StatCache(ProjectLayout(folder).stats),
         temporary=cache_folder() / "temporary",
         offline=True,
     )

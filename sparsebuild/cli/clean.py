@@ -40,7 +40,7 @@ def clean(
     layout = ProjectLayout(project.resolve())
     read_text(project / MANIFEST_NAME)  # or this is no project, and nothing here is ours
     names = _named(project, targets) if targets else None
-    stat_cache = StatCache(layout.state / "stats.json")
+    stat_cache = StatCache(layout.stats)
     found: Sequence[Cleaned]
     if dry_run:
         found = engine.look(layout, names, stat_cache=stat_cache)

@@ -29,8 +29,9 @@ def diff(
     from sparsebuild.cli.comparison import compare
     from sparsebuild.cli.output import write_document
     from sparsebuild.layout import MANIFEST_NAME
+    from sparsebuild.origins import Laid
 
-    laid = sides.Laid(profile=profile, settings=tuple(settings or ()))  # over both sides: the same variant of each
+    laid = Laid(profile=profile, settings=tuple(settings or ()))  # over both sides: the same variant of each
     # A folder that holds a project goes before a branch of its name; that one is also `refs/heads/NAME`.
     is_folder = (Path(other) / MANIFEST_NAME).is_file()
     old = sides.of_folder(Path(other), other, laid) if is_folder else sides.of_commit(git.find(project, other), laid)

@@ -71,8 +71,7 @@ def _pinned(root: Path) -> Iterator[str]:
     """Every sha256 in the project's locks; read as text, so that a lock in a merge conflict counts too."""
     from sparsebuild.layout import ProjectLayout
 
-    layout = ProjectLayout(root)
-    for path in (layout.lock, *(layout.state / "locks").glob("*.lock")):
+    for path in ProjectLayout(root).lock_files():
         if path.exists():
             yield from map(bytes.decode, _SHA256.findall(path.read_bytes()))
 

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["Left", "figures", "left_here", "left_in_store", "to_json"]
 
 _HISTORY = "metrics.jsonl"  # of a training: a line an epoch, and the last is what came out
-_BROKEN = ("outputs-missing", "output-missing", "output-edited")  # kinds of reasons
 _LARGEST_DOCUMENT = 1_000_000  # bytes
 _LARGEST_HISTORY = 100_000_000  # of a training of some hundred thousand lines
 _LARGEST = 1e30  # a figure
@@ -52,11 +51,12 @@ def left_here(project: Project, graph: Graph) -> Mapping[str, Left | None]:
     """
     from sparsebuild.cli.forecast import forecast, usual
     from sparsebuild.engine import record as records
+    from sparsebuild.engine.staleness import OF_OUTPUTS
     from sparsebuild.engine.work import records_folder
 
     found: dict[str, Left | None] = {}
     for decision in forecast(project, usual(project, graph)):
-        is_whole = not any(reason.kind in _BROKEN for reason in decision.reasons)
+        is_whole = not any(reason.kind in OF_OUTPUTS for reason in decision.reasons)
         record = records.read(records_folder(project.layout), decision.action) if is_whole else None
         read = partial(_standing, project.layout.root / graph[decision.action].folder)
         found[decision.action] = _left(record, read, is_current=decision.verdict == "fresh") if record else None

@@ -85,7 +85,7 @@ def open_project(
     manifest = _remembered(layout, written)
     if manifest is None:
         manifest = manifests.parse(text, str(folder / MANIFEST_NAME), profile=profile, settings=settings)
-    store, stat_cache = Store(cache_folder()), StatCache(layout.state / "stats.json")
+    store, stat_cache = Store(cache_folder()), StatCache(layout.stats)
     context = Context(
         root=layout.root, store=store, digests=stat_cache, temporary=cache_folder() / "temporary", written=written
     )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sparsebuild.cli.options import Json, Profile, ProjectFolder, Settings, Variant
+from sparsebuild.cli.telling import say
 from sparsebuild.layout import built
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def _send(
 
     title = project.manifest.project.name + (f"@{variant}" if variant else "")
     message = f"{title}, built with sparsebuild"
-    return asdict(publish_to_hub(where, items, private=private, message=message, say=_say))
+    return asdict(publish_to_hub(where, items, private=private, message=message, say=say))
 
 
 def _show(destination: str, items: Sequence[Item]) -> None:
@@ -116,19 +117,13 @@ def _tell(dry_run: bool, done: dict[str, Any]) -> None:
     from sparsebuild.ui.inert import inert
 
     if dry_run:
-        _say("nothing was published: this was a dry run")
+        say("nothing was published: this was a dry run")
     elif "folder" in done:
         sys.stdout.write(f"published in {inert(done['folder'])}\n")
     else:
         verb = "published" if done["is_changed"] else "there already, nothing to publish"
         sys.stdout.write(f"{verb}: {inert(done['url'])}, commit {done['commit']}\n")
         for path in done["removed"]:
-            _say(f"removed there: {path}, which an earlier build had left")
+            say(f"removed there: {path}, which an earlier build had left")
         for path in done["kept"]:
-            _say(f"left there: {path}, which is no file of this build")
-
-
-def _say(sentence: str) -> None:
-    from sparsebuild.ui.inert import inert
-
-    sys.stderr.write(inert(sentence) + "\n")
+            say(f"left there: {path}, which is no file of this build")

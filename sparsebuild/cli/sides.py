@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,20 +20,13 @@ from sparsebuild.errors import RecipeError, SparsebuildError, UserError
 from sparsebuild.layout import LOCK_NAME, MANIFEST_NAME, cache_folder
 from sparsebuild.lock import Lock
 from sparsebuild.manifest import Manifest, Written
+from sparsebuild.origins import Laid
 
 if TYPE_CHECKING:
     from sparsebuild.engine.graph import Graph
     from sparsebuild.pipeline import RecipeFacts
 
-__all__ = ["Laid", "of_commit", "of_folder"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Laid:
-    """What is laid over `sparse.toml`."""
-
-    profile: str = ""
-    settings: tuple[str, ...] = ()
+__all__ = ["of_commit", "of_folder"]
 
 
 def of_folder(folder: Path, name: str, laid: Laid) -> Side:

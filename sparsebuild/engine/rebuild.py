@@ -23,6 +23,7 @@ from sparsebuild.engine.held import held, stoppable
 from sparsebuild.engine.job import Executor, Job
 from sparsebuild.engine.record import Record
 from sparsebuild.engine.report import EventReport
+from sparsebuild.engine.staleness import OF_OUTPUTS
 from sparsebuild.engine.standing import stand
 from sparsebuild.engine.stat_cache import StatCache
 from sparsebuild.engine.store import Store
@@ -34,8 +35,6 @@ from sparsebuild.layout import ProjectLayout
 __all__ = ["TOLERANCE", "Rebuilt", "rebuild", "refuse_unlike"]
 
 TOLERANCE = 0.02  # of numbers, where bytes may differ
-
-_OF_OUTPUTS = {"outputs-missing", "output-missing", "output-edited"}  # which `verify` tells better
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +98,8 @@ def _standing(graph: Graph, action: Action, layout: ProjectLayout, stat_cache: S
     needed = {name: records.read(records_folder(layout), name) for name in graph.needs(action.name)}
     done = {name: record.outputs if record else None for name, record in needed.items()}
     found = stand(action, done, layout, stat_cache)
-    reasons = [str(reason) for reason in found.reasons if reason.kind not in _OF_OUTPUTS]
+    # What `verify` tells better is left out.
+    reasons = [str(reason) for reason in found.reasons if reason.kind not in OF_OUTPUTS]
     reasons += [f"`{name}` was not built" for name, record in needed.items() if record is None]
     if found.record is None or reasons:
         raise UserError(

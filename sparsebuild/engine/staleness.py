@@ -13,7 +13,7 @@ from sparsebuild.engine import fingerprint, outputs
 from sparsebuild.engine.action import JSON, Action, File
 from sparsebuild.engine.record import Record
 
-__all__ = ["Inputs", "Kind", "Present", "Reason", "reasons"]
+__all__ = ["OF_OUTPUTS", "Inputs", "Kind", "Present", "Reason", "reasons"]
 
 Kind = Literal[
     "forced",
@@ -30,6 +30,7 @@ Kind = Literal[
     "output-missing",
     "output-edited",
 ]
+OF_OUTPUTS: frozenset[Kind] = frozenset({"outputs-missing", "output-missing", "output-edited"})
 Inputs: TypeAlias = Mapping[str, tuple[File, ...] | None]  # None: its action has to run first, so nobody knows yet
 
 

@@ -22,7 +22,7 @@ def run(job: Job, report: Report) -> None:
     context = Context(
         root=layout.root,
         store=Store(cache_folder()),
-        digests=StatCache(layout.state / "stats.json"),
+        digests=StatCache(layout.stats),
         temporary=cache_folder() / "temporary",
         report=report.log,
         progress=report.progress,
