@@ -13,12 +13,13 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 
 from measure import row, table
 
 from sparsebuild.exporters.baselines import write_dynamic_int8
 from sparsebuild.exporters.fp32 import export
-from sparsebuild.runtimes.turns import Feed, in_turns, median, opened
+from sparsebuild.runtimes.turns import Feed, in_turns, opened
 from sparsebuild.training.determinism import cpu_kind
 from sparsebuild.training.models import open_dense
 

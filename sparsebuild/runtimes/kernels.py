@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sparsebuild.runtimes.turns import percentile
+from sparsebuild.runtimes.turns import percentile, rotated
 
 __all__ = ["fastest"]
 
@@ -32,9 +32,10 @@ def fastest(
     runs = {name: _opened(path, batch, threads) for name, path in files.items()}
     found: dict[str, list[float]] = {name: [] for name in runs}
     quick: dict[str, bool] = {}
+    names = list(runs)
     started, turn, turns = clock(), 0, _FEWEST
     while turn < turns:
-        for name in _rotated(list(runs), turn):
+        for name in (names[place] for place in rotated(len(names), turn)):
             if quick.get(name, True):
                 took = _seconds(runs[name], clock)
                 quick.setdefault(name, took < _QUICK)
@@ -61,8 +62,3 @@ def _seconds(run: Callable[[], Any], clock: Callable[[], float]) -> float:
     started = clock()
     run()
     return clock() - started
-
-
-def _rotated(names: Sequence[str], turn: int) -> list[str]:
-    first = turn % len(names)
-    return [*names[first:], *names[:first]]

@@ -20,7 +20,7 @@ from typing import IO, Any
 from sparsebuild.errors import TargetFailed
 from sparsebuild.runtimes import RUNTIMES
 
-__all__ = ["Entrant", "Feed", "in_turns", "median", "opened", "percentile"]
+__all__ = ["Entrant", "Feed", "in_turns", "opened", "percentile", "rotated"]
 
 _QUICK = 0.05  # seconds of a run
 _TIMED = 3  # runs of a turn of a quick one
@@ -112,7 +112,7 @@ def in_turns(
     repeat, warm = 1, True
     turn, turns = 0, max(many, 1)
     while turn < turns:
-        for place in _rotated(len(entrants), turn):
+        for place in rotated(len(entrants), turn):
             if entrants[place].runs:
                 answer = entrants[place].ask(time=turn % many, repeat=repeat, warm=warm)
                 found[place] += answer.get("seconds", [])
@@ -126,10 +126,6 @@ def in_turns(
     return [times if entrant.runs else [] for entrant, times in zip(entrants, found, strict=True)]
 
 
-def median(values: Sequence[float]) -> float:
-    return percentile(values, 0.5)
-
-
 def percentile(values: Sequence[float], share: float) -> float:
     """The value below which a share of them lies, between its neighbours as numpy has it."""
     ordered = sorted(values)
@@ -139,7 +135,7 @@ def percentile(values: Sequence[float], share: float) -> float:
     return ordered[below] + (ordered[above] - ordered[below]) * (place - below)
 
 
-def _rotated(count: int, turn: int) -> list[int]:
+def rotated(count: int, turn: int) -> list[int]:
     """Who comes when: each is first once in `count` turns, since who follows a slow one finds other caches."""
     return [(turn + place) % count for place in range(count)]
 

@@ -15,6 +15,7 @@ import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from sparsebuild.encoders import longest
@@ -214,7 +215,7 @@ def _interpreters(job: Job, asked: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _timed(entrants: Sequence[Entrant], feed: Feed, feeds: Sequence[Feed], seconds: float, report: Report) -> Any:
-    from sparsebuild.runtimes.turns import in_turns, median, percentile
+    from sparsebuild.runtimes.turns import in_turns, percentile
 
     done = feeds.index(feed)
     report.progress(done, len(feeds), "shapes", shape=feed.name)
@@ -269,8 +270,6 @@ def _file(name: str, path: Path) -> dict[str, Any]:
 
 def _what_zeros_buy(timings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """For each runtime, how much faster a file is than itself without zeros: the middle of all shapes."""
-    from sparsebuild.runtimes.turns import median
-
     by_key = {(row["runtime"], row["model"], row["shape"]): row["median_ms"] for row in timings}
     found: dict[tuple[str, str], list[float]] = {}
     for (runtime, model, shape), time in by_key.items():

@@ -19,7 +19,7 @@ from torch import Tensor
 from sparsebuild.modifiers.base import Batch
 from sparsebuild.tasks.prepared import PreparedSplit
 
-__all__ = ["Corpus", "TeacherAnswers", "batch_order", "by_length", "collate", "drawn", "steps_per_epoch"]
+__all__ = ["Corpus", "TeacherAnswers", "batch_order", "by_length", "collate", "count_drawn", "drawn", "steps_per_epoch"]
 
 _POOL = 32  # batches
 
@@ -74,12 +74,17 @@ def steps_per_epoch(sentences: int, batch_size: int, accumulation: int) -> int:
     return math.ceil(sentences / (batch_size * accumulation))
 
 
+def count_drawn(labelled: int, pool: int, ratio: float) -> int:
+    """How many sentences an epoch has."""
+    return labelled + min(pool, int(labelled * ratio))
+
+
 def drawn(labelled: int, pool: int, ratio: float, seed: int, epoch: int) -> list[int]:
     """The sentences of an epoch: all labelled ones and `ratio` times as many of the pool, without replacement.
 
     Each epoch draws anew. Indices of the pool follow those of the labelled sentences.
     """
-    extra = min(pool, int(labelled * ratio))
+    extra = count_drawn(labelled, pool, ratio) - labelled
     generator = torch.Generator().manual_seed(_mixed(seed, epoch, 1))
     chosen = torch.randperm(pool, generator=generator)[:extra].tolist()
     return [*range(labelled), *(labelled + i for i in chosen)]

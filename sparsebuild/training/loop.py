@@ -25,7 +25,7 @@ from sparsebuild.modifiers.parameters import at_work
 from sparsebuild.numerics.kernel_times import KernelTimes
 from sparsebuild.training import checkpoints
 from sparsebuild.training.accelerators import Forward, accelerator_for
-from sparsebuild.training.batches import Corpus, batch_order, drawn, steps_per_epoch
+from sparsebuild.training.batches import Corpus, batch_order, count_drawn, drawn, steps_per_epoch
 from sparsebuild.training.curve import Means
 from sparsebuild.training.determinism import seed_for_step
 from sparsebuild.training.gradients import labelled_gradients
@@ -70,7 +70,7 @@ class Training:
     @property
     def sentences(self) -> int:
         """Labelled and drawn sentences of one epoch."""
-        return len(drawn(self.corpus.labelled, self.corpus.pool, self.settings.unlabelled_ratio, 0, 0))
+        return count_drawn(self.corpus.labelled, self.corpus.pool, self.settings.unlabelled_ratio)
 
     @property
     def steps_per_epoch(self) -> int:

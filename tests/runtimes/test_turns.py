@@ -2,12 +2,13 @@
 
 import os
 import sys
+from statistics import median
 
 import pytest
 
 from sparsebuild import runtimes
 from sparsebuild.errors import TargetFailed
-from sparsebuild.runtimes.turns import Feed, in_turns, median, opened, percentile
+from sparsebuild.runtimes.turns import Feed, in_turns, opened, percentile
 
 RUNTIME = """
 import os, time
