@@ -8,12 +8,14 @@ build sees is the safetensors file made of it. Files that ask for code of their 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from sparsebuild.concealed import without_tokens
 from sparsebuild.errors import Problem, SourceUnavailable, UserError
 from sparsebuild.lock import LockedSource, names_fault, path_fault
 from sparsebuild.providers.base import Context, is_wanted
@@ -182,9 +184,16 @@ def _as_safetensors(name: str) -> str:
 
 
 def _convert(pickled: Path, safe: Path) -> None:
-    """Apart from this process, and from the project: `-I` imports nothing from where it runs."""
+    """Apart from this process and its tokens, and from the project: `-I` imports nothing from where it runs."""
     command = [sys.executable, "-I", "-m", "sparsebuild.providers.unpickle", str(pickled), str(safe)]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace")
+    done = subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        env=without_tokens(os.environ),
+    )
     if done.returncode:
         said = (done.stderr.strip().splitlines() or ["it ended without a word"])[-1]
         raise SourceUnavailable(

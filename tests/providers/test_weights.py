@@ -87,6 +87,19 @@ def test_a_pickle_that_would_run_something_runs_nothing(folder, context, tmp_pat
         assert not (folder / "model.safetensors").exists()
 
 
+def test_who_opens_a_pickle_has_no_token(folder, context, tmp_path, monkeypatch):
+    opener = tmp_path / "python"
+    opener.write_text(f"#!/bin/sh\nenv > {tmp_path}/seen\nexit 1\n")
+    opener.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(opener))
+    monkeypatch.setenv("HF_TOKEN", "hf_CANARY")
+    monkeypatch.setenv("SPARSEBUILD_HTTPS_TOKENS", "host=CANARY")
+    (folder / "pytorch_model.bin").touch()
+    refused(folder, context)
+    seen = (tmp_path / "seen").read_text()
+    assert ("PATH=" in seen, "CANARY" in seen) == (True, False)
+
+
 def test_what_is_no_set_of_tensors_is_refused(folder, context):
     import torch
 
