@@ -119,7 +119,8 @@ ATTENTIONS = frozenset(encoder.attention for encoder in ENCODERS.values())
 
 _HEADS = (("hidden_size", "dim"), ("num_attention_heads", "n_heads"))  # DistilBERT has names of its own
 
-# Every file by which transformers' tokenizers are known, and what is built has those that its model had.
+# What transformers reads a tokenizer from, but for what needs sentencepiece, which is no dependency of ours: of a model
+# these are fetched, and what is built has those that its model had.
 TOKENIZER_FILES = (
     "tokenizer.json",
     "tokenizer_config.json",
@@ -128,9 +129,6 @@ TOKENIZER_FILES = (
     "vocab.txt",
     "vocab.json",
     "merges.txt",
-    "spiece.model",
-    "sentencepiece.bpe.model",
-    "tokenizer.model",
 )
 
 

@@ -13,6 +13,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal, Protocol
 
+from sparsebuild.encoders import TOKENIZER_FILES
 from sparsebuild.errors import HashMismatch, Problem, SourceUnavailable, UserError
 from sparsebuild.lock import LockedFile, LockedSource
 from sparsebuild.manifest.layers import Written
@@ -53,13 +54,7 @@ _WANTED: dict[Want, tuple[str, ...]] = {
         "*.safetensors",
         "*.safetensors.index.json",
         "structure.json",  # of a model of ours: what is pruned and quantized
-        "tokenizer.json",
-        "tokenizer_config.json",
-        "special_tokens_map.json",
-        "vocab.txt",
-        "vocab.json",
-        "merges.txt",
-        "added_tokens.json",
+        *TOKENIZER_FILES,
     ),
     "data": (),  # rows are told by `are_rows`
     "recipe": (),
