@@ -130,6 +130,7 @@ TOKENIZER_FILES = (
     "vocab.json",
     "merges.txt",
 )
+VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json")  # those of them without one of which there is none
 
 
 def encoder_of(model_type: str, where: str = "") -> Encoder:

@@ -1,7 +1,8 @@
 """The step `prepare`: the user's rows become numbers that a model reads, checked and written once.
 
 Inputs: `tokenizer`, the model's folder; `data.train`, `data.validation` and, if there are any, `data.test` and
-`data.unlabelled`: a file, or a folder of files.
+`data.unlabelled`: a file, or a folder of files. Where the teacher comes from elsewhere than the tokenizer, `teacher`,
+which is trained already, or `teacher.train`, from which it is to be trained: whether it can serve is told here.
 Params, left out where they have their default: `task`, and of `[data]` what SETTINGS lists; `tables`: the split -> the
 label table of its own dataset, where that is not `labels`; and `names`: the input's name -> its source as the user
 wrote it, or a list of them. Names appear in messages, never in outputs.
@@ -9,6 +10,7 @@ wrote it, or a list of them. Names appear in messages, never in outputs.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from itertools import takewhile
@@ -44,13 +46,19 @@ def run(job: Job, report: Report) -> None:
     """Prepare all splits under `job.out`; raises one DataError for all rows that are wrong."""
     from sparsebuild.tasks import task
     from sparsebuild.tasks.base import Teller
+    from sparsebuild.tasks.teachers import check_labels_known, check_reads_the_same
 
+    request = _request(job)
+    for teacher in (job.inputs[name] for name in ("teacher", "teacher.train") if name in job.inputs):
+        check_reads_the_same(teacher, request.tokenizer, request.max_length)
     tell = Teller(
         say=report.log,
         warn=lambda message: report.log(message, level="warning"),
         progress=lambda read, total, sentences: report.progress(read, total, "bytes", sentences=sentences),
     )
-    task(str(job.params.get("task", "token-classification"))).prepare(_request(job), job.out, tell)
+    task(str(job.params.get("task", "token-classification"))).prepare(request, job.out, tell)
+    if "teacher" in job.inputs:
+        check_labels_known(job.inputs["teacher"], json.loads((job.out / "labels.json").read_text()))
 
 
 def _request(job: Job) -> Request:

@@ -1,7 +1,7 @@
 """Ask the teacher once: its logits over every piece of the training text, kept for all epochs.
 
 The teacher never changes and answers without dropout, so asking it again at every step only costs time. Inputs:
-`teacher`, `labels`, `tokenizer`, `train` and maybe `unlabelled`. Outputs, for each split: `logits.npy` (pieces, labels)
+`teacher`, `labels`, `train` and maybe `unlabelled`. Outputs, for each split: `logits.npy` (pieces, labels)
 float32 and, where the recipe wants them, `hidden.npy` (pieces, layers, width) float16.
 """
 
@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparsebuild.engine.job import Job, Report
-from sparsebuild.errors import UserError
 from sparsebuild.steps.computing import begin
 
 if TYPE_CHECKING:
@@ -32,7 +31,6 @@ def run(job: Job, report: Report) -> None:
     from sparsebuild.training.models import labels_of, open_model
 
     begin(job, report)
-    _same_vocabulary(job.inputs["tokenizer"], job.inputs["teacher"])
     teacher = open_model(job.inputs["teacher"])
     order = map_labels(json.loads(job.inputs["labels"].read_text()), labels_of(teacher))
     splits = {n: PreparedSplit.open(job.inputs[n]) for n in ("train", "unlabelled") if n in job.inputs}
@@ -80,22 +78,3 @@ def _array(path: Path, dtype: str, shape: tuple[int, ...]) -> Any:
     with path.open("r+b") as file:  # a page that finds no room later is a signal, and tells nothing
         os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
     return array
-
-
-def _same_vocabulary(student: Path, teacher: Path) -> None:
-    """Refuse a teacher that would read other words from the same ids."""
-    from transformers import AutoTokenizer
-
-    vocabularies = [
-        AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False).get_vocab()
-        for folder in (student, teacher)
-    ]
-    if vocabularies[0] == vocabularies[1]:
-        return
-    ours, theirs = vocabularies
-    differing = sorted(set(ours.items()) ^ set(theirs.items()))[:3]
-    raise UserError(
-        f"the teacher reads other words from the same ids: the student's vocabulary has {len(ours)} pieces, "
-        f"the teacher's {len(theirs)}; they differ at {', '.join(f'{word!r} ({i})' for word, i in differing)}",
-        hint='take a teacher of the same tokenizer, or fine-tune one with `[teacher] source = "target:teacher"`',
-    )

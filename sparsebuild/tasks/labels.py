@@ -64,6 +64,8 @@ def _difference(student: Sequence[str], teacher: Sequence[str]) -> str:
         theirs
     )
     advice = 'take a teacher trained on these labels, or train one: `teacher.source = "target:teacher"`'
+    if all(name.startswith("LABEL_") for name in teacher):
+        advice = "its config.json does not say what its labels are called: write them there, as `id2label`"
     return "\n      ".join([*parts, advice])
 
 

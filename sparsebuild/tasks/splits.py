@@ -117,6 +117,7 @@ class Splits:
         declared = self._request.labels is not None
         if split == "train" and not declared and not self._complaints:
             self._labels = labels_of(list(self._numbers)[number] for number in tags.first)
+            self._complain_unless_entities()
         elif self._labels and not declared:
             self._complain_of_new(tags)
 
@@ -181,6 +182,14 @@ class Splits:
                 message = f"`data.validation_fraction` = {self._request.holdout.fraction} of {some}"
                 hint = "change it, or `data.validation_seed`; or name rows of their own with `data.validation`"
                 self._complaints.add(f"{message} leaves none for {side}: {names}", names, hint=hint)
+
+    def _complain_unless_entities(self) -> None:
+        """A table of one label is what rows have whose tags stand elsewhere; what learns it finds nothing."""
+        if len(self._labels) == 1:
+            names, column = self._names("train"), self._request.label_column
+            message = f"column `{column}`: no training row has an entity, every tag is `{OUTSIDE}`: {names}"
+            hint = "name the column that has the tags as `data.label_column`, or declare `data.labels`"
+            self._complaints.add(message, names, hint=hint)
 
     def _complain_of_new(self, tags: _Tags) -> None:
         """Tags that no training row has."""

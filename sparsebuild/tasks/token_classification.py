@@ -64,6 +64,7 @@ def prepare(request: Request, out: Path, tell: Teller) -> None:
     for split, count in splits.counts.items():
         _tell_losses(split, count, request.max_length, tell)
         _tell_repeats(split, count, tell)
+        _tell_empty(split, count, tell)
     _tell_unseen(labels, splits.counts["train"], tell)
     copy_tokenizer(request.tokenizer, out / "tokenizer")
     _write_json(out / "labels.json", labels)
@@ -118,6 +119,11 @@ def _tell_repeats(split: str, count: Count, tell: Teller) -> None:
     if count.repeated and split != "unlabelled":
         same = f"{count.sentences_in_train} of {_counted(count.sentences, 'sentence')}"
         tell.warn(f"{split}: {same} stand in train too, word for word, first in {count.repeated}: scores flatter")
+
+
+def _tell_empty(split: str, count: Count, tell: Teller) -> None:
+    if count.tags and not count.entities:
+        tell.warn(f"{split}: no sentence has an entity, so every F1 on it is 0")
 
 
 def _tell_unseen(labels: Sequence[str], train: Count, tell: Teller) -> None:

@@ -168,7 +168,7 @@ def test_a_label_too_many_is_refused(tmp_path: Path) -> None:
         predictions_to_tags(split, [[0] * 9], ["O"])
 
 
-MANY = [row(f"word{number}", "here") for number in range(200)]
+MANY = [row(f"word{number}", "here", tag="B-x" if number % 9 == 1 else "O") for number in range(200)]
 
 
 def test_a_share_of_the_training_rows_is_set_aside(tmp_path: Path) -> None:
@@ -199,7 +199,7 @@ def test_only_the_first_rows_are_taken_and_all_are_checked(tmp_path: Path) -> No
         tmp_path / "a", train=[*MANY[:3], row("x", tag="B-rare")], validation=MANY[5:8], most=most, heard=heard
     )
     assert {split: count["sentences"] for split, count in report(out).items()} == {"train": 2, "validation": 1}
-    assert json.loads((out / "labels.json").read_text()) == ["O", "B-rare"]
+    assert json.loads((out / "labels.json").read_text()) == ["O", "B-rare", "B-x"]
     assert heard[:1] == ["train: the first 2 of 4 sentences taken"]
     assert heard[-1] == "! train: no word has the tag B-rare: the model will not learn it"
     with pytest.raises(DataError, match="3 tags for 1 word"):
@@ -335,3 +335,12 @@ def test_the_real_tokenizer_cuts_as_its_library_does(minilm: Path, wnut17: Path,
     assert [counts[name]["sentences_cut_off"] for name in splits] == [0, 0, 2]
     assert [counts[name]["longest"] for name in splits] == [75, 84, 128]
     assert [counts[name]["words_without_pieces"] for name in splits] == [0, 4, 3]
+
+
+def test_rows_without_any_entity_are_refused_and_a_split_without_one_is_told(tmp_path):
+    with pytest.raises(DataError, match=r"column `ner_tags`: no training row has an entity, every tag is `O`: train"):
+        prepared(tmp_path / "a", train=[row("a", "b")])
+    heard: list[str] = []
+    prepared(tmp_path / "b", validation=[row("new")], heard=heard)
+    assert "! validation: no sentence has an entity, so every F1 on it is 0" in heard
+    prepared(tmp_path / "c", train=[row("a", "b")], validation=[row("new")], labels=["O", "B-x"])
