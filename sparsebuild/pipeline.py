@@ -255,6 +255,8 @@ class _Pipeline:
         if data.labels is None and (tables := self._other_tables(known)):
             params["tables"] = tables
         inputs = [Input(name="tokenizer", action=self._base_model()), *(_all(name, f"fetch@{name}") for name in names)]
+        if (teacher := self._foreign_teacher()) != self._base_model():
+            inputs.append(_all(teacher.removeprefix("fetch@"), teacher))
         return self._action(
             "prepare", params={"task": self.manifest.project.task, **params, "names": names}, inputs=inputs
         )
@@ -294,7 +296,7 @@ class _Pipeline:
         if any(model.recipe and model.recipe.needs_hidden_states for model in distilling):
             params["hidden_states"] = True
         splits = ["train", *(["unlabelled"] if any(model.uses_pool for model in distilling) else [])]
-        inputs = [self._teacher_model(), *_prepared("labels", "tokenizer", *splits)]
+        inputs = [self._teacher_model(), *_prepared("labels", *splits)]
         return self._action("teach", params=params, inputs=inputs, folder=".sparsebuild/teach")
 
     def _train(self) -> Action:
@@ -463,6 +465,12 @@ class _Pipeline:
         """Where the tokenizer comes from: the model that everything starts with."""
         return "fetch@teacher.train" if self.manifest.model.source == _TRAINED_TEACHER else "fetch@model"
 
+    def _foreign_teacher(self) -> str:
+        """Where the teacher, or what it is trained from, comes from; the base model where it is that."""
+        if self.manifest.teacher is None or self.manifest.teacher.source in ("self", "disable"):
+            return self._base_model()
+        return "fetch@teacher.train" if self.manifest.teacher.source == _TRAINED_TEACHER else "fetch@teacher"
+
     def _student_start(self) -> Input:
         trained = self.manifest.model.source == _TRAINED_TEACHER
         return _model("model", "teacher") if trained else _all("model", "fetch@model")
@@ -495,7 +503,8 @@ class _Pipeline:
             name=name,
             step=step,
             version=known.version,
-            params=params,
+            params={key: value for key, value in params.items() if key not in known.beside},
+            beside={key: value for key, value in params.items() if key in known.beside},
             inputs=tuple(inputs),
             sources=sources or {},
             libraries={library: major_minor(library) for library in known.libraries},

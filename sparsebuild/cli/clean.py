@@ -28,7 +28,7 @@ def clean(
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Exit with 6 if another run is at work.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Remove what builds left here, and nothing else; a run brings it back from the cache."""
+    """Remove what builds left here, and nothing else; a run brings what was finished back from the cache."""
     from sparsebuild.cli.output import write_document
     from sparsebuild.engine import clean as engine
     from sparsebuild.engine.stat_cache import StatCache
@@ -39,7 +39,7 @@ def clean(
 
     layout = ProjectLayout(project.resolve())
     read_text(project / MANIFEST_NAME)  # or this is no project, and nothing here is ours
-    names = _named(project, targets) if targets else None
+    names = _named(project, targets, engine.known(layout)) if targets else None
     stat_cache = StatCache(layout.stats)
     found: Sequence[Cleaned]
     if dry_run:
@@ -53,10 +53,13 @@ def clean(
         shown.show(found, dry_run, sys.stdout)
 
 
-def _named(project: Path, targets: Collection[str]) -> set[str]:
+def _named(project: Path, targets: Collection[str], left: Collection[str]) -> set[str]:
+    """What `targets` name: of what builds left, also where no target is called so any more; else of the graph."""
     from sparsebuild.cli.forecast import known
     from sparsebuild.cli.project import graph, open_project
 
+    if left and set(left).issuperset(targets):
+        return set(targets)
     whole = graph(known(open_project(project)))
     chosen = {name for target in targets for name in whole.named(target.removesuffix("+"))}
     spreading = {name for target in targets if target.endswith("+") for name in whole.named(target.removesuffix("+"))}

@@ -9,6 +9,7 @@ The commands are rows of a table, and the one that is called is loaded; what is 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -133,7 +134,7 @@ COMMANDS = {
     "clean": Row(
         "Keep",
         "sparsebuild.cli.clean:clean",
-        "Remove what builds left here, and nothing else; a run brings it back from the cache.",
+        "Remove what builds left here, and nothing else; a run brings what was finished back from the cache.",
     ),
     "gc": Row(
         "Keep", "sparsebuild.cli.gc:gc", "Find what the cache holds that no project needs, and with --yes remove it."
@@ -197,7 +198,8 @@ def _invoke(arguments: Sequence[str]) -> int:
         sys.stderr.write("interrupted; `sparsebuild run` goes on from here\n")
         return stop.exit_code
     except SparsebuildError as error:
-        _show(error)
+        with contextlib.suppress(OSError):  # whoever read our errors has gone: the code still tells
+            _show(error)
         return error.exit_code
     except KeyboardInterrupt:
         return _INTERRUPTED

@@ -44,6 +44,7 @@ class Action:
     folder: str  # where the outputs stand, relative to the project: "build/train"
     version: int = 1  # of the step's meaning
     params: Mapping[str, JSON] = field(default_factory=dict)
+    beside: Mapping[str, JSON] = field(default_factory=dict)  # more of them, none of which changes what comes out
     inputs: tuple[Input, ...] = ()
     sources: Mapping[str, Source] = field(default_factory=dict)
     libraries: Mapping[str, str] = field(default_factory=dict)  # name to "major.minor"
@@ -53,6 +54,11 @@ class Action:
     resource: str = ""  # at most one action at a time works with it ("device"); empty: it needs none
     exact: bool = True  # the same question gives the same bytes; if not, numbers within a tolerance
     on_demand: bool = False  # built where it is named, or needed; not where everything is asked for
+
+    @property
+    def told(self) -> Mapping[str, JSON]:
+        """All that the step is told: what counts, and what does not."""
+        return {**self.params, **self.beside}
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):

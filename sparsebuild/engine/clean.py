@@ -23,7 +23,7 @@ from sparsebuild.engine.stat_cache import StatCache
 from sparsebuild.errors import UserError
 from sparsebuild.layout import ProjectLayout
 
-__all__ = ["Cleaned", "clean", "look"]
+__all__ = ["Cleaned", "clean", "known", "look"]
 
 # Who holds the project is not for the one who cleans to say; the marks tell git and backups to stay away.
 _STAYS = {"lock", "lock.holder", "worker.lock", ".gitignore", "CACHEDIR.TAG"}
@@ -71,13 +71,13 @@ class _Plan:
 
 
 def _plans(layout: ProjectLayout, actions: Collection[str] | None, stat_cache: StatCache) -> Iterator[_Plan]:
-    for name in sorted(_known(layout) if actions is None else _known(layout) & set(actions)):
+    for name in sorted(known(layout) if actions is None else known(layout) & set(actions)):
         yield _of_action(layout, name, stat_cache)
     if actions is None:
         yield _of_project(layout)
 
 
-def _known(layout: ProjectLayout) -> set[str]:
+def known(layout: ProjectLayout) -> set[str]:
     """The names of all actions that left something."""
     recorded = {path.stem for path in work.records_folder(layout).glob("*.json")}
     tried = {path.name for place in ("work", "verify") for path in (layout.state / place).glob("*")}

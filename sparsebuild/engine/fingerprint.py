@@ -18,6 +18,7 @@ What never does               why
 the action's name, its        the same question under another name has the same answer, and finds it in the store;
 folder, its upstream's name   so a step may not let its name or a path shape what it writes
 origins ("sparse.toml:12")    moving a line changes nothing; a comment reruns nothing
+what is told beside params    how many checkpoints are kept, who watches: no result depends on it
 where it runs                 inline or in a worker, on which host or device, with how many workers, what it shares
                               with others, whether it is exact to the bit, or built on demand: not the question
 mtimes, inodes, owners        `touch` changes nothing; they only spare us hashing, see `stat_cache.py`

@@ -151,7 +151,7 @@ def _step(site: Site, action: Action, given: Sequence[Read], try_: Work, report:
     job = Job(
         name=action.name,
         step=action.step,
-        params=action.params,
+        params=action.told,
         inputs={read.name: read.folder / read.path for read in given},
         sources=action.sources,
         out=try_.out,

@@ -140,7 +140,7 @@ def _step(graph: Graph, action: Action, record: Record, home: Path, site: _Site)
     job = Job(
         name=action.name,
         step=action.step,
-        params=action.params,
+        params=action.told,
         inputs={i.name: root / graph[i.action].folder / i.path for i in action.inputs},
         sources=action.sources,
         out=home / "out",

@@ -5,7 +5,8 @@
         failed              what the last try said, if it failed
         <question>.<try>/
             out/            new at each try; its files become the outputs
-            scratch/        stays while the question does, for a step that can go on after a stop
+            scratch/        stays for a step that can go on after a stop: while the question does, and, of the try at
+                            another question that was stopped last, until that is asked again or `clean`
             notes.json      what the step noted
             aside/          what stood in the action's folder, while `out` takes its place
             begun           tells this folder from one that somebody made in its place
@@ -86,19 +87,27 @@ class Work:
 def begin(layout: ProjectLayout, name: str, question: str, *, anew: bool = False) -> Work:
     """Take back the record of `name` and make room for a try at `question`.
 
-    What an earlier try at the same question left in `scratch` is there again, unless `anew`; the rest is removed.
+    What an earlier try at the same question left in `scratch` is there again, unless `anew`. What the last try at
+    another left there waits until that is asked again: settings that are tried out for a moment cost no training. The
+    rest is removed.
     """
     home = work_folder(layout, name)
     refuse_links(layout.root, home)
     home.mkdir(parents=True, exist_ok=True)
     records.move(records_folder(layout), name, home, _BEFORE)
     work = Work(home / f"{question[:16]}.{os.urandom(4).hex()}")
-    for other in list(home.iterdir()):
-        again = other.name.startswith(question[:16]) and other.is_dir() and not other.is_symlink()
-        if again and not anew and not work.folder.exists():
+    waiting = None
+    for other in sorted(home.iterdir(), key=_touched, reverse=True):
+        is_folder, again = other.is_dir() and not other.is_symlink(), other.name.startswith(question[:16])
+        if is_folder and again and not anew and not work.folder.exists():
             other.rename(work.folder)
+        elif is_folder and not again and not waiting and _has_scratch(other):
+            waiting = other.rename(home / f"{other.name[:16]}.{os.urandom(4).hex()}")
         elif other.name != f"{_BEFORE}.json":
             delete(other)
+    if waiting:
+        for stale in (Work(waiting).begun, Work(waiting).out, Work(waiting).aside):
+            delete(stale)
     _clear(work)
     return work
 
@@ -136,12 +145,17 @@ def before(layout: ProjectLayout, name: str) -> Record | None:
 
 
 def end(layout: ProjectLayout, name: str, work: Work) -> None:
-    """Remove all that trying left; the record is written."""
+    """Remove all that trying left, but for what waits of another question; the record is written."""
     with contextlib.suppress(OSError):  # mostly there is no more than this, which is quicker than to look
         work.begun.unlink()
         work.scratch.rmdir()
         work.folder.rmdir()
-    delete(work_folder(layout, name))
+    delete(work.folder)
+    home = work_folder(layout, name)
+    for told in (home / f"{_BEFORE}.json", home / _FAILED):
+        delete(told)
+    with contextlib.suppress(OSError):
+        home.rmdir()
 
 
 def log_file(layout: ProjectLayout, name: str) -> Path:
@@ -173,6 +187,15 @@ def delete(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def _has_scratch(folder: Path) -> bool:
+    scratch = Work(folder).scratch
+    return scratch.is_dir() and not scratch.is_symlink() and any(scratch.iterdir())
+
+
+def _touched(path: Path) -> float:
+    return path.lstat().st_mtime
 
 
 def _clear(work: Work) -> None:

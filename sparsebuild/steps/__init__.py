@@ -24,10 +24,12 @@ class Step:
     resource: str = ""  # what it needs for itself while it works: two of these never work at once
     exact: bool = True  # the same inputs give the same bytes
     on_demand: bool = False  # built where it is named, or needed
+    beside: tuple[str, ...] = ()  # its settings on which nothing of what it leaves depends
 
 
 _TRAINS = ("torch", "transformers", "accelerate")
 _EXPORTS = ("torch", "transformers", "onnx", "onnxruntime")
+_OF_THE_RUN = ("explosion_patience", "report_to", "save_total_limit")
 _DEVICE = "device"  # all cores, or the GPU
 
 
@@ -39,7 +41,13 @@ def _measures(function: str) -> Step:
 STEPS = {
     "fetch": Step(function="sparsebuild.steps.fetch:run", where="inline"),
     "prepare": Step(function="sparsebuild.steps.prepare:run", version=4, libraries=("tokenizers", "transformers")),
-    "train": Step(function="sparsebuild.steps.train:run", version=3, libraries=_TRAINS, resource=_DEVICE),
+    "train": Step(
+        function="sparsebuild.steps.train:run",
+        version=3,
+        libraries=_TRAINS,
+        resource=_DEVICE,
+        beside=_OF_THE_RUN,
+    ),
     "teach": Step(function="sparsebuild.steps.teach:run", libraries=("torch", "transformers"), resource=_DEVICE),
     "eval": Step(
         function="sparsebuild.steps.evaluate:run", version=2, libraries=("torch", "transformers"), resource=_DEVICE

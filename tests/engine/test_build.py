@@ -216,7 +216,7 @@ def test_only_the_chosen_targets_are_looked_at(workshop, chain):
     assert not (workshop.layout.build / "end").exists()
 
 
-def test_scratch_stays_while_the_question_does(workshop, act):
+def test_scratch_waits_until_its_question_is_asked_again(workshop, act):
     def fails_once(job, report):
         seen = (job.scratch / "seen").exists()
         (job.scratch / "seen").touch()
@@ -233,7 +233,29 @@ def test_scratch_stays_while_the_question_does(workshop, act):
     with pytest.raises(TargetFailed, match="once"):
         workshop.build([act("a", "write", text="another question")])
     assert workshop.build([act("a", "write", text="another question")]) == {"a": "built"}
+    assert workshop.build([act("a", "write", text="x")]) == {"a": "built"}
     assert not (workshop.layout.state / "work" / "a").exists()
+
+
+def test_of_scratch_of_other_questions_only_the_last_waits(workshop, act):
+    def stops(job, report):
+        (job.scratch / "large").touch()
+        raise TargetFailed("stopped")
+
+    workshop.calls.steps["stop"] = stops
+    for text in "xyz":
+        with pytest.raises(TargetFailed, match="stopped"):
+            workshop.build([act("a", "stop", text=text)])
+    assert len(list((workshop.layout.state / "work" / "a").glob("*/scratch/large"))) == 2
+
+
+def test_what_is_told_beside_the_params_reruns_nothing(workshop, act):
+    told = []
+    workshop.calls.steps["keep"] = lambda job, report: (told.append(job.params), (job.out / "x").touch())
+    asked = replace(act("a", "keep", size=1), beside={"checkpoints": 2})
+    assert workshop.build([asked]) == {"a": "built"}
+    assert told == [{"size": 1, "checkpoints": 2}]
+    assert workshop.build([replace(asked, beside={"checkpoints": 5})]) == {"a": "fresh"}
 
 
 def test_the_record_keeps_what_was_noted_and_read(workshop, act):
