@@ -1,8 +1,8 @@
 """What is laid over `sparse.toml`: one of its `[profile.NAME]`s, then the `--set`s of a command. The later wins.
 
 What a `[variant.NAME]` says is laid over all that, for this variant alone. Tables are laid over key by key, everything
-else is replaced. What comes out is checked as if it had been written in one file; `Written` then knows where each value
-really stands.
+else is replaced; and where another recipe is named, `[recipe.args]` of the one before it are left out. What comes out
+is checked as if it had been written in one file; `Written` then knows where each value really stands.
 """
 
 from __future__ import annotations
@@ -101,6 +101,9 @@ def setting(text: str) -> Setting:
     if not path or any(0xD800 <= ord(c) < 0xE000 for c in text):  # bytes that were no UTF-8
         hint = "as in `--set train.seed=3`; a key with other signs is quoted"
         raise UserError(f"`--set {text}` is not KEY=VALUE", hint=hint)
+    if path[0] == "profile":
+        hint = "choose one with `--profile NAME`, and lay more over it with `--set train.seed=3`"
+        raise UserError(f"`--set {text}`: what a profile says cannot be set", hint=hint)
     said = Setting(text=text, path=path, value=_value(value.strip()))
     if len(path) > _DEEPEST or is_deeper(said.value, _DEEPEST):
         raise UserError(f"`--set {text}` is nested too deeply")
@@ -131,10 +134,18 @@ def with_variants(document: Mapping[str, Any]) -> dict[str, Any]:
     return {**document, "variant": {**variants, **laid}}
 
 
+def _is_another(below: Any, above: Any) -> bool:
+    """Whether a `[recipe]` names another recipe than the one that it is laid over, whose arguments are then not its."""
+    sources = [table.get("source") for table in (below, above) if isinstance(table, dict)]
+    return len(sources) == 2 and None not in sources and sources[0] != sources[1]
+
+
 def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     result = dict(below)
     for key, value in above.items():
         under = _table(key, result.get(key))
+        if key == "recipe" and _is_another(under, value):
+            under = {name: said for name, said in under.items() if name != "args"}
         is_table = isinstance(value, dict) and isinstance(under, dict)
         result[key] = _merged(under, value) if is_table else value
     return result

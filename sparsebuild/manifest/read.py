@@ -88,9 +88,10 @@ def parse(text: str, file: str = "sparse.toml", *, profile: str = "", settings: 
     profiles = document.pop("profile", {})
     written = Written(text=text, file=file, profile=profile, settings=said)
     _check_profile(profile, profiles, written)
-    manifest, faults = _read(lay(document, profiles[profile] if profile else {}, said))
+    laid = lay(document, profiles[profile] if profile else {}, said)
+    manifest, faults = _read(laid)
     problems = _problems_of_others(document, profiles, written)
-    problems |= _problems([*faults, *_profile_faults(profiles)], written)
+    problems |= _problems([*faults, *_profile_faults(profiles), *_new_variants(document, laid)], written)
     if manifest is None or problems:
         in_order = sorted(problems, key=lambda place: place[:2])
         raise ManifestError(*(problems[place] for place in in_order))
@@ -102,7 +103,9 @@ def _problems_of_others(document: Mapping[str, Any], profiles: Any, written: Wri
     problems: _Problems = {}
     for name, table in (profiles if _is_table_of_tables(profiles) and len(profiles) <= _MOST_PROFILES else {}).items():
         if name != written.profile and len(problems) < _MOST_FAULTS:
-            faults = [f for f in _read(lay(document, table))[1] if _stands_in(table, document, f.path)]
+            laid = lay(document, table)
+            faults = [f for f in _read(laid)[1] if _stands_in(table, document, f.path)]
+            faults += _new_variants(document, laid)
             problems |= _problems(faults, replace(written, profile=name, settings=()))
     return problems
 
@@ -125,6 +128,16 @@ def _of_variants(document: Mapping[str, Any], whole: Mapping[str, Any]) -> Itera
             if _stands_in(said[name], file, fault.path):
                 path, message = ("variant", name, *fault.path), f"{fault.message}, in the variant `{name}`"
                 yield replace(fault, path=path, message=message)
+
+
+def _new_variants(file: Mapping[str, Any], laid: Mapping[str, Any]) -> Iterator[Fault]:
+    """Variants that only a profile or a `--set` names: a slip of the pen would be a whole model more."""
+    known, named = (one.get("variant", {}) for one in (file, laid))
+    if isinstance(known, dict) and isinstance(named, dict):
+        for name in islice((name for name in named if name not in known), MOST_VARIANTS):
+            there_are = f"there are: {', '.join(known)}" if known else f"write a table `[variant.{name}]` in the file"
+            hint = did_you_mean(name, known) or there_are
+            yield Fault(path=("variant", name), message=f"there is no variant `{name}`", hint=hint, at="key")
 
 
 def _is_of_the_file(fault: Fault, document: Mapping[str, Any]) -> bool:

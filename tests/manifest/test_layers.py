@@ -122,3 +122,8 @@ def test_a_profile_that_makes_the_file_whole_may_be_needed():
     assert parse(text, profile="big").model.source == "models/b"
     with pytest.raises(ManifestError, match="is missing"):
         parse(text)
+
+
+def test_a_profile_cannot_be_set():
+    with pytest.raises(UserError, match=r"what a profile says cannot be set\n\nhint: choose one with `--profile NAME`"):
+        setting("profile.quick.train.seed=9")
