@@ -1,4 +1,4 @@
-"""Leaving out of a traced graph what it computes for nothing.
+"""Leaving out of a traced graph what it computes for nothing, and keeping what runtimes would leave out of it.
 
 A traced graph works out the shape of every reshape anew at each run, and rounds one tensor once for each that reads it.
 In a small encoder that is felt, and no runtime leaves all of it out by itself. Every value that is left is computed as
@@ -29,6 +29,7 @@ def simplify(model: Any) -> None:
     _fix_reshapes(model)
     _join_equal(graph)
     _drop_unread(graph)
+    _keep_both_grids(graph)
 
 
 def _fix_reshapes(model: Any) -> None:
@@ -107,6 +108,36 @@ def _join_equal(graph: Any) -> None:
         else:
             kept_as.update((a, b) for a, b in zip(node.output, kept.output, strict=True) if a)
     _replace(graph.initializer, weights)
+    _replace(graph.node, nodes)
+
+
+def _keep_both_grids(graph: Any) -> None:
+    """Put a Clip, at the ends of its grid, behind each value that is rounded to one grid and at once to another.
+
+    ONNX Runtime makes one rounding of two that follow each other, on a grid of its own choice: another value. The Clip
+    changes nothing, as nothing lies past those ends.
+    """
+    import numpy as np
+    from onnx import helper, numpy_helper
+
+    constants = {weight.name: weight for weight in graph.initializer}
+    made = {name: node for node in graph.node for name in node.output}
+    nodes, clipped = [], set()
+    for node in graph.node:
+        before = made.get(node.input[0]) if node.op_type == "QuantizeLinear" else None
+        grid = before.input[1:] if before is not None and before.op_type == "DequantizeLinear" else node.input[1:]
+        if before is not None and grid != node.input[1:] and constants.keys() >= set(grid):
+            value, name = node.input[0], f"{node.input[0]}.clipped"
+            scale, zero = (numpy_helper.to_array(constants[name]) for name in grid)
+            if value not in clipped:
+                ends = np.iinfo(zero.dtype)
+                for end, level in (("low", ends.min), ("high", ends.max)):
+                    bound = np.float32((level - int(zero)) * scale)
+                    graph.initializer.append(numpy_helper.from_array(np.array(bound), f"{value}.{end}"))
+                nodes.append(helper.make_node("Clip", [value, f"{value}.low", f"{value}.high"], [name], name=name))
+                clipped.add(value)
+            node.input[0] = name
+        nodes.append(node)
     _replace(graph.node, nodes)
 
 

@@ -6,6 +6,7 @@ beside it, and `export.json` with what the file holds and what was measured. It 
 
 from __future__ import annotations
 
+import copy
 import json
 import shutil
 from collections.abc import Collection, Mapping
@@ -81,7 +82,7 @@ def _write(job: Job, model: Any, asked: Mapping[str, Any], report: Report) -> Pa
 
 def _compare(job: Job, model: Any, path: Path, batch_size: int, threads: int, scheme: str) -> dict[str, Any]:
     """The file against the model on validation, and the file's own scores; raises TargetFailed past a bound."""
-    from sparsebuild.exporters.agreement import check, compare
+    from sparsebuild.exporters.agreement import check, compare, needs_noise
     from sparsebuild.exporters.runtime import open_session, session_logits
     from sparsebuild.steps.evaluate import SPLITS, scores_to_json
     from sparsebuild.tasks.prepared import PreparedSplit
@@ -97,8 +98,18 @@ def _compare(job: Job, model: Any, path: Path, batch_size: int, threads: int, sc
     difference = scores["validation"].overall.f1 - scores_of(trained, validation, labels).overall.f1
     found = compare(trained, file["validation"], f1_difference=difference)
     compared = {"sentences": len(trained), "words": sum(map(len, trained))}
-    check(found, scheme, words=compared["words"], entities=scores["validation"].overall.support)
-    return {**asdict(found), "compared": compared, **{name: scores_to_json(s) for name, s in scores.items()}}
+    facts = {**asdict(found), "compared": compared}
+    if needs_noise(found, scheme):
+        exact = first_piece_logits(torch_logits(copy.deepcopy(model).double()), validation, batch_size)
+        facts["noise"] = compare(exact, trained, f1_difference=0.0).median_logit_difference
+    check(
+        found,
+        scheme,
+        words=compared["words"],
+        entities=scores["validation"].overall.support,
+        noise=facts.get("noise", 0.0),
+    )
+    return {**facts, **{name: scores_to_json(s) for name, s in scores.items()}}
 
 
 def _zeros(model: Any, masked: Collection[str], file: Contents) -> dict[str, Any]:

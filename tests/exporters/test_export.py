@@ -17,7 +17,7 @@ from transformers import ModernBertConfig, ModernBertForTokenClassification
 
 from sparsebuild.errors import TargetFailed, UserError
 from sparsebuild.exporters import EXPORTERS, cpu
-from sparsebuild.exporters.agreement import check, compare
+from sparsebuild.exporters.agreement import check, compare, needs_noise
 from sparsebuild.exporters.contents import read
 from sparsebuild.exporters.cpu import saturates
 from sparsebuild.exporters.int8 import write_int8
@@ -370,6 +370,17 @@ def test_a_file_that_is_another_model_fails_the_comparison():
         "median difference of logits",
     ):
         assert broken in str(caught.value)
+
+
+def test_a_file_may_differ_twice_as_much_as_the_model_does_from_itself():
+    model = [np.eye(3, dtype=np.float32)] * 50
+    found = compare(model, [m + np.float32(0.05) for m in model], 0.0)
+    assert needs_noise(found, "portable")
+    assert not needs_noise(found, "fp16")
+    assert not needs_noise(compare(model, model, 0.0), "portable")
+    check(found, "portable", words=150, entities=150, noise=0.03)
+    with pytest.raises(TargetFailed, match=r"median difference of logits is 0\.05, must be < 0\.04"):
+        check(found, "portable", words=150, entities=150, noise=0.02)
 
 
 def test_logits_that_are_no_numbers_agree_with_nothing():

@@ -137,3 +137,23 @@ def test_a_file_with_branches_is_left_as_it_is():
         helper.make_node("Erf", ["x"], ["unread"]),
     ]
     assert kinds(simplified(graph_of(nodes, ["batch", "sequence", 12], yes=np.array(True)))) == ["If", "Erf"]
+
+
+def test_what_is_rounded_to_two_grids_in_turn_is_rounded_to_both():
+    def pair(value, grid, made):
+        scale, zero = f"scale{grid}", f"zero{grid}"
+        quantize = helper.make_node("QuantizeLinear", [value, scale, zero], [f"{made}8"])
+        return [quantize, helper.make_node("DequantizeLinear", [f"{made}8", scale, zero], [made])]
+
+    scales, zeros = [np.float32(0.03), np.float32(0.02)], [np.uint8(100), np.uint8(140)]
+    constants = {f"{name}{k}": of[k] for k in (0, 1) for name, of in (("scale", scales), ("zero", zeros))}
+    model = graph_of([*pair("x", 0, "a"), *pair("a", 1, "y")], ["batch", "sequence", 12], **constants)
+    simplify(model)
+    assert kinds(model.graph) == ["QuantizeLinear", "DequantizeLinear", "Clip", "QuantizeLinear", "DequantizeLinear"]
+    rng = np.random.default_rng(0)
+    for (found,), size in zip(answers(model), SIZES, strict=True):
+        wanted = rng.normal(size=(*size, 12)).astype(np.float32)
+        for scale, zero in zip(scales, zeros, strict=True):
+            level = np.clip(np.rint(wanted / scale) + zero, 0, 255) - zero
+            wanted = level.astype(np.float32) * scale
+        np.testing.assert_array_equal(found, wanted)

@@ -1,5 +1,6 @@
 """steps/gate.py: what does not hold promotes nothing; what holds, in the layouts of those who run it."""
 
+import contextlib
 import json
 from dataclasses import asdict
 
@@ -110,6 +111,15 @@ def test_every_gate_that_fails_is_named_and_nothing_is_promoted(built, make_job,
         "hint: nothing was promoted; build/export is as it was"
     )
     assert not list(job.out.iterdir())
+
+
+@pytest.mark.parametrize(("zeros", "holds"), [(0.899999548, True), (0.8999, False)])
+def test_nine_tenths_of_the_weights_need_not_be_a_whole_number_of_them(built, make_job, listener, zeros, holds):
+    metrics = built["eval"] / "metrics.json"
+    metrics.write_text(metrics.read_text().replace('"sparsity": 0.8', f'"sparsity": {zeros}'))
+    job = make_job("gate", {"gates": {"sparsity": ">= 0.90"}, "facts": facts()}, **built)
+    with contextlib.nullcontext() if holds else pytest.raises(GateFailed, match=r"sparsity is 0\.8999, must be"):
+        gate.run(job, listener)
 
 
 def test_speed_is_what_bench_measured_first(built, make_job, listener, tmp_path):
