@@ -85,7 +85,8 @@ def _values(what: What, source: str, trust: str, project: Project) -> dict[tuple
     path = _path(what)
     _refuse(what, project)
     values: dict[tuple[str, ...], str | None] = {path: source}
-    if what is What.teacher_train and project.manifest.teacher is None:
+    teacher = project.manifest.teacher
+    if what is What.teacher_train and (teacher is None or teacher.source == "disable"):
         values = {("teacher", "source"): "target:teacher", **values}
     if "data" not in path:
         values[*path[:-1], "trust"] = trust or None

@@ -13,7 +13,7 @@ from sparsebuild.switches import is_on
 if TYPE_CHECKING:
     from sparsebuild.cli.project import Project
 
-__all__ = ["Frozen", "Locked", "asked_for", "settled"]
+__all__ = ["Frozen", "Locked", "asked_for", "must_be_locked", "settled"]
 
 _Say = Callable[[str], None]
 
@@ -51,7 +51,7 @@ def settled(
 
     if frozen:
         return _frozen(project, locked, warn)
-    if _must_be_locked(project) if locked is None else locked:
+    if must_be_locked(project) if locked is None else locked:
         asked = asked_for(project, targets)
         refuse_changes(asked)
         if asked is not project:  # it is not all that sparse.toml says, so nothing is remembered of it
@@ -87,7 +87,7 @@ def asked_for(project: Project, targets: Sequence[str]) -> Project:
     return replace(project, manifest=replace(manifest, variant=kept)) if lacking else project
 
 
-def _must_be_locked(project: Project) -> bool:
+def must_be_locked(project: Project) -> bool:
     """In CI nothing should change unseen; but a project that was never locked has nothing to hold on to."""
     return is_on("CI") and project.lock is not None
 

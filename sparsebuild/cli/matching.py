@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from sparsebuild.errors import UserError
@@ -12,10 +12,20 @@ from sparsebuild.providers import LOCAL, scheme_of
 
 if TYPE_CHECKING:
     from sparsebuild.cli.project import Project
+    from sparsebuild.engine.graph import Graph
     from sparsebuild.lock import Lock, LockedFile, LockedSource
     from sparsebuild.modifiers.matching import Tensors
 
-__all__ = ["base_model", "headers", "make_sure", "refuse_long_shapes", "refuse_unknown", "starts_float", "tensors"]
+__all__ = [
+    "base_model",
+    "headers",
+    "make_sure",
+    "refuse_long_shapes",
+    "refuse_unknown",
+    "starts_float",
+    "tensors",
+    "unused",
+]
 
 _TRAIN = ("teacher", "train")  # steps
 _TIMES = ("bench", "compare")  # all shapes; `profile` times the first alone
@@ -105,6 +115,17 @@ def make_sure(project: Project, targets: Sequence[str], force: Sequence[str]) ->
     if any(d.action.partition("@")[0] in _TRAIN and d.verdict != "fresh" and not d.restorable for d in decisions):
         bring([source], project.context)
         graph(project)
+
+
+def unused(manifest: Manifest, graph: Graph) -> Iterator[str]:
+    """What of a manifest no target learns from, in sentences: nobody names a teacher or more text for nothing."""
+    if "teach" in graph.names:
+        return
+    if manifest.teacher and manifest.teacher.source != "disable":
+        lacks = "no recipe" if manifest.recipe is None else "no DistillationModifier in the recipe"
+        yield f"there is {lacks}: the teacher is compared with, but nothing learns from it"
+    if manifest.data.unlabelled:
+        yield "no teacher labels `data.unlabelled`: it is not trained on"
 
 
 def _asks_much(manifest: Manifest) -> bool:

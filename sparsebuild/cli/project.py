@@ -215,7 +215,7 @@ def out_of_date(differences: Collection[Difference], project: Project) -> LockOu
         hint = "run `sparsebuild lock`, which resolves it, and commit what it writes"
     if _is_apart(project):
         message = f"`{LOCK_NAME}` does not answer {project.written.laid_over}, which asks for other sources"
-        hint = "leave out `--locked`: other sources are locked apart, for such runs alone"
+        hint = "other sources are locked apart, for such runs alone: leave out `--locked`, or in CI say `--no-locked`"
     frame = "\n".join(f"  {difference}" for difference in differences) if there_is else ""
     return LockOutOfDate(Problem(message=message, frame=frame, hint=hint))
 

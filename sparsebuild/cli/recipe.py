@@ -103,6 +103,8 @@ def check(file: OptionalFile = "", arg: Arg = None, variant: Variant = "", proje
     _, resolved = _resolved(name, written, args)
     specs = modifiers.specs(resolved)
     where = ""
+    if opened and not file:
+        _refuse_in_project(opened)
     if found := _tensors(opened):
         matching.check(resolved, found)
         where = ", and every name that it holds is one of the model's"
@@ -111,6 +113,14 @@ def check(file: OptionalFile = "", arg: Arg = None, variant: Variant = "", proje
         sys.stderr.write(f"warning: {told}\n")
     lasts = f", {count(int(epochs), 'epoch')}" if math.isfinite(epochs) else ""
     sys.stdout.write(f"{name}: {count(len(specs), 'modifier')}{lasts}{where}\n")
+
+
+def _refuse_in_project(project: Project) -> None:
+    """Raise for what a run would refuse of the project's recipes before it begins, where its sources are known."""
+    from sparsebuild.cli.project import answered, graph
+
+    if known := answered(project):
+        graph(known)
 
 
 @recipe.command(cls=Command, name="args")

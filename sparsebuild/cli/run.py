@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
-from sparsebuild.cli.locking import Frozen, Locked, asked_for, settled
+from sparsebuild.cli.locking import Frozen, Locked, asked_for, must_be_locked, settled
 from sparsebuild.cli.offline import Offline, go_offline, refuse_what_is_missing
 from sparsebuild.cli.options import Json, Profile, ProjectFolder, Quiet, Settings
 from sparsebuild.cli.telling import progress_to
@@ -201,7 +201,7 @@ def _looked_at(project: Project, locked: bool | None, frozen: bool, fold: Fold, 
 
     if frozen:
         return settle(project, locked, frozen, fold)
-    if locked:
+    if must_be_locked(project) if locked is None else locked:
         project = asked_for(project, targets)
         refuse_changes(project)
     return known(project)
@@ -219,10 +219,10 @@ def build_targets(
 ) -> Mapping[str, Outcome]:
     """Build `targets` and what they need, after what can be told before any work is done; raises what fails."""
     from sparsebuild.cli import laid
-    from sparsebuild.cli.matching import refuse_long_shapes
+    from sparsebuild.cli.matching import refuse_long_shapes, unused
     from sparsebuild.cli.project import graph
     from sparsebuild.engine.build import build
-    from sparsebuild.events import TargetFinished
+    from sparsebuild.events import Log, TargetFinished
     from sparsebuild.executors.dispatch import Dispatch
     from sparsebuild.steps import STEPS
 
@@ -235,6 +235,8 @@ def build_targets(
         sink(event)
 
     whole = graph(project)
+    for told in unused(project.manifest, whole):
+        sink(Log(message=told, level="warning"))
     refuse_long_shapes(project, whole.select(targets, force))
     try:
         return build(

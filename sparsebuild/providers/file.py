@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from os.path import commonpath, normpath
@@ -11,6 +12,7 @@ from pathlib import Path
 from sparsebuild.errors import SourceUnavailable, SparsebuildError, UserError
 from sparsebuild.lock import LockedFile, LockedSource, path_fault
 from sparsebuild.providers.base import Context, Resolution, Want, are_rows, hash_mismatch, is_wanted
+from sparsebuild.providers.builtin import builtin_names
 from sparsebuild.providers.pattern import is_pattern, matching
 from sparsebuild.reading import read_small
 
@@ -63,16 +65,21 @@ def _paths(request: str, want: Want, root: Path, trust: str) -> dict[str, Path]:
     requests = [line.removeprefix("file:") for line in request.split("\n")]
     found: list[Path] = []
     for text in requests:
-        matched = _matched(text, root)
+        matched = _matched(text, root, want)
         if len(matched) == len(requests) == 1 and matched[0].is_dir():
             return _in_folder(matched[0], text, want, trust)
         found += matched
     _refuse_system(found)
+    if want == "model":
+        raise UserError(
+            f"`{' '.join(requests)}` is no folder, and a model is one",
+            hint="name the folder that holds its config.json, its weights and its tokenizer",
+        )
     once = {path.parent.resolve() / path.name: path for path in reversed(found)}
     return _named(list(once.values()), root)
 
 
-def _matched(text: str, root: Path) -> list[Path]:
+def _matched(text: str, root: Path, want: Want) -> list[Path]:
     """The file or folder that `text` names, or the files that match it."""
     path = root / _expanded(text)
     if _exists(path, text):
@@ -82,7 +89,17 @@ def _matched(text: str, root: Path) -> list[Path]:
             _refuse_dangling(files, text)
             return [file for file in files if file.is_file()]
         raise UserError(f"no file matches `{text}`", hint="correct the pattern, or put the files there")
-    raise UserError(f"there is no file or folder `{text}`", hint="correct the path, or put the file there")
+    meant = f"; if another was meant: `{other}`" if (other := _elsewhere(text, want)) else ""
+    raise UserError(f"there is no file or folder `{text}`", hint=f"correct the path, or put the file there{meant}")
+
+
+def _elsewhere(text: str, want: Want) -> str:
+    """What is no path here, but may be meant as a name of the Hub or of a recipe that comes with us."""
+    if want == "recipe":
+        return f"builtin:{text}" if text in builtin_names() else ""
+    return (
+        f"hf:{text}" if re.fullmatch(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", text) and not Path(text).suffix else ""
+    )
 
 
 def _expanded(text: str) -> Path:
