@@ -84,3 +84,12 @@ def test_a_byte_order_mark_a_link_and_the_mode_stay(project, sparsebuild):
     assert (project / "real.toml").stat().st_mode & 0o777 == 0o640
     assert (project / "real.toml").read_bytes().startswith(b"\xef\xbb\xbf# A project")
     assert b'test = "data/validation.jsonl"\n' in (project / "real.toml").read_bytes()
+
+
+def test_a_teacher_to_train_takes_the_place_of_none(project, sparsebuild):
+    manifest = project / "sparse.toml"
+    manifest.write_text(manifest.read_text() + '\n[teacher]\nsource = "disable"\n')
+    code, err, after = added(project, sparsebuild, "teacher.train", "model")
+    assert code == 0, err
+    assert 'source = "target:teacher"' in after
+    assert "teacher.train" in (project / "sparse.lock").read_text()

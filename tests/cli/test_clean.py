@@ -43,3 +43,11 @@ def test_where_there_is_no_project_nothing_is_cleaned(tmp_path, sparsebuild):
     (tmp_path / "build").mkdir()
     assert sparsebuild("clean", cwd=tmp_path).code == 2
     assert (tmp_path / "build").exists()
+
+
+def test_what_is_left_of_a_target_that_is_gone_goes_by_its_name(project, sparsebuild):
+    sparsebuild("run", "fetch", cwd=project)
+    (project / ".sparsebuild" / "work" / "train@narow").mkdir(parents=True)
+    assert sparsebuild("clean", "train@narow", cwd=project).code == 0
+    assert not (project / ".sparsebuild" / "work" / "train@narow").exists()
+    assert "train@narow" in sparsebuild("clean", "train@narow", cwd=project).err

@@ -240,3 +240,14 @@ heavy = {{"torch", "transformers", "numpy", "onnx", "pydantic", "safetensors"}} 
 assert not heavy, heavy
 """
     subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path, stdout=subprocess.DEVNULL)
+
+
+def test_a_project_s_recipe_that_a_run_would_refuse_is_refused(project, sparsebuild):
+    manifest = project / "sparse.toml"
+    manifest.write_text(f'{manifest.read_text()}\n[variant.other]\nrecipe.source = "builtin:quant"\n')
+    sparsebuild("lock", cwd=project)
+    ran = sparsebuild("recipe", "check", cwd=project)
+    assert (ran.code, "the recipe of the variant `other` distils, but sparse.toml names no teacher" in ran.err) == (
+        2,
+        True,
+    )

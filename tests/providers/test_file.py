@@ -252,3 +252,23 @@ def test_a_file_that_is_gone_from_its_folder(context):
     assert str(error.value) == (
         "error: `a.jsonl` of `data.train` is gone from `data`\n\nhint: bring it back, or run `sparsebuild lock`"
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "want", "meant"),
+    [
+        ("dslim/bert-base-NER", "model", "hf:dslim/bert-base-NER"),
+        ("pruned80-quant", "recipe", "builtin:pruned80-quant"),
+        ("data/train.jsonl", "data", ""),
+        ("pruned8", "recipe", ""),
+    ],
+)
+def test_what_is_no_path_may_be_a_name_of_elsewhere(text, want, meant, context):
+    hint = failure(f"file:{text}", context, want).partition("hint: ")[2]
+    assert hint == "correct the path, or put the file there" + (f"; if another was meant: `{meant}`" if meant else "")
+
+
+@pytest.mark.parametrize("text", ["m/config.json", "m/*"])
+def test_a_model_is_a_folder(text, context):
+    put(context.root, "m/config.json", "m/model.safetensors")
+    assert f"`{text}` is no folder, and a model is one" in failure(f"file:{text}", context, "model")
