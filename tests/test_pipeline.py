@@ -189,6 +189,31 @@ def test_the_config_is_that_of_the_model_that_training_starts_from():
     assert [(i.action, i.path) for i in read] == [("teacher", "model/config.json")]
 
 
+TO_TRAIN = '[teacher]\nsource = "target:teacher"\n[teacher.train]\nfrom = "hf:org/other"\n'
+
+
+@pytest.mark.parametrize(
+    ("teacher", "source", "looked_at"),
+    [
+        ('[teacher]\nsource = "hf:org/other"\n', "teacher", {"teacher"}),
+        (TO_TRAIN, "teacher.train", {"teacher.train"}),
+        ('[teacher]\nsource = "self"\n', "", set()),
+        ('teacher = "disable"\n', "", set()),
+        ("", "", set()),
+    ],
+)
+@pytest.mark.parametrize("entry", [KD, PLAIN])
+def test_whether_a_teacher_can_serve_is_seen_before_anything_is_trained(teacher, source, looked_at, entry):
+    if (teacher, entry) == ("", KD):
+        return  # refused
+    start = LockedSource(name=source, kind="hf-model", request="hf:org/other", files=FILES)
+    locked = Lock(sources=(*lock(has_test=False).sources, *([start] if source else ())))
+    manifest = teacher + MANIFEST if teacher.startswith("teacher =") else MANIFEST + teacher
+    read = {i.name: i.action for i in graph(parse(manifest), locked, facts(entry))["prepare"].inputs}
+    assert {name for name in read if name.startswith("teacher")} == looked_at
+    assert all(read[name] == f"fetch@{name}" for name in looked_at)
+
+
 # ---- variants
 
 VARIANTS = """
