@@ -15,9 +15,10 @@ from secrets import token_hex
 from urllib.parse import parse_qsl
 
 from sparsebuild.digest import file_digest
+from sparsebuild.engine.store import Damaged
 from sparsebuild.errors import SourceUnavailable, UserError
 from sparsebuild.lock import LockedFile, LockedSource, names_fault, path_fault
-from sparsebuild.providers import hub_cache, splits
+from sparsebuild.providers import hub_cache, listings, splits
 from sparsebuild.providers.base import Context, Resolution, Want, hash_mismatch, not_here
 from sparsebuild.providers.hub import Gone, Hub, Listing, Repository, git_name, is_offline
 from sparsebuild.providers.parallel import Teller, in_parallel
@@ -48,6 +49,7 @@ _MOVED = {
 _RECIPES = (".yaml", ".yml", ".md")
 _SAFER = "refs/pr/1"  # where the Hub's bot offers safetensors to repositories that have none
 _AT_ONCE = 4  # downloads
+_ONLINE = "run once without `--offline`, and without HF_HUB_OFFLINE"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +108,7 @@ class HfProvider:
             raise type(error)(*problems) from None
         if fault := names_fault(found.files):
             raise SourceUnavailable(f"`{at.repository}` cannot be locked: {fault}")
+        found.at.refuse_missing(found.files.values())
         resolved = f"hf:{at.repository}@{found.at.revision}"
         same = (asked.name, asked.revision or "main") == (at.repository.name, found.at.revision)
         return Resolution(
@@ -132,55 +135,61 @@ class HfProvider:
 
 
 class _At:
-    """A repository at a commit: as the Hub lists it or, offline, as far as the user's Hub cache has it."""
+    """A repository at a commit: as the Hub lists it or, offline, as it did when it was last asked."""
 
     def __init__(self, repository: Repository, revision: str, context: Context) -> None:
         self.revision, self.context = revision, context
-        self._listing: Listing | None = None
-        self._cached: dict[str, Path] = {}
-        self.licence = ""
-        if context.offline or is_offline():
-            self.repository, self.commit = repository, hub_cache.commit_of(repository, revision)
-            self._cached = hub_cache.snapshot(repository, self.commit) if self.commit else {}
-            if not self._cached:
-                raise SourceUnavailable(
-                    f"`{repository}` is not in the Hub's cache, and this run is offline",
-                    hint="run once without `--offline`, and without HF_HUB_OFFLINE",
-                )
-            return
-        self._hub = Hub(context.report)
-        self._listing = self._hub.listing(repository, revision)
+        self._hub = None if context.offline or is_offline() else Hub(context.report)
+        if self._hub:
+            self._listing = self._hub.listing(repository, revision)
+            hub_cache.remember(self._listing.repository, revision, self._listing.commit)
+            listings.keep(context.temporary, self._listing)
+        else:
+            self._listing = _listed(repository, revision, context)
         self.repository, self.commit = self._listing.repository, self._listing.commit
         self.licence = self._listing.licence
-        hub_cache.remember(self.repository, revision, self.commit)
 
     @property
     def paths(self) -> list[str]:
-        return sorted(self._listing.files if self._listing else self._cached)
+        return sorted(self._listing.files)
 
     def another(self, revision: str) -> _At:
         return _At(self.repository, revision, self.context)
 
     def read(self, path: str) -> bytes:
         """The bytes of a small file."""
-        return self.context.store.read_bytes(self.locked(path, path).sha256)
+        try:
+            return self.context.store.read_bytes(self.locked(path, path).sha256)
+        except Damaged:  # which is gone with that
+            return self.context.store.read_bytes(self.locked(path, path).sha256)
 
     def locked(self, path: str, name: str) -> LockedFile:
         """A file as the lock says it. One whose sha256 is not listed is downloaded for it, into the store."""
         if fault := path_fault(name):
             raise SourceUnavailable(f"`{self.repository}` holds {name!r}: {fault}")
-        if self._listing is None:
-            cached = self._cached[path]
-            return LockedFile(path=name, size=cached.stat().st_size, sha256=self.context.store.put(cached))
         remote = self._listing.files[path]
-        sha256 = remote.sha256 or self._small(path, remote.blob)
+        sha256 = remote.sha256 or self._small(path)
         return LockedFile(path=name, size=remote.size, sha256=sha256)
 
-    def _small(self, path: str, blob: str) -> str:
-        assert self._listing
+    def refuse_missing(self, paths: Iterable[str]) -> None:
+        """Raise SourceUnavailable for files that would have to be downloaded, when nobody may be asked."""
+        missing = [path for path in paths if not self._listing.files[path].sha256 and self._here(path) is None]
+        if missing and self._hub is None:
+            raise SourceUnavailable(
+                f"`{self.repository}` is not whole in the Hub's cache, and this run is offline: {', '.join(missing)}",
+                hint=_ONLINE,
+            )
+
+    def _here(self, path: str) -> Path | None:
+        """A small file in the user's Hub cache, if it is there and what is listed."""
         cached = hub_cache.find(self.repository, self.commit, path)
-        if cached and git_name(cached) == blob:
+        return cached if cached and git_name(cached) == self._listing.files[path].blob else None
+
+    def _small(self, path: str) -> str:
+        if cached := self._here(path):
             return self.context.store.put(cached)
+        self.refuse_missing([path])
+        assert self._hub
         self.context.temporary.mkdir(parents=True, exist_ok=True)
         part = self.context.temporary / f"hub-{token_hex(8)}.part"  # nobody else's: small files are not gone on with
         etag = self._hub.small(self._listing, path, part)
@@ -188,6 +197,20 @@ class _At:
         hub_cache.keep(self.repository, self.commit, path, etag, part)
         part.unlink(missing_ok=True)
         return sha256
+
+
+def _listed(repository: Repository, revision: str, context: Context) -> Listing:
+    """What the Hub listed when it was last asked."""
+    commit = hub_cache.commit_of(repository, revision)
+    if not commit:
+        raise SourceUnavailable(f"`{repository}` is not in the Hub's cache, and this run is offline", hint=_ONLINE)
+    listing = listings.recall(context.temporary, repository, commit)
+    if listing is None:  # the files of it that other programs brought need not be all
+        raise SourceUnavailable(
+            f"which files `{repository}` has at commit {commit[:12]} is not known here, and this run is offline",
+            hint=_ONLINE,
+        )
+    return listing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

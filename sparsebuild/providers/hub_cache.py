@@ -18,7 +18,7 @@ from pathlib import Path
 from sparsebuild.lock import path_fault
 from sparsebuild.providers.hub import Repository
 
-__all__ = ["commit_of", "find", "keep", "remember", "snapshot", "throw_away"]
+__all__ = ["commit_of", "find", "keep", "remember", "throw_away"]
 
 
 def find(repository: Repository, commit: str, path: str, sha256: str = "") -> Path | None:
@@ -28,12 +28,6 @@ def find(repository: Repository, commit: str, path: str, sha256: str = "") -> Pa
         if known and known.is_file():
             return known
     return None
-
-
-def snapshot(repository: Repository, commit: str) -> dict[str, Path]:
-    """The files that the cache has of a commit; not always all of them."""
-    folder = _folder(repository) / "snapshots" / commit
-    return {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
 def commit_of(repository: Repository, revision: str) -> str:

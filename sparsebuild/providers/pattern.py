@@ -26,7 +26,7 @@ def is_pattern(text: str) -> bool:
 def matching(pattern: str, root: Path) -> list[Path]:
     """The files that match, and the links that lead nowhere, in order; relative patterns start at `root`.
 
-    Raises UserError where there is no end.
+    Raises UserError where there is no end, and for a folder that may not be read.
     """
     parts = Path(pattern).parts
     is_absolute = Path(pattern).is_absolute()
@@ -68,9 +68,14 @@ def _steps(folder: Path, parts: tuple[str, ...], number: int) -> Iterator[tuple[
 
 
 def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
-    """What is in a folder; nothing in what is none, or may not be read."""
+    """What is in a folder; nothing in what is none."""
     try:
         with os.scandir(folder) as entries:
             yield from entries
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return
+    except OSError as error:
+        raise UserError(
+            f"the folder `{folder.name}` cannot be looked into: {error.strerror}",
+            hint=f"check who may read {folder}, or name the files without a pattern that leads there",
+        ) from None

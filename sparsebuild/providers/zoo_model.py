@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
+from sparsebuild.engine.store import Damaged
 from sparsebuild.errors import SourceUnavailable
 from sparsebuild.lock import LockedFile
 from sparsebuild.providers import archive as archives
@@ -40,7 +41,13 @@ class ZooFile:
         file = self.keep("it", context)
         if file.size > LARGEST_CONFIG:
             raise SourceUnavailable(f"a configuration of {file.size / 1e6:.0f} MB is refused")
-        return context.store.read_bytes(file.sha256)
+        try:
+            return context.store.read_bytes(file.sha256)
+        except Damaged:  # which is gone with that
+            if self._opened is None:
+                raise SourceUnavailable("a file of the model was damaged in the cache", hint="run again") from None
+            self._kept = None
+            return context.store.read_bytes(self.keep("it", context).sha256)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -178,6 +178,15 @@ def test_a_pattern_that_matches_nothing(context):
     )
 
 
+def test_a_folder_that_a_pattern_cannot_look_into_is_not_passed_over(context):
+    put(context.root, "data/a/x.jsonl")
+    (context.root / "data/b").symlink_to("b")
+    assert failure("file:data/*/*.jsonl", context) == (
+        "error: the folder `b` cannot be looked into: Too many levels of symbolic links\n\n"
+        f"hint: check who may read {context.root}/data/b, or name the files without a pattern that leads there"
+    )
+
+
 @pytest.mark.parametrize(
     ("files", "fault", "kind"),
     [

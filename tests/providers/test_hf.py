@@ -381,6 +381,35 @@ def test_offline_that_cache_is_all_there_is(server, model, context, tmp_path, mo
     assert len(server.asked) == before
 
 
+def test_offline_a_part_in_that_cache_is_not_taken_for_the_whole(server, model, context, tmp_path):
+    from huggingface_hub import snapshot_download
+
+    rows = {f"data/train-0000{n}-of-00002.parquet": hubs.parquet() for n in range(2)}
+    commit = server.push("dataset", "org/rows", rows)
+    offline = replace(context, offline=True)
+    for kind, name, part in (("dataset", "org/rows", "*00000-of*"), ("model", "org/tiny", "*.safetensors")):
+        snapshot_download(name, repo_type=kind, allow_patterns=[part])
+    hint = "hint: run once without `--offline`, and without HF_HUB_OFFLINE"
+    said = f"error: which files `org/rows` has at commit {commit[:12]} is not known here, and this run is offline"
+    assert failure(lambda: resolve("hf:org/rows?split=train", offline, "data")) == f"{said}\n\n{hint}"
+    online = resolve("hf:org/rows?split=train", context, "data")
+    assert resolve("hf:org/rows?split=train", offline, "data") == online
+    resolve("hf:org/tiny", context)
+    (tmp_path / "hf/hub/models--org--tiny/snapshots" / model / "tokenizer.json").unlink()
+    assert failure(lambda: resolve("hf:org/tiny", offline)) == (
+        f"error: `org/tiny` is not whole in the Hub's cache, and this run is offline: tokenizer.json\n\n{hint}"
+    )
+
+
+def test_a_small_file_that_rotted_in_the_store_is_brought_again_while_locking(server, model, context):
+    source = locked("hf:org/tiny", context)
+    rotten = context.store.path(source.files[0].sha256)
+    rotten.chmod(0o644)
+    rotten.write_bytes(b"!" + rotten.read_bytes()[1:])
+    assert locked("hf:org/tiny", context) == source
+    assert rotten.read_bytes() == hubs.CONFIG
+
+
 def test_a_cache_that_cannot_be_written_is_left_alone(server, model, context, tmp_path):
     (tmp_path / "hf").mkdir()
     (tmp_path / "hf/hub").write_text("a file where the folder would be")
