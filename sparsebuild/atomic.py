@@ -20,8 +20,10 @@ or left much, and for what people see or cannot have again, such as `sparse.lock
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -29,6 +31,8 @@ from typing import BinaryIO
 from sparsebuild.errors import UserError
 
 __all__ = ["refuse_links", "settle", "sweep", "sync", "temporary", "write_bytes"]
+
+_NO_SYNC = {errno.EINVAL, errno.EBADF, errno.ENOTSUP}
 
 
 def write_bytes(path: Path, data: bytes, *, durable: bool = True, mode: int | None = None) -> None:
@@ -87,10 +91,13 @@ def settle(new: Path, path: Path, *, read_only: bool = False, durable: bool = Tr
 
 
 def sync(path: Path) -> None:
-    """Wait until the bytes of a file, or the names in a folder, are on the disk."""
+    """Wait until the bytes of a file, or the names in a folder, are on the disk. Not every disk does it for folders."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_SYNC or not stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise
     finally:
         os.close(descriptor)
 

@@ -10,6 +10,7 @@ that one which a build asked for in between comes back; and a build that misses 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -208,7 +209,35 @@ def _tidy(store: Store, now: float) -> None:
         for entry in _entries(store.root / folder):
             is_on_its_way = folder == "temporary" or entry.name.endswith(".new")
             if is_on_its_way and _last_change(Path(entry)) < now - AT_WORK:
-                _delete(Path(entry))
+                with _locks_of(Path(entry)) as is_free:
+                    if is_free:
+                        _delete(Path(entry))
+
+
+@contextlib.contextmanager
+def _locks_of(path: Path) -> Iterator[bool]:
+    """Hold the lock files that are `path`, or in it, for the block; False where another process holds one.
+
+    Who made a held one anew would wait for nobody, and write into the file that is downloaded under it.
+    """
+    with contextlib.ExitStack() as stack:
+        inside = [path] if path.is_symlink() or not path.is_dir() else path.rglob("*.lock")
+        yield all(_take(lock, stack) for lock in inside if lock.suffix == ".lock")
+
+
+def _take(lock: Path, stack: contextlib.ExitStack) -> bool:
+    try:
+        descriptor = os.open(lock, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return True
+    stack.callback(os.close, descriptor)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a disk without locks
+        return True
+    return True
 
 
 def _delete(path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -24,7 +25,9 @@ from sparsebuild.reading import read_json
 if TYPE_CHECKING:
     from filelock import FileLock
 
-__all__ = ["Signals", "held", "stoppable", "take_part", "worker_lock"]
+__all__ = ["Signals", "held", "knows_no_locks", "stoppable", "take_part", "worker_lock"]
+
+_NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}
 
 
 @contextlib.contextmanager
@@ -35,10 +38,16 @@ def held(layout: ProjectLayout, sink: Sink, *, wait: bool) -> Iterator[None]:
     """
     with contextlib.ExitStack() as stack:
         try:
-            stack.callback(_hold(layout, sink, wait).release)
+            locks = _prepared(layout)
+            if locks:
+                stack.callback(_hold(layout, sink, wait).release)
+            else:  # nothing rests on them but that no work is done twice
+                told = "this disk knows no locks: start no second run of this project meanwhile"
+                sink(Log(message=told, level="warning"))
             for folder in (layout.state, records_folder(layout)):
                 sweep(folder)
-            _let_workers_end(worker_lock(layout), sink)
+            if locks:
+                _let_workers_end(worker_lock(layout), sink)
             write_bytes(_holder(layout), json.dumps(_me()).encode(), durable=False)
         except OSError as error:
             raise blame_environment(error, layout) from error
@@ -89,25 +98,49 @@ def take_part(lock: Path) -> Iterator[None]:
     """Hold `lock` together with all other workers for the block; a run that comes after waits until none does."""
     descriptor = _open(lock)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        _flock(descriptor, fcntl.LOCK_SH)
         yield
     finally:
         os.close(descriptor)
 
 
-def _hold(layout: ProjectLayout, sink: Sink, wait: bool) -> FileLock:
-    from filelock import FileLock  # 40 ms, and nobody needs it to look at a project
+def knows_no_locks(error: OSError) -> bool:
+    """Whether it was not the lock that somebody else holds, but that the disk has none."""
+    return error.errno in _NO_LOCKS
 
+
+def _prepared(layout: ProjectLayout) -> bool:
+    """Make the folder of the locks; whether its disk knows any."""
     for folder in ("records", "work", "logs"):
         refuse_links(layout.root, layout.state / folder)
     mark_as_cache(layout.state)
-    project = FileLock(layout.state / "lock")
+    descriptor = _open(worker_lock(layout))
     try:
-        if not _take(project):
-            _wait_or_refuse(_read_holder(_holder(layout)), sink, wait)
-            project.acquire()
-    except NotImplementedError:  # nothing rests on the lock but that no work is done twice
-        sink(Log(message="this disk knows no locks: start no second run of this project meanwhile", level="warning"))
+        return _flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+
+
+def _flock(descriptor: int, how: int) -> bool:
+    """Take a lock; whether the disk knows any."""
+    try:
+        fcntl.flock(descriptor, how)
+    except OSError as error:
+        if not knows_no_locks(error):
+            raise
+        return False
+    return True
+
+
+def _hold(layout: ProjectLayout, sink: Sink, wait: bool) -> FileLock:
+    from filelock import FileLock  # 40 ms, and nobody needs it to look at a project
+
+    project = FileLock(layout.state / "lock")
+    if not _take(project):
+        _wait_or_refuse(_read_holder(_holder(layout)), sink, wait)
+        project.acquire()
     return project
 
 

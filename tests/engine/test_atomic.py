@@ -1,5 +1,6 @@
 """Files that are there whole or not at all."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sparsebuild.atomic import sweep, temporary, write_bytes
+from sparsebuild.atomic import sweep, sync, temporary, write_bytes
 from sparsebuild.engine import make
 
 
@@ -28,6 +29,21 @@ def test_the_disk_is_waited_for_where_it_matters(tmp_path, synced, durable):
     write_bytes(tmp_path / "file", b"bytes", durable=durable)
     assert (tmp_path / "file").read_bytes() == b"bytes"
     assert [name.endswith(".new") or name for name in synced] == ([True, tmp_path.name] if durable else [])
+
+
+@linux
+def test_a_disk_that_does_not_wait_for_folders_is_no_matter(tmp_path, monkeypatch):
+    def fsync(fd):
+        if Path(f"/proc/self/fd/{fd}").readlink().name in refused:
+            raise OSError(errno.EINVAL, "Invalid argument")
+
+    refused = {tmp_path.name}
+    monkeypatch.setattr(os, "fsync", fsync)
+    write_bytes(tmp_path / "file", b"bytes")
+    assert (tmp_path / "file").read_bytes() == b"bytes"
+    refused.add("file")
+    with pytest.raises(OSError, match="Invalid argument"):
+        sync(tmp_path / "file")
 
 
 @linux

@@ -1,5 +1,6 @@
 """What is built, what is not, and what is left behind."""
 
+import errno
 import json
 import os
 import threading
@@ -8,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from sparsebuild import events
-from sparsebuild.engine.held import held
+from sparsebuild.engine.held import held, take_part, worker_lock
 from sparsebuild.errors import GateFailed, HeldByAnotherRun, Interrupted, TargetFailed, UserError
 
 FRESH = {"words": "fresh", "first": "fresh", "end": "fresh"}
@@ -341,6 +342,19 @@ def test_told_not_to_wait_it_says_who_holds_the_project(workshop, chain):
     with held(workshop.layout, print, wait=True), pytest.raises(HeldByAnotherRun) as error:
         in_thread(lambda: workshop.build(chain(), wait=False))
     assert f"another run holds this project: process {os.getpid()} on " in str(error.value)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_disk_that_knows_no_locks_is_told_once_and_built_on(workshop, chain, monkeypatch, number):
+    def flock(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    assert set(workshop.build(chain()).values()) == {"built"}
+    told = [event.message for event in workshop.events if isinstance(event, events.Log) and event.level == "warning"]
+    assert told == ["this disk knows no locks: start no second run of this project meanwhile"]
+    with take_part(worker_lock(workshop.layout)):
+        pass
 
 
 def in_thread(work):

@@ -1,6 +1,7 @@
 """What of the store nobody needs."""
 
 import errno
+import fcntl
 import json
 import os
 import subprocess
@@ -182,6 +183,20 @@ def test_what_killed_processes_left_goes_after_a_while(workshop, chain, look):
     gc(workshop, look())
     assert [p.name for p in (workshop.cache / "temporary").iterdir()] == ["young"]
     assert not (workshop.cache / "traces" / ".ab.new").exists()
+
+
+def test_a_lock_file_that_somebody_holds_stays(workshop, chain, look):
+    workshop.build(chain())
+    folder = workshop.cache / "temporary" / "downloads"
+    folder.mkdir()
+    held, free, inside = folder.parent / "held.lock", folder.parent / "free.lock", folder / "held.lock"
+    with held.open("w") as one, free.open("w"), inside.open("w") as other:
+        for stream in (one, other):
+            fcntl.flock(stream, fcntl.LOCK_EX)
+        for path in (held, free, inside, folder):
+            os.utime(path, (0, time.time() - DAY))
+        gc(workshop, look())
+    assert [path.exists() for path in (held, free, inside)] == [True, False, True]
 
 
 def test_links_in_the_store_are_neither_followed_nor_counted(workshop, chain, grow_old, look, tmp_path):
