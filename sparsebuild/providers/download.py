@@ -24,6 +24,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
 from sparsebuild.concealed import is_secret
+from sparsebuild.engine.blame import is_full
+from sparsebuild.engine.held import knows_no_locks
 from sparsebuild.errors import SourceUnavailable
 from sparsebuild.providers.base import Context
 
@@ -36,11 +38,13 @@ __all__ = [
     "Unchanged",
     "address_fault",
     "alone",
+    "as_the_environment_says",
     "download",
     "host_of",
     "is_untrusted",
     "led_to",
     "post_json",
+    "refuse_odd",
     "untrusted",
 ]
 
@@ -118,8 +122,17 @@ def download(address: str, context: Context, *, size: int = -1, sha256: str = ""
             found = _Transfer(client=client, address=address, context=context, part=part, etag="", size=size).run()
         try:
             yield found
-        finally:
-            part.discard()
+        except BaseException as error:
+            # It is whole; who makes room, or starts again after a stop, need not bring it again.
+            if not (isinstance(error, KeyboardInterrupt) or _is_full(error)):
+                part.discard()
+            raise
+        part.discard()
+
+
+def _is_full(error: BaseException) -> bool:
+    cause = error.__cause__ or error
+    return isinstance(cause, OSError) and is_full(cause)
 
 
 def post_json(address: str, body: Mapping[str, Any]) -> Any:
@@ -144,6 +157,26 @@ def post_json(address: str, body: Mapping[str, Any]) -> Any:
         raise SourceUnavailable(f"{host_of(address)} does not answer with JSON") from None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Begun:
+    """A part of one version of a file."""
+
+    have: int = 0  # bytes
+    validator: str = ""  # its ETag
+    total: int = -1  # bytes of the whole; -1 where nobody said
+
+    def is_of(self, response: Response) -> bool:
+        """Whether an answer is about the same version. Not every server heeds `If-Range`, or names the ETag again."""
+        etag = response.headers.get("etag", "").removeprefix("W/") or self.validator
+        total = _of_how_many(response)
+        return etag == self.validator and (total == self.total or -1 in (total, self.total))
+
+    def is_whole(self, response: Response) -> bool:
+        """Whether a server that has no more bytes of it means that these are all."""
+        is_known = self.have == self.total or bool(response.headers.get("etag"))
+        return is_known and self.is_of(response) and self.have == _of_how_many(response)
+
+
 class _Part:
     """What has come so far, and which version of the file that is."""
 
@@ -151,20 +184,22 @@ class _Part:
         self.path, self._note = path, note
         self.was_resumed = False
 
-    def start(self) -> tuple[int, str]:
-        """How many bytes are here and of which version; 0 where nobody could say whether they still fit."""
+    def start(self) -> _Begun:
+        """What is here; nothing where nobody could say whether it still fits."""
         try:
-            validator = json.loads(self._note.read_bytes())["validator"]
-            size = self.path.stat().st_size if not self.path.is_symlink() else 0
+            note = json.loads(self._note.read_bytes())
+            validator, total = note["validator"], note["total"]
+            have = self.path.stat().st_size if not self.path.is_symlink() else 0
         except (OSError, ValueError, KeyError, TypeError):
-            return 0, ""
-        return (size, validator) if validator and isinstance(validator, str) else (0, "")
+            return _Begun()
+        is_known = validator and isinstance(validator, str) and isinstance(total, int)
+        return _Begun(have=have, validator=validator, total=total) if is_known else _Begun()
 
-    def begin(self, validator: str) -> None:
+    def begin(self, validator: str, total: int) -> None:
         """Start anew with this version."""
         self.discard()
         self.was_resumed = False
-        self._note.write_text(json.dumps({"validator": validator}))
+        self._note.write_text(json.dumps({"validator": validator, "total": total}), encoding="utf-8")
         self.path.touch(exist_ok=False)
 
     def discard(self) -> None:
@@ -201,7 +236,7 @@ class _Transfer:
 
         idle = 0
         for _ in range(_ALL_TRIES):
-            before = self.part.start()[0]
+            before = self.part.start().have
             try:
                 return self._once()
             except (httpx2.TransportError, httpx2.DecodingError) as error:
@@ -210,7 +245,7 @@ class _Transfer:
                 reason, wait = _said(error), 0.0
             except _Again as error:
                 reason, wait = str(error), error.wait
-            grown = self.part.start()[0] - before
+            grown = self.part.start().have - before
             idle = 0 if grown >= _PROGRESS else idle + 1
             if idle >= _TRIES:
                 break
@@ -218,12 +253,13 @@ class _Transfer:
             time.sleep(wait or 0.1 * 2**idle)
         raise SourceUnavailable(
             f"{host_of(self.address)} does not send the file: {reason}",
-            hint="try again later; what has come so far is kept",
+            hint="try again later" + ("; what has come so far is kept" if self.part.start().have else ""),
         )
 
     def _once(self) -> Download:
-        have, validator = self.part.start()
-        headers = {"Range": f"bytes={have}-", "If-Range": validator} if have else {}
+        begun = self.part.start()
+        have = begun.have
+        headers = {"Range": f"bytes={have}-", "If-Range": begun.validator} if have else {}
         if self.etag and not have:
             headers = {"If-None-Match": self.etag}
         with ExitStack() as stack:
@@ -231,13 +267,20 @@ class _Transfer:
             if response.status_code == 304 and "If-None-Match" in headers:
                 raise Unchanged
             if response.status_code == 206 and have:
+                if not begun.is_of(response):
+                    self.part.discard()
+                    raise _Again("it has changed meanwhile")
                 self.part.was_resumed = True
+            elif response.status_code == 416 and have and begun.is_whole(response):
+                self.part.was_resumed = True
+                self._check_size(have)
+                return Download(path=self.part.path, etag=begun.validator)
             elif response.status_code == 416:
                 self.part.discard()
                 raise _Again("it has become shorter")
             elif response.status_code == 200:
-                self.part.begin(_validator(response))
                 have = 0
+                self.part.begin(_validator(response), _length(response))
             else:
                 raise _refused(self.address, response)
             total = self._total(response, have)
@@ -271,13 +314,13 @@ class _Transfer:
     def _total(self, response: Response, have: int) -> int:
         """How long the whole file will be, checked against what was promised and the disk; -1 where nobody says."""
         host = host_of(self.address)
-        if response.headers.get("content-encoding", "identity") != "identity":
+        if not _arrives_as_it_is(response, self.address):
             raise SourceUnavailable(f"{host} sends the file compressed, although it was asked not to")
         is_page = response.headers.get("content-type", "").partition(";")[0].strip() == "text/html"
         if is_page and not urlsplit(self.address).path.lower().endswith((".html", ".htm")):
             raise SourceUnavailable(f"{host} sends a web page, not the file", hint="open the address in a browser")
-        length = response.headers.get("content-length", "")
-        total = have + int(length) if length.isascii() and length.isdigit() and len(length) < 19 else -1
+        length = _length(response)
+        total = have + length if length >= 0 else -1
         if have and not response.headers.get("content-range", "").startswith(f"bytes {have}-"):
             self.part.discard()
             raise _Again("it continues at another place than asked")
@@ -302,6 +345,9 @@ class _Transfer:
                 self.context.progress(have, max(total, 0), "bytes")
         if have < total:
             raise _Again("it ended too early")
+        self._check_size(have)
+
+    def _check_size(self, have: int) -> None:
         if 0 <= self.size != have:
             raise SourceUnavailable(f"{host_of(self.address)} sends {have} bytes, and {self.size} were announced")
 
@@ -317,6 +363,11 @@ def alone(lock: Path, context: Context) -> Iterator[None]:
     except Timeout:
         context.report("another run is downloading this file: waiting for it")
         held.acquire()
+    except OSError as error:
+        if not knows_no_locks(error):
+            raise
+        yield
+        return
     with held:
         held.release()  # entering the block counted a second time
         yield
@@ -327,16 +378,46 @@ def _client(address: str) -> Iterator[Client]:
     """Proxies and certificates are as the user's environment says (HTTPS_PROXY, SSL_CERT_FILE)."""
     import httpx2
 
-    try:
+    with as_the_environment_says(host_of(address)):
         client = httpx2.Client(
             timeout=_STALLED,
             follow_redirects=False,
             headers={"Accept-Encoding": "identity", "User-Agent": "sparsebuild", "Accept": "*/*"},
         )
-    except (OSError, ValueError) as error:  # of certificates or proxies that the environment names
-        raise SourceUnavailable(f"{host_of(address)} cannot be asked: {error}") from None
     with client:
         yield client
+
+
+@contextmanager
+def as_the_environment_says(host: str) -> Iterator[None]:
+    """Make a client in the block; what is wrong with the proxies and certificates that it is to use is said."""
+    import httpx2
+
+    try:
+        yield
+    except ImportError:
+        raise SourceUnavailable(
+            f"{host} cannot be asked: the proxy that the environment names speaks SOCKS, and `socksio` is missing",
+            hint="run `pip install socksio`, or name an http proxy in HTTPS_PROXY and take ALL_PROXY away",
+        ) from None
+    except OSError as error:
+        raise SourceUnavailable(
+            f"{host} cannot be asked: the certificates cannot be read: {error.strerror or error}",
+            hint="correct SSL_CERT_FILE, or take it away",
+        ) from None
+    except (ValueError, httpx2.InvalidURL):  # which may quote a password
+        raise SourceUnavailable(
+            f"{host} cannot be asked: the proxy that the environment names has no address such as http://host:port",
+            hint="correct HTTPS_PROXY, HTTP_PROXY and ALL_PROXY",
+        ) from None
+
+
+def refuse_odd(token: str, host: str, named: str) -> None:
+    """Raise SourceUnavailable for a token that no header can hold; nothing of it is quoted."""
+    if not (token.isascii() and token.isprintable()):
+        raise SourceUnavailable(
+            f"the token for {host} holds signs that no token has", hint=f"copy it into {named} once more"
+        )
 
 
 def _seconds(retry_after: str) -> float:
@@ -376,13 +457,36 @@ def _token(asked: str, address: str) -> str:
     if (one.scheme, one.hostname, one.port) != (other.scheme, other.hostname, other.port) or one.scheme != "https":
         return ""
     pairs = (entry.partition("=") for entry in os.environ.get(TOKENS, "").split())
-    return next((token for host, _, token in pairs if host.lower() == host_of(asked)), "")
+    found = next((token for host, _, token in pairs if host.lower() == host_of(asked)), "")
+    refuse_odd(found, host_of(asked), TOKENS)
+    return found
 
 
 def _validator(response: Response) -> str:
     """What `If-Range` can hold: an ETag that promises equal bytes."""
     etag: str = response.headers.get("etag", "")
     return etag if etag.startswith('"') and response.headers.get("accept-ranges", "") != "none" else ""
+
+
+def _length(response: Response) -> int:
+    """How many bytes a body has; -1 where nobody says."""
+    return _number(response.headers.get("content-length", ""))
+
+
+def _of_how_many(response: Response) -> int:
+    """How many bytes the whole file has of which this is a part, or none; -1 where nobody says."""
+    return _number(response.headers.get("content-range", "").rpartition("/")[2])
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else -1
+
+
+def _arrives_as_it_is(response: Response, address: str) -> bool:
+    """Whether nothing was packed on the way; of a file that is packed, many servers tell as if it had been."""
+    encoding = response.headers.get("content-encoding", "").strip().lower()
+    is_packed = urlsplit(address).path.lower().endswith((".gz", ".tgz"))
+    return encoding in ("", "identity") or (is_packed and encoding in ("gzip", "x-gzip"))
 
 
 def _refused(address: str, response: Response) -> SourceUnavailable:

@@ -20,6 +20,7 @@ from sparsebuild.errors import SourceUnavailable, UserError
 from sparsebuild.lock import LockedFile, LockedSource, names_fault, path_fault
 from sparsebuild.providers import hub_cache, listings, splits
 from sparsebuild.providers.base import Context, Resolution, Want, hash_mismatch, not_here
+from sparsebuild.providers.download import alone
 from sparsebuild.providers.hub import Gone, Hub, Listing, Repository, git_name, is_offline
 from sparsebuild.providers.parallel import Teller, in_parallel
 from sparsebuild.providers.weights import CONFIGS, models, needed, refuse_code
@@ -370,10 +371,8 @@ def _one(
     repository: Repository, source: LockedSource, path: str, file: LockedFile, context: Context, tell: Teller
 ) -> None:
     """Download one file into the store; who else wants it waits, and finds it there."""
-    from filelock import FileLock
-
     part = context.temporary / f"hub-{file.sha256}.part"
-    with FileLock(part.with_suffix(".lock")):
+    with alone(part.with_suffix(".lock"), replace(context, report=tell.say)):
         if context.store.has(file.sha256):
             tell.advance(file.size)
             return

@@ -21,7 +21,7 @@ from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from sparsebuild.errors import HashMismatch, SourceUnavailable, UserError
-from sparsebuild.providers.download import is_untrusted, untrusted
+from sparsebuild.providers.download import as_the_environment_says, is_untrusted, refuse_odd, untrusted
 
 __all__ = ["Gone", "Hub", "Listing", "Remote", "Repository", "Stopped", "git_name", "is_offline"]
 
@@ -99,6 +99,14 @@ class Hub:
 
         parts = urlsplit(constants.ENDPOINT)
         return (parts.hostname or "?") + (f":{parts.port}" if parts.port else "")
+
+    def refuse_settings(self) -> None:
+        """Raise SourceUnavailable for a token, a proxy or certificates with which the Hub cannot be asked."""
+        from huggingface_hub import get_session, get_token
+
+        refuse_odd(get_token() or "", f"the Hub at {self.host}", "HF_TOKEN, or run `hf auth login`,")
+        with as_the_environment_says(f"the Hub at {self.host}"):
+            get_session()
 
     def listing(self, repository: Repository, revision: str) -> Listing:
         """The commit that `revision` is now, and its files. Raises SourceUnavailable."""
@@ -226,6 +234,7 @@ class Hub:
         import httpx2
         from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
 
+        self.refuse_settings()
         for tried in range(1, _TRIES + 1):
             try:
                 return act()

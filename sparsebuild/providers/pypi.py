@@ -146,8 +146,7 @@ def _watched(pip: subprocess.Popen[str], work: Path, context: Context) -> str:
         try:
             return pip.communicate(timeout=_EVERY)[0]
         except subprocess.TimeoutExpired:
-            if size := _arrived(work):
-                context.progress(size, 0, "bytes")
+            context.progress(_arrived(work), 0, "bytes")  # where nothing comes too: a stop is heard there
 
 
 def _arrived(work: Path) -> int:

@@ -111,6 +111,7 @@ class _Shelf(Hub):
         import httpx2
         from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
 
+        self.refuse_settings()
         try:
             try:
                 return act()

@@ -1,6 +1,7 @@
 """Models, datasets and recipes of a Hub: what is locked, what is brought, and what is said when it cannot be."""
 
 import json
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -326,6 +327,29 @@ def test_a_certificate_that_nobody_vouches_for_is_told_at_once(model, context, s
             lambda: resolve("hf:org/tiny", context)
         )
     assert (mirror.asked, said) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        (
+            "ALL_PROXY",
+            "socks5://localhost:1",
+            "HUB cannot be asked: the proxy that the environment names speaks SOCKS, ",
+        ),
+        ("SSL_CERT_FILE", "/not/there.pem", "HUB cannot be asked: the certificates cannot be read: No such file"),
+        ("HTTP_PROXY", "http://localhost:port", "HUB cannot be asked: the proxy that the environment names has no "),
+        ("HF_TOKEN", "s\u00e9same", "the token for HUB holds signs that no token has"),
+    ],
+)
+def test_settings_of_the_network_that_cannot_be_used_are_named(model, context, monkeypatch, name, value, text):
+    from huggingface_hub import close_session
+
+    monkeypatch.setenv(name, value)
+    monkeypatch.setitem(sys.modules, "socksio", None)
+    close_session()
+    said = re.sub(r"the Hub at 127.0.0.1:\d+", "HUB", failure(lambda: resolve("hf:org/tiny", context)))
+    assert said.startswith(f"error: {text}")
 
 
 def test_what_is_no_hub_is_told(server, model, context):

@@ -1,8 +1,10 @@
 """Files and archives from a server, over TLS, as good and as bad as servers are."""
 
+import errno
 import gzip
 import hashlib
 import io
+import os
 import re
 import sys
 import tarfile
@@ -153,6 +155,43 @@ def test_without_a_strong_etag_nothing_is_continued(server, context):
     assert [asked.headers.get("Range") for asked in server.asked] == [None, None]
 
 
+@pytest.mark.parametrize("changed", [ROWS.replace(b"ada", b"bob"), b"{}\n" + ROWS], ids=["of the same size", "longer"])
+def test_two_versions_are_not_joined_where_a_server_knows_no_if_range(server, context, changed):
+    def change(handler, data):
+        files.cut(after=300_000)(handler, data)
+        server.files["/rows.jsonl"] = changed
+
+    def continued(handler, data):
+        told = {"Content-Range": f"bytes 300000-{len(data) - 1}/{len(data)}"}
+        is_told = len(changed) == len(ROWS)
+        handler.reply(206, data[300_000:], told | (handler.described(data) if is_told else {}))
+
+    server.faults["/rows.jsonl"] = [change, continued]
+    assert resolve(server.url("/rows.jsonl"), context).files[0].sha256 == hashlib.sha256(changed).hexdigest()
+
+
+def test_what_came_whole_and_found_no_room_is_not_brought_again(server, context, monkeypatch):
+    with monkeypatch.context() as full:
+        full.setattr(type(context.store), "_keep", no_room)
+        assert failure(server.url("/rows.jsonl"), context, kind=UserError).startswith(
+            "error: no space left on the disk"
+        )
+    assert resolve(server.url("/rows.jsonl"), context).files[0].sha256 == SHA256
+    assert [asked.headers.get("Range") for asked in server.asked] == [None, f"bytes={len(ROWS)}-"]
+
+
+def no_room(*_):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_disk_of_the_cache_that_knows_no_locks_is_no_matter(server, context, monkeypatch):
+    def flock(*_):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    assert resolve(server.url("/rows.jsonl"), context).files[0].sha256 == SHA256
+
+
 def test_a_flipped_byte_in_what_an_earlier_run_left_is_found_and_brought_again(server, context, monkeypatch, tmp_path):
     source = locked(server.url("/rows.jsonl"), context)
     other = elsewhere(context, tmp_path)
@@ -234,7 +273,51 @@ def test_busy_servers_are_asked_again(server, context, said):
 def test_a_server_that_stays_busy_is_given_up(server, context):
     server.faults["/rows.jsonl"] = [files.status(503)] * 9
     text = failure(server.url("/rows.jsonl"), context)
-    assert text.startswith("error: HOST does not send the file: it is busy (503)")
+    assert text == "error: HOST does not send the file: it is busy (503)\n\nhint: try again later"
+
+
+def test_what_is_packed_is_taken_and_what_was_packed_on_the_way_is_not(server, context):
+    server.files["/rows.jsonl.gz"] = gzip.compress(ROWS)
+    for path, encoding in (("/rows.jsonl", "Identity"), ("/rows.jsonl", ""), ("/rows.jsonl.gz", "x-gzip")):
+        server.headers[path] = {"Content-Encoding": encoding}
+        assert resolve(server.url(path), context).files[0].size == len(server.files[path])
+    server.headers["/rows.jsonl.gz"] = {"Content-Encoding": "br"}
+    assert "sends the file compressed" in failure(server.url("/rows.jsonl.gz?again"), context)
+
+
+NO_PROXY = (
+    "the proxy that the environment names has no address such as http://host:port\n\n"
+    "hint: correct HTTPS_PROXY, HTTP_PROXY and ALL_PROXY"
+)
+SETTINGS = {
+    "SOCKS": (
+        {"ALL_PROXY": "socks5://localhost:1"},
+        "the proxy that the environment names speaks SOCKS, and `socksio` is missing\n\n"
+        "hint: run `pip install socksio`, or name an http proxy in HTTPS_PROXY and take ALL_PROXY away",
+    ),
+    "certificates": (
+        {"SSL_CERT_FILE": "/not/there.pem"},
+        "the certificates cannot be read: No such file or directory\n\nhint: correct SSL_CERT_FILE, or take it away",
+    ),
+    "a port": ({"HTTPS_PROXY": "http://localhost:port"}, NO_PROXY),
+    "a scheme": ({"HTTPS_PROXY": "gopher://me:CANARY@localhost"}, NO_PROXY),
+}
+
+
+@pytest.mark.parametrize(("settings", "text"), SETTINGS.values(), ids=SETTINGS)
+def test_settings_of_the_network_that_cannot_be_used_are_named(context, monkeypatch, settings, text):
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setitem(sys.modules, "socksio", None)
+    assert failure("https://host.example/rows.jsonl", context) == f"error: HOST cannot be asked: {text}"
+
+
+def test_a_token_that_no_header_can_hold_is_not_quoted(server, context, monkeypatch):
+    monkeypatch.setenv(downloads.TOKENS, f"127.0.0.1:{server.port}=s\u00e9same")
+    assert failure(server.url("/rows.jsonl"), context) == (
+        "error: the token for HOST holds signs that no token has\n\n"
+        "hint: copy it into SPARSEBUILD_HTTPS_TOKENS once more"
+    )
 
 
 def test_a_server_that_falls_silent_is_given_up(server, context, monkeypatch):

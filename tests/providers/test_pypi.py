@@ -66,8 +66,9 @@ def test_how_much_has_come_is_told_while_pip_works(context, index, tmp_path, mon
         handler.wfile.write(data[700_000:])
 
     def progress(*said):
-        told.append(said)
-        is_told.set()
+        if said[0]:
+            told.append(said)
+            is_told.set()
 
     page = f'<a href="{wheel.name}">it</a>'.encode()
     with files.serving({f"/{wheel.name}": wheel.read_bytes()}, tls=False) as server:
@@ -78,6 +79,21 @@ def test_how_much_has_come_is_told_while_pip_works(context, index, tmp_path, mon
     assert is_told.is_set()
     assert {(total, unit) for _, total, unit in told} == {(0, "bytes")}
     assert 0 < told[0][0] <= 700_000
+
+
+def test_a_stop_is_heard_while_nothing_comes(context, monkeypatch, tmp_path):
+    silent = tmp_path / "python"
+    silent.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid\nexec sleep 60\n", encoding="utf-8")
+    silent.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(silent))
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        resolve(REQUEST, replace(context, progress=stop))
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
 
 
 def test_two_at_once_download_once(context, index, said, tmp_path):
