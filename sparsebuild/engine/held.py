@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from sparsebuild.atomic import refuse_links, sweep, write_bytes
 from sparsebuild.engine.blame import blame_environment
@@ -21,9 +21,6 @@ from sparsebuild.errors import HeldByAnotherRun, Interrupted
 from sparsebuild.events import Log, Sink, Waiting
 from sparsebuild.layout import ProjectLayout, mark_as_cache
 from sparsebuild.reading import read_json
-
-if TYPE_CHECKING:
-    from filelock import FileLock
 
 __all__ = ["Signals", "held", "knows_no_locks", "stoppable", "take_part", "worker_lock"]
 
@@ -38,16 +35,10 @@ def held(layout: ProjectLayout, sink: Sink, *, wait: bool) -> Iterator[None]:
     """
     with contextlib.ExitStack() as stack:
         try:
-            locks = _prepared(layout)
-            if locks:
-                stack.callback(_hold(layout, sink, wait).release)
-            else:  # nothing rests on them but that no work is done twice
-                told = "this disk knows no locks: start no second run of this project meanwhile"
-                sink(Log(message=told, level="warning"))
+            stack.callback(os.close, _hold(layout, sink, wait))
             for folder in (layout.state, records_folder(layout)):
                 sweep(folder)
-            if locks:
-                _let_workers_end(worker_lock(layout), sink)
+            _let_workers_end(worker_lock(layout), sink)
             write_bytes(_holder(layout), json.dumps(_me()).encode(), durable=False)
         except OSError as error:
             raise blame_environment(error, layout) from error
@@ -109,20 +100,6 @@ def knows_no_locks(error: OSError) -> bool:
     return error.errno in _NO_LOCKS
 
 
-def _prepared(layout: ProjectLayout) -> bool:
-    """Make the folder of the locks; whether its disk knows any."""
-    for folder in ("records", "work", "logs"):
-        refuse_links(layout.root, layout.state / folder)
-    mark_as_cache(layout.state)
-    descriptor = _open(worker_lock(layout))
-    try:
-        return _flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-
-
 def _flock(descriptor: int, how: int) -> bool:
     """Take a lock; whether the disk knows any."""
     try:
@@ -134,14 +111,33 @@ def _flock(descriptor: int, how: int) -> bool:
     return True
 
 
-def _hold(layout: ProjectLayout, sink: Sink, wait: bool) -> FileLock:
-    from filelock import FileLock  # 40 ms, and nobody needs it to look at a project
+def _hold(layout: ProjectLayout, sink: Sink, wait: bool) -> int:
+    """The descriptor of the project's lock, which is held until it is closed."""
+    for folder in ("records", "work", "logs"):
+        refuse_links(layout.root, layout.state / folder)
+    mark_as_cache(layout.state)
+    while True:
+        descriptor = _open(layout.state / "lock")
+        try:
+            if not _take(descriptor, layout, sink, wait):  # nothing rests on it but that no work is done twice
+                told = "this disk knows no locks: start no second run of this project meanwhile"
+                sink(Log(message=told, level="warning"))
+                return descriptor
+            if os.fstat(descriptor).st_nlink:  # else it was removed while we waited, and is another one's by now
+                return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
 
-    project = FileLock(layout.state / "lock")
-    if not _take(project):
+
+def _take(descriptor: int, layout: ProjectLayout, sink: Sink, wait: bool) -> bool:
+    """Take the project's lock, waiting if need be; whether the disk knows any."""
+    try:
+        return _flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):  # the second on some network disks
         _wait_or_refuse(_read_holder(_holder(layout)), sink, wait)
-        project.acquire()
-    return project
+        return _flock(descriptor, fcntl.LOCK_EX)
 
 
 def _holder(layout: ProjectLayout) -> Path:
@@ -150,16 +146,6 @@ def _holder(layout: ProjectLayout) -> Path:
 
 class _Terminated(KeyboardInterrupt):
     """SIGTERM; a KeyboardInterrupt, so that no `except Exception` on the way takes it for an error."""
-
-
-def _take(lock: FileLock) -> bool:
-    from filelock import Timeout
-
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        return False
-    return True
 
 
 def _wait_or_refuse(holder: Waiting, sink: Sink, wait: bool) -> None:
@@ -174,7 +160,7 @@ def _wait_or_refuse(holder: Waiting, sink: Sink, wait: bool) -> None:
 def _let_workers_end(lock: Path, sink: Sink) -> None:
     descriptor = _open(lock)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         sink(Log(message="waiting for the worker of a stopped run to end"))
         fcntl.flock(descriptor, fcntl.LOCK_EX)
