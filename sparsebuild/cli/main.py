@@ -229,7 +229,8 @@ def _environment(error: Exception) -> SparsebuildError | None:
 def _show(error: SparsebuildError) -> None:
     from sparsebuild.ui import errors
 
-    errors.show(error, sys.stderr)
+    with contextlib.suppress(OSError):  # stderr itself may be what cannot be written; the exit code says so too
+        errors.show(error, sys.stderr)
 
 
 def _tell_of(bug: Exception, arguments: Sequence[str]) -> None:

@@ -12,9 +12,10 @@ from pathlib import Path
 from sparsebuild.errors import UserError
 from sparsebuild.layout import MANIFEST_NAME, ProjectLayout, cache_folder
 
-__all__ = ["blame_environment", "blamed", "blamed_anywhere", "is_full", "no_space"]
+__all__ = ["blame_environment", "blamed", "blamed_anywhere", "blamed_cache", "is_full", "no_space"]
 
 _OF_THE_ENVIRONMENT = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT}
+_OF_THE_CACHE = _OF_THE_ENVIRONMENT | {errno.ENOTDIR, errno.EEXIST, errno.ELOOP, errno.ENAMETOOLONG, errno.EIO}
 
 
 def blame_environment(error: OSError, layout: ProjectLayout, cache: Path | None = None) -> UserError:
@@ -27,9 +28,9 @@ def blame_environment(error: OSError, layout: ProjectLayout, cache: Path | None 
         return no_space(path.name, path)
     reason = error.strerror or str(error)
     if cache and path.is_relative_to(cache):
-        place = path.relative_to(cache).as_posix()
+        place = f"{path.relative_to(cache).as_posix()} in the cache" if path != cache else "the cache"
         return UserError(
-            f"cannot read or write {place} in the cache: {reason}",
+            f"cannot read or write {place}: {reason}",
             hint=f"check who owns {cache}, or set SPARSEBUILD_CACHE_DIR to a folder of your own",
         )
     if not path.is_relative_to(layout.root):
@@ -46,6 +47,8 @@ def blame_environment(error: OSError, layout: ProjectLayout, cache: Path | None 
 
 def blamed_anywhere(error: OSError) -> UserError | None:
     """That error where it is not known who was at work; None if the cause is not the user's rights or disk."""
+    if told := blamed_cache(error):
+        return told
     if error.errno not in _OF_THE_ENVIRONMENT:
         return None
     if not (named := _named(error)):  # our files are named, so it is most likely a stream
@@ -54,10 +57,25 @@ def blamed_anywhere(error: OSError) -> UserError | None:
     path = Path(os.path.abspath(named))  # noqa: PTH100 - a link on the way may be what cannot be read
     root = next((p for p in (path, *path.parents) if os.path.lexists(p / MANIFEST_NAME)), path)
     error.filename, error.filename2 = str(path), None
-    cache = None
-    with contextlib.suppress(UserError):
+    return blame_environment(error, ProjectLayout(root))
+
+
+def blamed_cache(error: OSError) -> UserError | None:
+    """That error where a place in the cache cannot be read or written, whoever was at work; None for all others."""
+    named = _named(error)
+    if not named or error.errno not in _OF_THE_CACHE:
+        return None
+    try:
         cache = cache_folder().absolute()
-    return blame_environment(error, ProjectLayout(root), cache)
+    except UserError:
+        return None
+    path = named.absolute()
+    if cache.is_relative_to(path) and error.errno in (errno.ENOTDIR, errno.EEXIST):  # what should hold it is a file
+        path = cache
+    if not path.is_relative_to(cache):
+        return None
+    error.filename, error.filename2 = str(path), None
+    return blame_environment(error, ProjectLayout(path), cache)
 
 
 @contextlib.contextmanager

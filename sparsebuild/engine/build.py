@@ -60,20 +60,49 @@ def build(
 
     `force` runs what it names too, even where there is no reason to, and from the beginning. After a failure what rests
     on it is skipped, and everything else too unless `keep_going`. At the end the failure is raised: the step's own
-    SparsebuildError, or what else it raised. Ctrl-C and SIGTERM raise Interrupted. Up to `jobs` actions are worked on
-    at once, of which no two share a resource; `sink` is never called twice at a time.
+    SparsebuildError, or what else it raised. Ctrl-C and SIGTERM raise Interrupted, and what `sink` raises is raised: it
+    stops the run as they do. Up to `jobs` actions are worked on at once, of which no two share a resource; `sink` is
+    never called twice at a time.
     """
     force = list(force)
     names, forced = graph.select(targets, also=force), frozenset(graph.all_named(force))
-    site = Site(layout=layout, store=store, stat_cache=stat_cache, executor=executor, sink=sink, clock=clock)
-    with stoppable() as signals, contextlib.closing(executor):
+    tell = _telling(sink)
+    site = Site(layout=layout, store=store, stat_cache=stat_cache, executor=executor, sink=tell, clock=clock)
+    with stoppable() as signals, contextlib.closing(executor), _heard():
         with contextlib.suppress(OSError):  # what stands in the way will be told when something is put there
             store.know(layout.root)
         started = clock()
         if not forced and _is_all_fresh(graph, names, layout, stat_cache):
             return _tell_all_fresh(names, site, clock() - started)
-        with held(layout, sink, wait=wait):
+        with held(layout, tell, wait=wait):
             return _Run(graph, names, site, signals, forced, keep_going).all(jobs)
+
+
+class _Unheard(KeyboardInterrupt):
+    """The sink failed: nobody may listen any more. As an interrupt, it is no failure of the step that spoke."""
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__()
+        self.cause = cause
+
+
+def _telling(sink: events.Sink) -> events.Sink:
+    def tell(event: events.Event) -> None:
+        try:
+            sink(event)
+        except Exception as error:
+            raise _Unheard(error) from error
+
+    return tell
+
+
+@contextlib.contextmanager
+def _heard() -> Iterator[None]:
+    """Raise what the sink raised, once all work has stopped for it."""
+    try:
+        yield
+    except _Unheard as unheard:
+        raise unheard.cause from None
 
 
 def _is_all_fresh(graph: Graph, names: Sequence[str], layout: ProjectLayout, stat_cache: StatCache) -> bool:
@@ -275,8 +304,13 @@ class _InTurn:
 
     def __call__(self, event: events.Event) -> None:
         with self._lock:
-            if not self._ended:
+            if self._ended:
+                return
+            try:
                 self._sink(event)
+            except _Unheard:
+                self._ended = True
+                raise
 
     def last(self, event: events.Event) -> None:
         with self._lock:

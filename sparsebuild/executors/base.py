@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Protocol
 
-from sparsebuild.engine.blame import is_full, no_space
+from sparsebuild.engine.blame import blamed_cache, is_full, no_space
 from sparsebuild.engine.job import Job, Report
 from sparsebuild.errors import SparsebuildError, TargetFailed
 from sparsebuild.layout import ProjectLayout
@@ -53,6 +53,8 @@ def translate(error: BaseException, job: Job, traceback: str) -> Exception:
         return error
     if (isinstance(error, OSError) and is_full(error)) or _FULL.search(str(error)):
         return no_space(f"`{job.name}`", job.out)
+    if isinstance(error, OSError) and (told := blamed_cache(error)):
+        return told
     if isinstance(error, MemoryError):
         return TargetFailed(f"`{job.name}` ran out of memory")
     return InternalStepError(traceback)

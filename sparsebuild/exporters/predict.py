@@ -65,7 +65,7 @@ class Predictor:
         from sparsebuild.exporters.cpu import caution
         from sparsebuild.exporters.runtime import input_names, open_session, scheme_of
 
-        config = json.loads((folder / "config.json").read_text())
+        config = json.loads((folder / "config.json").read_bytes())
         self.labels: Sequence[str] = [config["id2label"][str(i)] for i in range(len(config["id2label"]))]
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.no_padding()

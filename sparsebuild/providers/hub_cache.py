@@ -35,7 +35,7 @@ def commit_of(repository: Repository, revision: str) -> str:
     if re.fullmatch("[0-9a-f]{40}", revision):
         return revision
     try:
-        known = (_folder(repository) / "refs" / revision).read_text().strip()
+        known = (_folder(repository) / "refs" / revision).read_text(encoding="utf-8").strip()
     except (OSError, ValueError):
         return ""
     return known if re.fullmatch("[0-9a-f]{40}", known) else ""
@@ -47,7 +47,7 @@ def remember(repository: Repository, revision: str, commit: str) -> None:
         ref = _folder(repository) / "refs" / revision
         try:
             ref.parent.mkdir(parents=True, exist_ok=True)
-            ref.write_text(commit)
+            ref.write_text(commit, encoding="utf-8")
         except OSError:
             pass
 

@@ -204,5 +204,5 @@ def _convert(pickled: Path, safe: Path) -> None:
 def _convert_index(folder: Path) -> None:
     index = json.loads((folder / (_PICKLED + _INDEX)).read_bytes())
     index["weight_map"] = {n: _as_safetensors(str(shard)) for n, shard in index["weight_map"].items()}
-    (folder / (_SAFE + _INDEX)).write_text(json.dumps(index, indent=2, sort_keys=True) + "\n")
+    (folder / (_SAFE + _INDEX)).write_text(json.dumps(index, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     (folder / (_PICKLED + _INDEX)).unlink()

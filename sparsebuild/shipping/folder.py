@@ -43,9 +43,9 @@ def assemble(folder: Path, facts: Facts, measured: cards.Measured, model: Path, 
     (folder / measured.onnx).parent.mkdir()
     shutil.copyfile(export / "deployment" / "model.onnx", folder / measured.onnx)
     shutil.copyfile(export / "export.json", folder / "export.json")
-    (folder / "sparse.lock").write_text(lock)
-    (folder / "README.md").write_text(cards.card(facts, measured))
+    (folder / "sparse.lock").write_text(lock, encoding="utf-8")
+    (folder / "README.md").write_text(cards.card(facts, measured), encoding="utf-8")
     if results := cards.eval_results(facts, measured):
         (folder / EVAL_RESULTS).parent.mkdir()
-        (folder / EVAL_RESULTS).write_text(results)
+        (folder / EVAL_RESULTS).write_text(results, encoding="utf-8")
     provenance.write(folder, facts)

@@ -54,7 +54,9 @@ class Difference:
 def write(folder: Path, facts: Facts) -> None:
     """State where the files that lie in `folder` now come from."""
     subjects = {path: file_digest(folder / path) for path in files_below(folder)}
-    (folder / FILE_NAME).write_text(json.dumps(_statement(facts, subjects), indent=1, ensure_ascii=False) + "\n")
+    (folder / FILE_NAME).write_text(
+        json.dumps(_statement(facts, subjects), indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
 
 
 def read(folder: Path) -> Statement:

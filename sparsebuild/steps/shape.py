@@ -19,7 +19,7 @@ _WIDTH = ("hidden_size", "dim")
 
 def shape_of(config: Path, structure: Path) -> Shape | None:
     """The shape of a model by its `config.json` and `structure.json`; None for a config that does not say it."""
-    said, known = json.loads(config.read_text()), json.loads(structure.read_text()) if structure.exists() else {}
+    said, known = json.loads(config.read_bytes()), json.loads(structure.read_text()) if structure.exists() else {}
     layers, heads, neurons = (_first(said, keys) for keys in (_LAYERS, _HEADS, _NEURONS))
     if "dense" in known:
         return Shape.cut_out_of(known["dense"], (layer for _, layer in sorted(known["layers"].items(), key=_number)))
@@ -30,7 +30,7 @@ def shape_of(config: Path, structure: Path) -> Shape | None:
 
 def is_as_large(other: Path, model: Path) -> bool:
     """Whether the model in `other` is the network, but for its weights, that `model` was cut out of."""
-    configs = [json.loads((folder / "config.json").read_text()) for folder in (other, model)]
+    configs = [json.loads((folder / "config.json").read_bytes()) for folder in (other, model)]
     shapes = [shape_of(folder / "config.json", folder / "structure.json") for folder in (other, model)]
     if not shapes[0] or not shapes[1] or not shapes[0].is_whole:
         return False

@@ -181,7 +181,9 @@ def copy_tokenizer(folder: Path, destination: Path) -> None:
     if is_changed:
         path = destination / "tokenizer_config.json"
         config = json.loads(path.read_bytes()) if path.exists() else {}
-        path.write_text(json.dumps({**config, "add_prefix_space": True}, indent=2, ensure_ascii=False) + "\n")
+        path.write_text(
+            json.dumps({**config, "add_prefix_space": True}, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
 
 
 def _put_spaces_before_words(tokenizer: Tokenizer) -> bool:

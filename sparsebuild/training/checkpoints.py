@@ -86,7 +86,7 @@ def _write(folder: Path, final: Path, checkpoint: Checkpoint) -> None:
     tensors = {f"{s}/{k}": v.detach().contiguous() for s, values in sections.items() for k, v in values.items()}
     save_file(tensors, work / _TENSORS)
     facts = {"step": checkpoint.step, "sha256": file_digest(work / _TENSORS), "facts": checkpoint.facts}
-    (work / _FACTS).write_text(json.dumps(facts))
+    (work / _FACTS).write_text(json.dumps(facts), encoding="utf-8")
     for path in (work / _TENSORS, work / _FACTS):
         sync(path)
     work.rename(final)

@@ -141,7 +141,7 @@ class Structure:
         data = asdict(self) | {"schemes": {name: scheme_to_json(scheme) for name, scheme in self.schemes.items()}}
         data = {key: value for key, value in data.items() if value or key not in _ONLY_IF_ANY}
         text = json.dumps({"format": _FORMAT, **data}, indent=1, sort_keys=True)
-        (folder / FILE_NAME).write_text(text + "\n")
+        (folder / FILE_NAME).write_text(text + "\n", encoding="utf-8")
 
     @classmethod
     def read(cls, folder: Path) -> Structure | None:

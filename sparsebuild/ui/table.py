@@ -52,7 +52,7 @@ def _folded(row: list[Cell], widths: Sequence[int], width: int | None) -> Iterat
         return
     import textwrap
 
-    first, *more = textwrap.wrap(last.text, max(width - before, _NARROWEST), break_on_hyphens=False)
+    first, *more = textwrap.wrap(last.text, max(width - before, _NARROWEST), break_on_hyphens=False) or [""]
     yield [*row[:-1], last._replace(text=first)]
     for text in more:
         yield [*(Cell("") for _ in row[:-1]), last._replace(text=text)]

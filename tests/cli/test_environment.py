@@ -1,6 +1,7 @@
 """Disks and rights that do not let us: 2 and one clear error, not a bug of ours."""
 
 import ctypes
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -108,6 +109,30 @@ def test_of_a_cache_that_may_only_be_read_it_is_told_what_stays(run, tmp_path_fa
 def test_a_stdout_that_is_full(words, run):
     with Path("/dev/full").open("w") as full:
         assert told(run(*words, stdout=full)).startswith("error: cannot ")
+
+
+def test_a_stderr_that_is_full_fails_no_target(run):
+    run("lock")
+    with Path("/dev/full").open("w") as full:
+        assert run("fetch", stderr=full).returncode == 2
+    assert "failed" not in run("status").stdout
+
+
+@pytest.mark.parametrize("cache", ["/dev/null/cache", "{project}/sparse.toml"])
+def test_a_cache_that_can_be_no_folder_is_named(run, project, monkeypatch, cache):
+    run("lock")
+    monkeypatch.setenv("SPARSEBUILD_CACHE_DIR", cache := cache.format(project=project))
+    said = told(run("run", "fetch@model"))
+    assert "error: cannot read or write the cache: " in said
+    assert f"hint: check who owns {cache}, or set SPARSEBUILD_CACHE_DIR to a folder of your own" in said
+
+
+def test_a_folder_whose_name_is_no_utf8_is_shown(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONUTF8", "1")
+    monkeypatch.setenv("PYTHONIOENCODING", "utf-8:strict")
+    monkeypatch.setenv("SPARSEBUILD_CACHE_DIR", os.fsdecode(bytes(tmp_path) + b"/\xff"))
+    done = run("cache", "dir")
+    assert (done.returncode, done.stdout) == (0, f"{tmp_path}/\\udcff\n")
 
 
 def test_closed_streams_are_no_error(project):

@@ -357,6 +357,21 @@ def test_a_disk_that_knows_no_locks_is_told_once_and_built_on(workshop, chain, m
         pass
 
 
+@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("moment", ["TargetDecided", "TargetStarted", "TargetFinished"])
+def test_a_sink_that_fails_stops_the_run_and_fails_no_target(workshop, chain, moment, jobs):
+    def sink(event):
+        workshop.events.append(event)
+        if type(event).__name__ == moment:
+            raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        workshop.build(chain(), sink=sink, jobs=jobs)
+    assert type(workshop.events[-1]).__name__ == moment
+    assert [decision.failed for decision in workshop.forecast(chain()).values()] == ["", "", ""]
+    assert "failed" not in workshop.build(chain()).values()
+
+
 def in_thread(work):
     """Call `work` in another thread and raise what it raises."""
     raised = []

@@ -32,6 +32,11 @@ def test_a_terminal_has_colours_and_an_end(terminal, monkeypatch):
     assert lines == ["\x1b[1;31ma\x1b[0m  one two three four five six", "   seven"]
 
 
+def test_on_a_narrow_terminal_a_last_column_may_be_empty(terminal, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "10")
+    assert drawn(terminal, [("fetch@data.validation", "")]) == ["fetch@data.validation"]
+
+
 @pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])
 def test_colours_stay_away_where_nobody_wants_them(name, value, terminal, monkeypatch):
     monkeypatch.setenv(name, value)
