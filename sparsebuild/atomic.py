@@ -30,7 +30,7 @@ from typing import BinaryIO
 
 from sparsebuild.errors import UserError
 
-__all__ = ["refuse_links", "settle", "sweep", "sync", "temporary", "write_bytes"]
+__all__ = ["is_alive", "refuse_links", "settle", "sweep", "sync", "temporary", "write_bytes"]
 
 _NO_SYNC = {errno.EINVAL, errno.EBADF, errno.ENOTSUP}
 
@@ -75,7 +75,7 @@ def sweep(folder: Path) -> None:
     """Remove the temporary files in `folder` whose writers were killed."""
     for path in folder.glob(".*.*.new"):
         ours = re.fullmatch(r"\.(\d+)\.[0-9a-f]+\.new", path.name)
-        if ours and not _is_alive(ours[1]):
+        if ours and not is_alive(ours[1]):
             path.unlink(missing_ok=True)
 
 
@@ -102,7 +102,8 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _is_alive(pid: str) -> bool:
+def is_alive(pid: str) -> bool:
+    """Whether there is a process of that number."""
     try:
         os.kill(int(pid), 0)
     except (ProcessLookupError, OverflowError):

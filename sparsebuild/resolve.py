@@ -118,16 +118,24 @@ def _data(manifest: Manifest) -> Iterator[Request]:
             )
 
 
-def resolve(manifest: Manifest, previous: Lock | None, context: Context, upgrade: Collection[str] = ()) -> Lock:
+def resolve(
+    manifest: Manifest,
+    previous: Lock | None,
+    context: Context,
+    upgrade: Collection[str] = (),
+    mixed: Collection[str] = (),
+) -> Lock:
     """The lock that answers the manifest.
 
     A pin whose request did not change is kept without asking anyone, unless its source is named in `upgrade`: by its
     name, by what stands before a dot of it ("data"), or with all others ("*"). Local files are looked at every time.
-    Raises SourceUnavailable or UserError, pointing at the manifest.
+    Pins of `mixed`, which a merge put together, are refused. Raises SourceUnavailable or UserError, pointing at the
+    manifest.
     """
     asked = requests(manifest)
     anew = _named(upgrade, asked)
     pins = _Pins([previous] if previous else [])
+    _refuse_mixed([r.name for r in asked if r.name in mixed and not (r.is_local or r.name in anew) and pins.of(r)])
     answers: dict[tuple[str, str, str], LockedSource] = {}
     problems: list[SparsebuildError] = []
     sources = []
@@ -247,6 +255,16 @@ def _named(upgrade: Collection[str], asked: Collection[Request]) -> set[str]:
             raise UserError(f"there is no source `{word}` to upgrade", hint=hint)
         found |= named
     return found
+
+
+def _refuse_mixed(names: Sequence[str]) -> None:
+    """Raise UserError for pins that a merge put together out of two: no commit has such files."""
+    if names:
+        listed = ", ".join(f"`{name}`" for name in names)
+        raise UserError(
+            f"the merge conflict in sparse.lock is within {listed}: what stands there may be of both sides",
+            hint=f"run `sparsebuild lock --upgrade {' '.join(names)}`, or take one side's sparse.lock whole",
+        )
 
 
 class _Pins:

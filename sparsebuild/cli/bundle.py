@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shlex
 import shutil
 from collections.abc import Iterator
@@ -110,7 +111,7 @@ def _staging(destination: Path) -> Iterator[Path]:
 
     try:
         destination.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=".sparsebuild-unbundle-", dir=destination))
+        staging = Path(tempfile.mkdtemp(prefix=f".sparsebuild-unbundle-{os.getpid()}-", dir=destination))
         try:
             yield staging
         finally:

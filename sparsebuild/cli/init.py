@@ -13,7 +13,9 @@ from typing import Annotated
 
 import typer
 
+from sparsebuild.atomic import is_alive
 from sparsebuild.cli.options import Base
+from sparsebuild.engine.work import delete
 
 __all__ = ["init", "refuse_to_overwrite"]
 
@@ -47,7 +49,7 @@ def init(
 
 
 def refuse_to_overwrite(folder: Path, command: str = "init") -> None:
-    """Raise UserError unless `folder` is empty or not there."""
+    """Raise UserError unless `folder` is empty or not there. What a killed one had begun there goes."""
     from sparsebuild.errors import UserError
 
     try:
@@ -60,12 +62,23 @@ def refuse_to_overwrite(folder: Path, command: str = "init") -> None:
         what = "a file" if there.exists() else "a link that leads nowhere"
         raise UserError(f"`{there}` is {what}, not a folder", hint="name another folder")
     example = ", as in `sparsebuild init my-ner`" if command == "init" else ""
-    found = sorted(path for path in folder.iterdir() if path.name not in _IGNORED) if folder.is_dir() else []
+    inside = sorted(folder.iterdir()) if folder.is_dir() else []
+    left = [path for path in inside if _was_killed(path)]
+    found = [path for path in inside if path.name not in _IGNORED and path not in left]
     if found:
         raise UserError(
             f"`{folder}` is not empty: it holds `{found[0].name}`",
             hint=f"`{command}` never overwrites; name a new folder{example}",
         )
+
+    for path in left:
+        delete(path)
+
+
+def _was_killed(path: Path) -> bool:
+    """Whether `path` is the staging folder of a command that is no more."""
+    ours = re.fullmatch(r"\.sparsebuild-(init|unbundle)-(\d+)-\w+", path.name)
+    return ours is not None and path.is_dir() and not path.is_symlink() and not is_alive(ours[2])
 
 
 def _name_project(folder: Path) -> None:

@@ -60,6 +60,7 @@ class Project:
     committed: Lock | None  # sparse.lock, which another one may be in force for
     is_frozen: bool = False  # the lock is taken as it is, whatever is asked for and local files are
     sides: tuple[Lock, ...] = ()  # of the merge conflict that sparse.lock holds; then it is none, and these answer
+    mixed: frozenset[str] = frozenset()  # sources that the merge put together out of both sides
     context: Context  # for providers
     store: Store
     stat_cache: StatCache
@@ -91,7 +92,7 @@ def open_project(
     )
     context = replace(context, report=say) if say else context
     context = replace(context, progress=progress) if progress else context
-    committed, sides = _lock(layout.lock)
+    committed, sides, mixed = _lock(layout.lock)
     known = _healed(manifest, sides) if sides else committed
     lock = apart.in_force(layout, manifest, known) if written.is_changed else known
     return Project(
@@ -102,6 +103,7 @@ def open_project(
         lock_file=LOCK_NAME if lock is known else apart.shown(layout, manifest),
         committed=committed,
         sides=sides,
+        mixed=mixed,
         context=context,
         store=store,
         stat_cache=stat_cache,
@@ -124,7 +126,7 @@ def decided(project: Project, upgrade: Collection[str] = ()) -> Project:
     """
     from sparsebuild.resolve import resolve
 
-    locked = _with_lock(project, resolve(project.manifest, project.lock, project.context, upgrade))
+    locked = _with_lock(project, resolve(project.manifest, project.lock, project.context, upgrade, project.mixed))
     graph(locked)
     return locked
 
@@ -143,7 +145,7 @@ def keep_lock(locked: Project) -> Project:
     if locked.lock_file == LOCK_NAME:
         sweep(locked.layout.root)
         locks.write(locked.layout.lock, locked.lock)
-        return replace(locked, committed=locked.lock, sides=())
+        return replace(locked, committed=locked.lock, sides=(), mixed=frozenset())
     apart.keep(locked.layout, locked.manifest, locked.lock)
     return locked
 
@@ -152,11 +154,11 @@ def conflict(project: Project) -> Iterator[str]:
     """Sentences about the merge conflict in `sparse.lock`, and what becomes of pins that both sides have."""
     if not project.sides:
         return
-    yield f"{LOCK_NAME} holds a merge conflict: what either side pinned is kept"
+    yield f"{LOCK_NAME} holds a merge conflict" + ("" if project.mixed else ": what either side pinned is kept")
     ours, theirs = _healed(project.manifest, project.sides), _healed(project.manifest, project.sides[::-1])
     for found in locks.differences(ours, theirs):
         source = ours.source(found.source)
-        if source and scheme_of(source.request) not in LOCAL:  # what lies here is looked at anew
+        if source and source.name not in project.mixed and scheme_of(source.request) not in LOCAL:  # as it lies here
             what = f"{found.change} {found.path}".strip()
             yield f"{found.source}: {what} {found.old or 'none'} is kept; on the other side it is {found.new or 'none'}"
 
@@ -358,12 +360,12 @@ def _remembered(layout: ProjectLayout, written: Written) -> Manifest | None:
     return manifests.from_json(known) if known else None
 
 
-def _lock(path: Path) -> tuple[Lock | None, tuple[Lock, ...]]:
-    """The lock, or the sides of the merge conflict that it holds; no side need be a lock."""
+def _lock(path: Path) -> tuple[Lock | None, tuple[Lock, ...], frozenset[str]]:
+    """The lock, or the sides of the merge conflict that it holds, and what is mixed in them; no side need be a lock."""
     try:
-        return locks.read(path), ()
+        return locks.read(path), (), frozenset()
     except MergeMarkers as conflict:
-        return None, conflict.sides or (Lock(),)
+        return None, conflict.sides or (Lock(),), conflict.mixed
 
 
 def _healed(manifest: Manifest, sides: Sequence[Lock]) -> Lock:

@@ -110,9 +110,14 @@ class Lock:
 
 
 class MergeMarkers(UserError):
-    """The lock is a merge conflict; locking anew resolves it. `sides` are its two locks, ours first."""
+    """The lock is a merge conflict; locking anew resolves it. `sides` are its two locks, ours first.
+
+    The sources in `mixed` were put together line by line: on both sides they may be partly of the one, partly of the
+    other.
+    """
 
     sides: tuple[Lock, ...] = ()
+    mixed: frozenset[str] = frozenset()
 
 
 def read(path: Path) -> Lock | None:
@@ -179,7 +184,7 @@ def parse(text: str, file: str = "sparse.lock") -> Lock:
                 hint="run `sparsebuild lock`; it resolves the conflict",
             )
         )
-        conflict.sides = tuple(_sides(text, file))
+        conflict.sides, conflict.mixed = tuple(_sides(text, file)), _mixed(text)
         raise conflict
     try:
         document = tomli.loads(text)
@@ -241,11 +246,8 @@ def _folded(path: str) -> str:
 
 def _sides(text: str, file: str) -> Iterator[Lock]:
     """What each side of a merge conflict says; of a side that is no lock, nothing."""
-    ours, theirs, part = [], [], ""
-    for line in text.splitlines(keepends=True):
-        if _MERGE_MARKER.match(line):
-            part = line[0] if line[0] != ">" else ""
-            continue
+    ours, theirs = [], []
+    for part, line in _parts(text):
         if part in ("", "<"):
             ours.append(line)
         if part in ("", "="):  # what stands behind `|||||||` is of before both
@@ -253,6 +255,34 @@ def _sides(text: str, file: str) -> Iterator[Lock]:
     for side in (ours, theirs):
         with contextlib.suppress(UserError):
             yield parse("".join(side), file)
+
+
+def _mixed(text: str) -> frozenset[str]:
+    """The sources of which a merge settled some lines and left others.
+
+    Of the settled ones that say what was found, nobody knows whose they are.
+    """
+    names = {"<": "", "=": ""}
+    settled, left = set(), set()
+    for part, line in _parts(text):
+        sides = [part] if part in names else list(names) if not part else []
+        if named := re.match(r'name = "(.*)"\s*$', line):
+            names |= dict.fromkeys(sides, named[1])
+        if part in names:
+            left.add(names[part])
+        elif re.match(r"  \{|version =|commit =|resolved =", line):
+            settled |= {names[side] for side in sides}
+    return frozenset(settled & left)
+
+
+def _parts(text: str) -> Iterator[tuple[str, str]]:
+    """Each line of a merge conflict, with the sign of the marker that it stands behind, if any."""
+    part = ""
+    for line in text.splitlines(keepends=True):
+        if _MERGE_MARKER.match(line):
+            part = line[0] if line[0] != ">" else ""
+        else:
+            yield part, line
 
 
 def _block(source: LockedSource) -> str:

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 
 import pytest
 
@@ -49,6 +50,20 @@ def test_nothing_is_overwritten(tmp_path, sparsebuild):
     assert ran.code == 2
     assert "is not empty: it holds `notes.txt`" in ran.err
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+@pytest.mark.parametrize("command", ["init", "unbundle"])
+def test_what_a_killed_one_had_begun_is_in_nobodys_way(command, tmp_path, sparsebuild):
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    left, live = (tmp_path / f".sparsebuild-{command}-{pid}-ab_1" for pid in (gone.pid, os.getpid()))
+    for folder in (left, live):
+        (folder / "data").mkdir(parents=True)
+    assert f"is not empty: it holds `{live.name}`" in sparsebuild("init", tmp_path).err
+    (live / "data").rmdir()
+    live.rmdir()
+    assert sparsebuild("init", tmp_path).code == 0
+    assert not left.exists()
 
 
 def test_a_fresh_repository_is_empty_enough(tmp_path, sparsebuild):

@@ -93,6 +93,24 @@ def test_a_healed_conflict_keeps_what_either_side_pinned_and_asks_nobody(project
     assert sparsebuild("lock", "--check", cwd=project).code == 0
 
 
+def test_a_conflict_within_a_source_is_no_pin_of_either_side(project, sparsebuild):
+    conflicting(project, pin)
+    whole = pin("model", "1")
+    text = text_of(Lock(sources=(replace(whole, files=(*whole.files, LockedFile(path="x", size=1, sha256="a" * 64))),)))
+    merged = text.replace('version = "1"\n', '<<<<<<< ours\nversion = "1"\n=======\nversion = "2"\n>>>>>>> theirs\n')
+    (project / "sparse.lock").write_text(merged)
+    ran = sparsebuild("lock", "--offline", cwd=project)
+    assert (ran.code, ran.err) == (
+        2,
+        "sparse.lock holds a merge conflict\n"
+        "error: the merge conflict in sparse.lock is within `model`: what stands there may be of both sides\n\n"
+        "hint: run `sparsebuild lock --upgrade model`, or take one side's sparse.lock whole\n",
+    )
+    assert (project / "sparse.lock").read_text() == merged
+    asked = sparsebuild("lock", "--offline", "--upgrade", "model", cwd=project)
+    assert "`tiny` would have to be downloaded, and this run is offline" in asked.err
+
+
 def test_a_dry_run_tells_and_writes_nothing(project, sparsebuild):
     first = sparsebuild("lock", "--dry-run", cwd=project)
     assert (first.code, first.err.splitlines()[-1]) == (0, "sparse.lock would be written")
