@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import tarfile
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from sparsebuild.lock import LockedSource
 from sparsebuild.providers import fetch, provider
 from sparsebuild.providers.stubs import Stub
 from sparsebuild.providers.zoo import default_recipe
+from sparsebuild.providers.zoo_model import ZooFile
 
 REAL = "SPARSEBUILD_TEST_SPARSEZOO"  # a Python that has sparsezoo 1.8.1, to hold our server against
 MADE = Path(__file__).parents[2] / ".venv-sparsezoo" / "bin" / "python"  # by `make sparsezoo`
@@ -419,3 +421,12 @@ def test_the_real_client_reads_the_tutorials_recipe_from_our_server(tmp_path, co
         named(server)
         assert names(resolve(f"zoo:{TRANSFER}", context, "recipe")) == ["recipe.md"]
     assert [line.rpartition("/")[2] for line in lines[1:]] == [expected or "ValueError" for _, _, expected in CHOICES]
+
+
+def test_a_small_file_that_rotted_in_the_store_is_brought_again(context, tmp_path):
+    (tmp_path / "config.json").write_bytes(CONFIG)
+    file = ZooFile(lambda _: nullcontext(tmp_path / "config.json"))
+    rotten = context.store.path(file.keep("config.json", context).sha256)
+    rotten.chmod(0o644)
+    rotten.write_bytes(b"!" + CONFIG[1:])
+    assert file.read(context) == rotten.read_bytes() == CONFIG
