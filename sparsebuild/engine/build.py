@@ -24,7 +24,7 @@ from sparsebuild.engine import outputs, work
 from sparsebuild.engine.action import Action, File
 from sparsebuild.engine.blame import blame_environment
 from sparsebuild.engine.graph import Graph
-from sparsebuild.engine.held import Signals, held, stoppable
+from sparsebuild.engine.held import Signals, Unheard, heard, held, stoppable, telling
 from sparsebuild.engine.job import Executor
 from sparsebuild.engine.make import Site, make, reads
 from sparsebuild.engine.schedule import Schedule
@@ -66,9 +66,9 @@ def build(
     """
     force = list(force)
     names, forced = graph.select(targets, also=force), frozenset(graph.all_named(force))
-    tell = _telling(sink)
+    tell = telling(sink)
     site = Site(layout=layout, store=store, stat_cache=stat_cache, executor=executor, sink=tell, clock=clock)
-    with stoppable() as signals, contextlib.closing(executor), _heard():
+    with stoppable() as signals, contextlib.closing(executor), heard():
         with contextlib.suppress(OSError):  # what stands in the way will be told when something is put there
             store.know(layout.root)
         started = clock()
@@ -76,33 +76,6 @@ def build(
             return _tell_all_fresh(names, site, clock() - started)
         with held(layout, tell, wait=wait):
             return _Run(graph, names, site, signals, forced, keep_going).all(jobs)
-
-
-class _Unheard(KeyboardInterrupt):
-    """The sink failed: nobody may listen any more. As an interrupt, it is no failure of the step that spoke."""
-
-    def __init__(self, cause: Exception) -> None:
-        super().__init__()
-        self.cause = cause
-
-
-def _telling(sink: events.Sink) -> events.Sink:
-    def tell(event: events.Event) -> None:
-        try:
-            sink(event)
-        except Exception as error:
-            raise _Unheard(error) from error
-
-    return tell
-
-
-@contextlib.contextmanager
-def _heard() -> Iterator[None]:
-    """Raise what the sink raised, once all work has stopped for it."""
-    try:
-        yield
-    except _Unheard as unheard:
-        raise unheard.cause from None
 
 
 def _is_all_fresh(graph: Graph, names: Sequence[str], layout: ProjectLayout, stat_cache: StatCache) -> bool:
@@ -308,7 +281,7 @@ class _InTurn:
                 return
             try:
                 self._sink(event)
-            except _Unheard:
+            except Unheard:
                 self._ended = True
                 raise
 

@@ -18,11 +18,21 @@ from sparsebuild.atomic import refuse_links, sweep, write_bytes
 from sparsebuild.engine.blame import blame_environment
 from sparsebuild.engine.work import records_folder
 from sparsebuild.errors import HeldByAnotherRun, Interrupted
-from sparsebuild.events import Log, Sink, Waiting
+from sparsebuild.events import Event, Log, Sink, Waiting
 from sparsebuild.layout import ProjectLayout, mark_as_cache
 from sparsebuild.reading import read_json
 
-__all__ = ["Signals", "held", "knows_no_locks", "stoppable", "take_part", "worker_lock"]
+__all__ = [
+    "Signals",
+    "Unheard",
+    "heard",
+    "held",
+    "knows_no_locks",
+    "stoppable",
+    "take_part",
+    "telling",
+    "worker_lock",
+]
 
 _NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}
 
@@ -77,6 +87,35 @@ def stoppable() -> Iterator[Signals]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler or signal.SIG_DFL)
+
+
+class Unheard(KeyboardInterrupt):
+    """The sink failed: nobody may listen any more. As an interrupt, it is no failure of the step that spoke."""
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__()
+        self.cause = cause
+
+
+def telling(sink: Sink) -> Sink:
+    """`sink`, which raises Unheard where it fails."""
+
+    def tell(event: Event) -> None:
+        try:
+            sink(event)
+        except Exception as error:
+            raise Unheard(error) from error
+
+    return tell
+
+
+@contextlib.contextmanager
+def heard() -> Iterator[None]:
+    """Raise what a sink raised in the block, once all work there has stopped for it."""
+    try:
+        yield
+    except Unheard as unheard:
+        raise unheard.cause from None
 
 
 def worker_lock(layout: ProjectLayout) -> Path:

@@ -19,7 +19,7 @@ from sparsebuild.engine import record as records
 from sparsebuild.engine.action import JSON, Action
 from sparsebuild.engine.blame import blamed
 from sparsebuild.engine.graph import Graph
-from sparsebuild.engine.held import held, stoppable
+from sparsebuild.engine.held import heard, held, stoppable, telling
 from sparsebuild.engine.job import Executor, Job
 from sparsebuild.engine.record import Record
 from sparsebuild.engine.report import EventReport
@@ -77,11 +77,12 @@ def rebuild(
     asked = graph.all_named(targets)
     names = [name for name in graph.names if name in asked]
     around = {near for name in names for near in (name, *graph.needs(name))}
-    with stoppable(), held(layout, sink, wait=wait), contextlib.closing(executor):
+    tell = telling(sink)
+    with stoppable(), heard(), held(layout, tell, wait=wait), contextlib.closing(executor):
         standing = {name: _standing(graph, graph[name], layout, stat_cache) for name in names}
         actions = [graph[name] for name in graph.names if name in around]
-        refuse(verify(actions, layout=layout, store=store, stat_cache=stat_cache, sink=sink))
-        site = _Site(layout=layout, executor=executor, sink=sink, tolerance=tolerance)
+        refuse(verify(actions, layout=layout, store=store, stat_cache=stat_cache, sink=tell))
+        site = _Site(layout=layout, executor=executor, sink=tell, tolerance=tolerance)
         with blamed(layout, store.root):
             return tuple(_rebuild(graph, graph[name], standing[name], site) for name in names)
 

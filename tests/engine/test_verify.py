@@ -1,5 +1,6 @@
 """Outputs against their records, past the stat cache; and a second build beside the first."""
 
+import errno
 import json
 import os
 from dataclasses import replace
@@ -42,8 +43,7 @@ def again(workshop):
             store=workshop.store,
             stat_cache=workshop.stat_cache,
             executor=workshop.calls,
-            sink=workshop.events.append,
-            **settings,
+            **{"sink": workshop.events.append, **settings},
         )
         return {rebuilt.action: rebuilt for rebuilt in found}
 
@@ -331,6 +331,16 @@ def test_a_step_that_fails_now_says_so(workshop, chain, again):
     with pytest.raises(TargetFailed, match="no more"):
         again(chain(), "end")
     assert snapshot(workshop) == before
+
+
+def test_a_reader_that_goes_away_while_a_target_is_rebuilt_is_no_fault_of_the_project(workshop, chain, again):
+    workshop.build(chain())
+
+    def sink(event):
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    with pytest.raises(BrokenPipeError):
+        again(chain(), "end", sink=sink)
 
 
 def test_a_link_planted_where_it_works_is_not_followed(workshop, chain, again, tmp_path):
