@@ -4,6 +4,8 @@ import importlib.util
 import sys
 from pathlib import Path
 
+from sparsebuild.engine import stat_cache
+
 TESTS = Path(__file__).parents[1]
 STAND_INS = TESTS / "cli" / "stand_ins.py"
 
@@ -18,6 +20,13 @@ def loaded(path):
 
 
 CLI = loaded(TESTS / "cli" / "conftest.py")
+
+
+def misremembered(file, more=b""):
+    """A stat cache of today's form that knows, of an earlier boot, a number of `file`, and before it `more`."""
+    key = f"{file.stat().st_dev}:{file.stat().st_ino}"
+    head = f'{{"format": {stat_cache._FORMAT}, "boot": "", "lasting": ["{key}"], "known": {{'
+    return head.encode() + more + f'"{key}": 7}}}}'.encode()
 
 
 def everything(*folders):

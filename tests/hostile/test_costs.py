@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from ground import CLI
+from ground import CLI, misremembered
 
 SECONDS, MEGABYTES = 10, 300  # of CPU
 
@@ -83,7 +83,6 @@ def test_it_ends_soon_and_in_little_memory(costing, project, harm, words, code):
 
 
 STATE = {
-    "stats.json": b'{"format": 1, "boot": "x", "lasting": [], "known": {' + b'"a": {},' * 400_000 + b'"b": ""}}',
     "manifest.json": b"[" * 1_000_000,
     "records/prepare.json": b"[" + b"{}," * 1_000_000 + b"1]",
     "work/prepare/failed": b"x" * 50_000_000,
@@ -91,7 +90,9 @@ STATE = {
 
 
 def test_what_a_project_brings_along_of_our_own_is_bounded_too(costing, project):
-    for name, data in STATE.items():
+    many = b"".join(b'"%d": {},' % number for number in range(400_000))
+    stats = misremembered(project / "data" / "train.jsonl", more=many)
+    for name, data in {**STATE, "stats.json": stats}.items():
         path = project / ".sparsebuild" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)

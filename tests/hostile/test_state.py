@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from ground import STAND_INS, everything
+from ground import STAND_INS, everything, misremembered
 
 from sparsebuild.digest import canonical_json, text_digest
 from sparsebuild.engine import record as records
@@ -59,7 +59,7 @@ def test_what_another_user_remembered_is_not_believed(say, project, monkeypatch,
 STATE = {
     "manifest.json": b"[" * 900_000,
     "recipe.json": b'{"seal": null}',
-    "stats.json": b'{"format": 2, "boot": "", "known": {"1:1": 7}, "lasting": []}',
+    "stats.json": lambda project: misremembered(project / "data" / "train.jsonl"),
     "laid-over.json": b'{"prepare": {"profile": 1, "settings": ["\\u001b[2J", "a=[[[["]}}',
     "work/prepare/failed": b"\xff\x1b]0;x\x07" * 10,
     "work/prepare/before.json": b'{"format": 1, "fingerprint": "x", "document": []}',
@@ -74,7 +74,8 @@ def test_odd_state_is_no_state(say, built, alarmed, name, kind):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
     if kind == "nonsense":
-        path.write_bytes(STATE[name])
+        data = STATE[name]
+        path.write_bytes(data(built) if callable(data) else data)
     elif kind == "a pipe":
         os.mkfifo(path)
     elif kind == "a folder":
