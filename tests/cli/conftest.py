@@ -1,13 +1,27 @@
-"""The real command in a process of its own, and a project that is small enough for it."""
+"""The command, in this process or in one of its own, and a project that is small enough for it.
 
+`sparsebuild` runs it here, which takes a tenth of the time. `process` starts the real one: for what is said of streams,
+encodings, sockets, the start of Python, or a machine that has another environment from the beginning.
+"""
+
+import contextlib
+import io
 import json
 import os
 import random
+import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+import stand_ins
+
+from sparsebuild.cli.main import run_command
 
 MANIFEST = """\
 # A project of a random model and random sentences.
@@ -53,6 +67,7 @@ quantization_modifiers:
         - bert.encoder
         - classifier
 """
+NO_TENSORS = b"\x02" + bytes(7) + b"{}"  # the header of a file of them
 NAMES, VERBS = ["ada", "charles", "grace", "alan"], ["wrote", "went", "spoke", "sang"]
 
 
@@ -67,8 +82,40 @@ class Ran:
         return json.loads(self.out)
 
 
-def command(*words, cwd=None, **environment):
-    """Run `sparsebuild WORDS`."""
+def here(*words, cwd=".", **environment):
+    """Run `sparsebuild WORDS` in this process, which is as it was when it ends."""
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors=how) for how in ("strict", "backslashreplace"))
+    with (
+        process_as_it_was(),
+        contextlib.chdir(cwd),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        os.environ.update({name: str(value) for name, value in environment.items()})
+        sys.stdin = io.TextIOWrapper(io.BytesIO())
+        code = run_command([*map(str, words)])
+    for stream in (out, err):
+        stream.seek(0)
+    return Ran(code, out.read(), err.read())
+
+
+@contextlib.contextmanager
+def process_as_it_was():
+    """What a command sets for the rest of its process is set back."""
+    environment, stdin = dict(os.environ), sys.stdin
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        sys.stdin = stdin
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        os.environ.clear()
+        os.environ.update(environment)
+
+
+def apart(*words, cwd=None, **environment):
+    """Run `sparsebuild WORDS` in a process of its own."""
     done = subprocess.run(
         [sys.executable, "-m", "sparsebuild", *map(str, words)],
         capture_output=True,
@@ -81,9 +128,42 @@ def command(*words, cwd=None, **environment):
     return Ran(done.returncode, done.stdout, done.stderr)
 
 
+def made_up(project, *words):
+    """Run `sparsebuild run WORDS` in this process, with steps that take no time."""
+    with pytest.MonkeyPatch.context() as patch:
+        stand_ins.stand_in(patch.setitem)
+        return here("-C", project, "run", "--quiet", *words)
+
+
 @pytest.fixture(name="sparsebuild", scope="session")
 def sparsebuild_():
-    return command
+    return here
+
+
+@pytest.fixture(scope="session")
+def process():
+    return apart
+
+
+@pytest.fixture(scope="session")
+def run_made_up():
+    return made_up
+
+
+@pytest.fixture(scope="session")
+def no_tensors():
+    return NO_TENSORS
+
+
+@pytest.fixture(scope="session")
+def edit():
+    """Puts one text in the place of another that is in a file."""
+
+    def call(path, old, new):
+        assert old in path.read_text()
+        path.write_text(path.read_text().replace(old, new))
+
+    return call
 
 
 @pytest.fixture(name="write_project", scope="session")
@@ -95,15 +175,23 @@ def write_project_():
 def project(tmp_path, tmp_path_factory, monkeypatch):
     """A project that can be locked and looked at; its model has no weights, and its cache is empty."""
     monkeypatch.setenv("SPARSEBUILD_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
-    write_project(tmp_path)
-    (tmp_path / "model" / "model.safetensors").write_bytes(b"\x02" + bytes(7) + b"{}")  # a header of no tensors
+    write_project(tmp_path, NO_TENSORS)
     return tmp_path
 
 
-def write_project(folder):
+@pytest.fixture
+def built(first, tmp_path):
+    """A copy of the project that a file's tests share as `first`."""
+    return shutil.copytree(first, tmp_path / "project")
+
+
+def write_project(folder, weights=None):
+    """A project whose model has the file `weights`, if any, and no other."""
     draw = random.Random(0)
     (folder / "model").mkdir()
     (folder / "data").mkdir()
+    if weights is not None:
+        (folder / "model" / "model.safetensors").write_bytes(weights)
     (folder / "sparse.toml").write_text(MANIFEST)
     (folder / "recipe.yaml").write_text(RECIPE)
     for name, rows in (("train", 32), ("validation", 8)):

@@ -1,9 +1,10 @@
-"""The real command with steps that take no time and make figures up: `python stand_ins.py WORDS`.
+"""Steps that take no time and make figures up; `python stand_ins.py WORDS` is the real command with them.
 
 What a step leaves follows from its settings and inputs, as with the real ones. `--set train.seed=13` fails.
 """
 
 import json
+import operator
 import sys
 from dataclasses import replace
 
@@ -53,9 +54,22 @@ def write(job, name, text):
     path.write_text(text)
 
 
+OURS = {
+    "prepare": prepare,
+    "train": train,
+    "eval": evaluate,
+    "export": export,
+    "gate": gate,
+    "sensitivity": sensitivity,
+}
+
+
+def stand_in(put):
+    """Put them in the place of the real ones, by `put(steps, name, step)`."""
+    for name, step in OURS.items():
+        put(STEPS, name, replace(STEPS[name], function=f"{__name__}:{step.__name__}", where="inline"))
+
+
 if __name__ == "__main__":
-    ours = {"prepare": prepare, "train": train, "eval": evaluate, "export": export, "gate": gate}
-    ours["sensitivity"] = sensitivity
-    for name, step in ours.items():
-        STEPS[name] = replace(STEPS[name], function=f"__main__:{step.__name__}", where="inline")
+    stand_in(operator.setitem)
     sys.exit(run_command(sys.argv[1:]))

@@ -61,13 +61,13 @@ def with_table(files, **changed):
     return {**files, "bundle.json": json.dumps(head).encode()}
 
 
-def test_the_same_project_is_the_same_bytes_and_nothing_else_of_its_folder_is_in_it(locked, sparsebuild, tmp_path):
+def test_the_same_project_is_the_same_bytes_and_nothing_else_of_its_folder_is_in_it(locked, process, tmp_path):
     (locked / ".env").write_text("TOKEN=canary")
     (locked / "notes.txt").write_text("canary")
-    first = sparsebuild("bundle", "a.tar", "--json", cwd=locked).json
+    first = process("bundle", "a.tar", "--json", cwd=locked).json
     os.utime(locked / "data" / "train.jsonl", (1, 1))
     (locked / "data" / "train.jsonl").chmod(0o600)
-    second = sparsebuild("bundle", tmp_path / "b.tar", "--json", cwd=locked, TZ="Asia/Tokyo", LANG="C").json
+    second = process("bundle", tmp_path / "b.tar", "--json", cwd=locked, TZ="Asia/Tokyo", LANG="C").json
     assert first["sha256"] == second["sha256"]
     data = (locked / "a.tar").read_bytes()
     assert b"canary" not in data
@@ -83,7 +83,7 @@ def test_what_is_there_is_written_over_only_if_that_is_said(packed, locked, spar
 
 
 def test_a_project_arrives_whole_and_is_built_without_a_network(
-    tmp_path, tmp_path_factory, sparsebuild, monkeypatch, project
+    tmp_path, tmp_path_factory, sparsebuild, process, monkeypatch, project
 ):
     with hub.serving() as server:
         hub.use(server, monkeypatch, tmp_path)
@@ -94,7 +94,7 @@ def test_a_project_arrives_whole_and_is_built_without_a_network(
         ran = sparsebuild("bundle", tmp_path / "b.tar", cwd=project)
         assert ran.code == 0, ran.err
     there = {**elsewhere(tmp_path_factory), "HF_HUB_CACHE": "/nonexistent", "HF_HOME": "/nonexistent"}
-    ran = sparsebuild("unbundle", "b.tar", cwd=tmp_path, **there)
+    ran = process("unbundle", "b.tar", cwd=tmp_path, **there)
     assert (ran.code, ran.err.splitlines()[-1]) == (0, "next: cd b && sparsebuild run --offline"), ran.err
     assert sorted(path.name for path in (tmp_path / "b").iterdir()) == [
         "data",
@@ -102,7 +102,7 @@ def test_a_project_arrives_whole_and_is_built_without_a_network(
         "sparse.lock",
         "sparse.toml",
     ]
-    ran = sparsebuild("fetch", "--offline", cwd=tmp_path / "b", **there)
+    ran = process("fetch", "--offline", cwd=tmp_path / "b", **there)
     assert ran.code == 0, ran.err
     fetched = tmp_path / "b" / ".sparsebuild" / "fetch" / "model" / "model.safetensors"
     assert fetched.read_bytes() == hubs.safetensors(size=2_400_000)

@@ -23,8 +23,8 @@ def events(text):
     return [json.loads(line) for line in text.splitlines()]
 
 
-def test_events_on_stdout_are_all_there_is_on_it(project, sparsebuild):
-    ran = sparsebuild("run", "fetch", "--force", "fetch", "--events", "jsonl", cwd=project)
+def test_events_on_stdout_are_all_there_is_on_it(project, process):
+    ran = process("run", "fetch", "--force", "fetch", "--events", "jsonl", cwd=project)
     told = events(ran.out)
     assert {event["event"] for event in told} <= NINE
     assert told[-1]["outcomes"] == dict.fromkeys(FETCHED, "built")

@@ -69,8 +69,8 @@ def as_numbers(path):
     return [{**row, "ner_tags": [LABELS.index(tag) for tag in row["ner_tags"]]} for row in rows]
 
 
-def test_a_model_is_built_from_a_hub_and_again_from_what_is_here(project, server, sparsebuild):
-    built = sparsebuild("run", cwd=project)
+def test_a_model_is_built_from_a_hub_and_again_from_what_is_here(project, server, sparsebuild, process):
+    built = process("run", cwd=project)
     assert built.code == 0, built.err
     warnings = [line for line in built.err.splitlines() if "warning" in line.lower()]
     assert [line.split(":")[:3] for line in warnings] == [  # of the rows, and none of a library's
@@ -83,7 +83,7 @@ def test_a_model_is_built_from_a_hub_and_again_from_what_is_here(project, server
     assert 'licence = "mit"' in lock
     assert 'request = "hf:org/people?split=test"\nfiles = [\n]' in lock
     before = len(server.asked)
-    assert sparsebuild("run", cwd=project, HF_HUB_OFFLINE="1").code == 0
+    assert process("run", cwd=project, HF_HUB_OFFLINE="1").code == 0
     assert sparsebuild("lock", "--check", cwd=project).code == 0
     assert len(server.asked) == before
 
@@ -120,9 +120,9 @@ def failure(ran):
     return ran.code, next(line for line in ran.err.splitlines() if "error" in line)
 
 
-def test_faults_have_one_line_and_their_exit_code(project, server, sparsebuild):
+def test_faults_have_one_line_and_their_exit_code(project, server, sparsebuild, process):
     host, port = "127.0.0.1", server.port
-    dead = sparsebuild("lock", cwd=project, HF_ENDPOINT="http://127.0.0.1:9")
+    dead = process("lock", cwd=project, HF_ENDPOINT="http://127.0.0.1:9")
     assert failure(dead) == (
         4,
         f"error: `model.source`: the Hub at {host}:9 cannot be reached: [Errno 111] Connection refused",
@@ -188,9 +188,9 @@ def test_no_pickle_without_trust_and_the_line_to_write(project, server, sparsebu
     assert (refused.code, 'write `trust = "pickle"` beside this source' in refused.err) == (4, True)
 
 
-def test_no_token_is_written_anywhere(project, server, sparsebuild, tmp_path):
+def test_no_token_is_written_anywhere(project, server, process, tmp_path):
     for repo in server.repos.values():
         repo.private = True
-    assert sparsebuild("run", "prepare", cwd=project, HF_TOKEN="hf_good").code == 0
+    assert process("run", "prepare", cwd=project, HF_TOKEN="hf_good").code == 0
     found = [path for path in tmp_path.rglob("*") if path.is_file() and b"hf_good" in path.read_bytes()]
     assert found == []

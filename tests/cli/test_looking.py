@@ -2,7 +2,6 @@
 
 import shutil
 import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,15 +10,7 @@ import pytest
 from sparsebuild.cli.measured import figures
 from sparsebuild.engine.action import File
 
-SAFETENSORS = b"\x08\0\0\0\0\0\0\0{}      "  # no tensors
 TARGETS = ["fetch@data.train", "fetch@data.validation", "fetch@model", "prepare", "train", "eval", "export", "gate"]
-
-
-def run(project, *words):
-    """`sparsebuild run` with the stand-ins."""
-    script = Path(__file__).parent / "stand_ins.py"
-    command = [sys.executable, script, "-C", project, "run", "--quiet", *words]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def git(project, *words):
@@ -36,15 +27,14 @@ def own_cache(own_cache, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def first(tmp_path_factory, write_project):
+def first(tmp_path_factory, write_project, no_tensors, run_made_up):
     """A project that was built and committed."""
     folder = tmp_path_factory.mktemp("first") / "project"
     folder.mkdir()
-    write_project(folder)
-    (folder / "model" / "model.safetensors").write_bytes(SAFETENSORS)
+    write_project(folder, no_tensors)
     (folder / ".gitignore").write_text("/build/\n")
-    ran = run(folder)
-    assert (ran.returncode, ran.stderr) == (0, "")
+    ran = run_made_up(folder)
+    assert (ran.code, ran.err) == (0, "")
     if shutil.which("git"):
         for words in (["init"], ["add", "."], ["commit", "-m", "x"]):
             git(folder, *words)
@@ -52,25 +42,15 @@ def first(tmp_path_factory, write_project):
 
 
 @pytest.fixture
-def built(first, tmp_path):
-    return shutil.copytree(first, tmp_path / "project")
-
-
-@pytest.fixture
-def changed(built):
+def changed(built, edit, run_made_up):
     """The same, built again with another seed."""
     edit(built / "sparse.toml", "threads = 1", "threads = 1\nseed = 7")
     edit(built / "recipe.yaml", "final_sparsity: 0.5", "final_sparsity: 0.6")
-    assert run(built).returncode == 0
+    assert run_made_up(built).code == 0
     return built
 
 
 needs_git = pytest.mark.skipif(not shutil.which("git"), reason="needs git")
-
-
-def edit(path, old, new):
-    assert old in path.read_text()
-    path.write_text(path.read_text().replace(old, new))
 
 
 # ---- graph
@@ -146,7 +126,7 @@ def test_metrics_are_the_figures_of_each_target(first, sparsebuild):
     assert {target["up_to_date"] for target in targets.values()} == {True}
 
 
-def test_metrics_of_one_target_say_when_they_are_not_of_now(built, sparsebuild):
+def test_metrics_of_one_target_say_when_they_are_not_of_now(built, sparsebuild, edit):
     edit(built / "sparse.toml", "threads = 1", "threads = 2")
     rows = [line.split() for line in sparsebuild("metrics", "eval", "-C", built).out.splitlines()]
     assert rows[2][:9] == ["eval", "1", "file,", "took", "0.0", "s,", "not", "up", "to"]
@@ -169,8 +149,8 @@ def test_the_log_is_what_the_last_try_said(first, sparsebuild):
     assert Path(path).read_text() == "3 sentences are longer than 32 pieces\n"
 
 
-def test_the_log_of_a_failed_try_holds_its_error_even_when_the_manifest_is_broken(built, sparsebuild):
-    assert run(built, "--set", "train.seed=13").returncode == 1
+def test_the_log_of_a_failed_try_holds_its_error_even_when_the_manifest_is_broken(built, sparsebuild, run_made_up):
+    assert run_made_up(built, "--set", "train.seed=13").code == 1
     (built / "sparse.toml").write_text("[")
     assert sparsebuild("log", "train", "-C", built).out.splitlines()[-1] == "error: the loss is not finite"
 
@@ -200,10 +180,10 @@ def test_looking_commands_know_what_a_plus_means(first, sparsebuild):
 # ---- status
 
 
-def test_what_was_built_on_demand_is_shown_and_leaves_the_project_up_to_date(built, sparsebuild):
+def test_what_was_built_on_demand_is_shown_and_leaves_the_project_up_to_date(built, sparsebuild, run_made_up):
     manifest = built / "sparse.toml"
     manifest.write_text(manifest.read_text() + "[sensitivity]\nprune = 0.3\n")
-    assert run(built, "sensitivity").returncode == 0
+    assert run_made_up(built, "sensitivity").code == 0
     manifest.write_text(manifest.read_text().replace("prune = 0.3", "prune = 0.4"))
     ran = sparsebuild("status", "--exit-code", "--json", "-C", built)
     assert (ran.code, ran.json["on_demand"]) == (0, ["sensitivity"])
@@ -275,7 +255,7 @@ def test_diff_with_another_folder(first, changed, sparsebuild):
 
 
 @needs_git
-def test_diff_shows_what_would_be_built_where_it_is_not_built_yet(built, sparsebuild):
+def test_diff_shows_what_would_be_built_where_it_is_not_built_yet(built, sparsebuild, edit):
     edit(built / "sparse.toml", "threads = 1", "threads = 2")
     out = sparsebuild("diff", "-C", built).out
     assert "  train.threads  1 → 2  sparse.toml:19\n" in out

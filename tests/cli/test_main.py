@@ -29,8 +29,8 @@ sys.exit(run_command(sys.argv[1:]))
 """
 
 
-def test_version(sparsebuild):
-    assert (sparsebuild("--version").out, sparsebuild("-V").code) == (f"sparsebuild {package.__version__}\n", 0)
+def test_version(process):
+    assert (process("--version").out, process("-V").code) == (f"sparsebuild {package.__version__}\n", 0)
 
 
 @pytest.mark.parametrize("words", [["frobnicate"], ["run", "--frobnicate"], ["why"], ["run", "--show", "loud"]])
@@ -97,7 +97,7 @@ def test_a_reader_that_has_gone_is_no_error_to_talk_about():
     assert (done.returncode, done.stderr) == (141, "")
 
 
-def test_an_encoding_without_our_signs_is_no_failure(project, sparsebuild):
-    ran = sparsebuild("recipe", "show", "recipe.yaml", cwd=project, PYTHONIOENCODING="ascii")
+def test_an_encoding_without_our_signs_is_no_failure(project, process):
+    ran = process("recipe", "show", "recipe.yaml", cwd=project, PYTHONIOENCODING="ascii")
     assert (ran.code, ran.err) == (0, "")
     assert "?" in ran.out

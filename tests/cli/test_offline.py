@@ -27,13 +27,13 @@ sys.addaudithook(watch)
 
 
 @pytest.fixture
-def watched(tmp_path_factory, sparsebuild):
+def watched(tmp_path_factory, process):
     """Runs the command, and ends it at the first socket that anything of it opens."""
     folder = tmp_path_factory.mktemp("watch")
     (folder / "sitecustomize.py").write_text(WATCH.format(log=str(folder / "sockets")))
 
     def run(*words, **more):
-        ran = sparsebuild(*words, **more, PYTHONPATH=str(folder))
+        ran = process(*words, **more, PYTHONPATH=str(folder))
         sockets = folder / "sockets"
         assert ran.code == 99 or not sockets.exists(), sockets.read_text()
         return ran

@@ -20,12 +20,12 @@ BertModel(BertConfig.from_pretrained(sys.argv[1]), add_pooling_layer=False).save
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory, write_project, sparsebuild):
+def built(tmp_path_factory, write_project, process):
     """A project, and what its first run said."""
     folder = tmp_path_factory.mktemp("tiny")
     write_project(folder)
     subprocess.run([sys.executable, "-c", WEIGHTS, folder / "model"], check=True, capture_output=True)
-    return folder, sparsebuild("-C", folder, "run", "--show", "jsonl")
+    return folder, process("-C", folder, "run", "--show", "jsonl")
 
 
 def test_a_run_leaves_a_checked_model_and_tells_the_figures(built):

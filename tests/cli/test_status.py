@@ -63,9 +63,9 @@ def test_in_ci_a_lock_that_is_there_is_held(project, sparsebuild):
     assert sparsebuild("fetch", cwd=project, CI="0").code == 0
 
 
-def test_another_run_at_work_is_6_under_no_wait(project, sparsebuild):
+def test_another_run_at_work_is_6_under_no_wait(project, process):
     (project / ".sparsebuild").mkdir()
     with FileLock(project / ".sparsebuild" / "lock"):
-        ran = sparsebuild("run", "--no-wait", cwd=project)
+        ran = process("run", "--no-wait", cwd=project)
     assert ran.code == 6
     assert "hint: leave out --no-wait to wait for it\n" in ran.err

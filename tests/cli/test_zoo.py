@@ -27,8 +27,8 @@ def asking(project):
     return project
 
 
-def test_what_is_gone_is_4_with_the_line_to_write(asking, sparsebuild):
-    ran = sparsebuild("lock", cwd=asking, **NOWHERE)
+def test_what_is_gone_is_4_with_the_line_to_write(asking, process):
+    ran = process("lock", cwd=asking, **NOWHERE)
     assert ran.code == 4
     assert f"error: `model.source`: `zoo:{MODEL}` is nowhere to be had: the SparseZoo ended in June 2025" in ran.err
     assert "--> sparse.toml:6:10" in ran.err
@@ -36,20 +36,20 @@ def test_what_is_gone_is_4_with_the_line_to_write(asking, sparsebuild):
     assert not (asking / "sparse.lock").exists()
 
 
-def test_an_accepted_counterpart_is_written_where_it_can_be_seen(asking, sparsebuild):
-    ran = sparsebuild("lock", "--accept-counterparts", cwd=asking, **NOWHERE)
+def test_an_accepted_counterpart_is_written_where_it_can_be_seen(asking, process):
+    ran = process("lock", "--accept-counterparts", cwd=asking, **NOWHERE)
     assert f"sparse.toml: zoo:{MODEL} is {COUNTERPART} from now on ([sources.zoo])\n" in ran.err
     assert (asking / "sparse.toml").read_text().endswith(f'\n[sources.zoo]\n"zoo:{MODEL}" = "{COUNTERPART}"\n')
     assert ran.code == 4  # the Hub is not there
     assert "the Hub at 127.0.0.1:1 cannot be reached" in ran.err
 
 
-def test_a_replacement_is_what_is_asked_for(asking, sparsebuild):
+def test_a_replacement_is_what_is_asked_for(asking, process):
     with (asking / "sparse.toml").open("a") as stream:
         stream.write(f'\n[sources.zoo]\n"zoo:{MODEL}" = "file:model"\n')
-    assert sparsebuild("lock", cwd=asking, **NOWHERE).code == 0
+    assert process("lock", cwd=asking, **NOWHERE).code == 0
     assert 'request = "file:model"' in (asking / "sparse.lock").read_text()
-    assert sparsebuild("lock", "--check", cwd=asking, **NOWHERE).code == 0
+    assert process("lock", "--check", cwd=asking, **NOWHERE).code == 0
 
 
 @pytest.mark.parametrize(
@@ -60,10 +60,10 @@ def test_a_replacement_is_what_is_asked_for(asking, sparsebuild):
         ('"zoo:a-b-c" = "target:teacher"', "cannot be a target"),
     ],
 )
-def test_replacements_that_are_none(asking, sparsebuild, line, fault):
+def test_replacements_that_are_none(asking, process, line, fault):
     with (asking / "sparse.toml").open("a") as stream:
         stream.write(f"\n[sources.zoo]\n{line}\n")
-    ran = sparsebuild("lock", cwd=asking, **NOWHERE)
+    ran = process("lock", cwd=asking, **NOWHERE)
     assert ran.code == 2
     assert fault in ran.err
 
@@ -81,7 +81,7 @@ def test_the_rest_of_a_manifest_stays_as_it_is(text):
     assert [line for line in written.splitlines() if line in kept] == kept
 
 
-def test_a_project_whose_sources_are_all_on_servers(asking, sparsebuild):
+def test_a_project_whose_sources_are_all_on_servers(asking, process):
     """Model and recipe from a zoo, rows over https; and offline, from the cache alone, nothing is asked again."""
     training = [("training", p.name, p.read_bytes()) for p in (asking / "model").iterdir()]
     recipe = b"---\n" + (asking / "recipe.yaml").read_bytes() + b"---\nA recipe.\n"
@@ -92,7 +92,7 @@ def test_a_project_whose_sources_are_all_on_servers(asking, sparsebuild):
         text = manifest.read_text().replace('source = "recipe.yaml"', f'source = "zoo:{NAME}"')
         manifest.write_text(text.replace('= "data/', f'= "{host.url("/")}'))
         environment = {"SPARSEZOO_API_URL": there.url(""), "SSL_CERT_FILE": str(files.CERTIFICATE)}
-        ran = sparsebuild("run", "fetch", "--events", "jsonl", cwd=asking, **{**NOWHERE, **environment})
+        ran = process("run", "fetch", "--events", "jsonl", cwd=asking, **{**NOWHERE, **environment})
         assert ran.code == 0, ran.err
     locking = [e for e in map(json.loads, ran.out.splitlines()) if e["event"] == "Progress" and e["target"] == "lock"]
     assert {"bytes"} == {event["unit"] for event in locking}
@@ -100,5 +100,5 @@ def test_a_project_whose_sources_are_all_on_servers(asking, sparsebuild):
     lock = (asking / "sparse.lock").read_text()
     assert f'kind = "zoo-model"\nrequest = "zoo:{MODEL}"\nresolved = "zoo:{NAME}"\n' in lock
     assert there.url("") not in lock
-    ran = sparsebuild("run", "prepare", "--locked", cwd=asking, **NOWHERE)
+    ran = process("run", "prepare", "--locked", cwd=asking, **NOWHERE)
     assert (ran.code, (asking / ".sparsebuild" / "prepare" / "labels.json").is_file()) == (0, True), ran.err

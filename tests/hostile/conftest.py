@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -11,39 +10,17 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from ground import CLI, STAND_INS
-
-from sparsebuild.cli.main import run_command
+from ground import CLI
 
 project = CLI.project
+process = CLI.process
 sparsebuild_ = CLI.sparsebuild_
 
 
-@dataclass(frozen=True)
-class Said:
-    """What a command said, and with which code it ended."""
-
-    code: int
-    out: str
-    err: str
-
-
 @pytest.fixture
-def say(project, monkeypatch, capsys):
+def say(project):
     """Run a command on the project, in this process."""
-    for name in ("SPARSEBUILD_OFFLINE", "HF_HUB_OFFLINE"):  # `--offline` sets them for the rest of the process
-        monkeypatch.setenv(name, "")
-
-    def run(*words):
-        monkeypatch.chdir(project)
-        before = signal.getsignal(signal.SIGTERM)
-        try:
-            code = run_command([*map(str, words)])
-        finally:
-            signal.signal(signal.SIGTERM, before)
-        return Said(code, *capsys.readouterr())
-
-    return run
+    return lambda *words: CLI.here(*words, cwd=project)
 
 
 @dataclass(frozen=True)
@@ -81,9 +58,8 @@ def costing(project):
 def built_once(tmp_path_factory):
     """A project that was built in no time: the steps only make their figures up."""
     folder = tmp_path_factory.mktemp("built")
-    CLI.write_project(folder)
-    (folder / "model" / "model.safetensors").write_bytes(b"\x02" + bytes(7) + b"{}")
-    subprocess.run([sys.executable, STAND_INS, "run"], cwd=folder, check=True, capture_output=True)
+    CLI.write_project(folder, CLI.NO_TENSORS)
+    assert CLI.made_up(folder).code == 0
     return folder
 
 

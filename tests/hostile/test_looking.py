@@ -104,13 +104,13 @@ def test_modules_in_the_project_are_never_imported(project, words):
     assert (done.returncode, sprung(project)) == (0, []), done.stderr
 
 
-def test_nor_with_the_current_folder_first_on_the_path(project, sparsebuild):
+def test_nor_with_the_current_folder_first_on_the_path(project, process):
     """`python -m sparsebuild` begins like that; what Python itself needs to begin is out of our hands."""
     set_traps(project)
     for name in ("sparsebuild", "json", "encodings"):
         shutil.rmtree(project / name)
         (project / f"{name}.py").unlink()
-    ran = sparsebuild("lock", cwd=project)
+    ran = process("lock", cwd=project)
     assert (ran.code, sprung(project)) == (0, []), ran.err
 
 

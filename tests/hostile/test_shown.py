@@ -143,7 +143,7 @@ def test_a_label_is_shown_inert_in_an_error_about_rows(sparsebuild, project):
     assert harmless(ran.out + ran.err)
 
 
-def test_what_a_server_says_is_shown_inert(sparsebuild, project, tmp_path_factory, monkeypatch):
+def test_what_a_server_says_is_shown_inert(process, project, tmp_path_factory, monkeypatch):
     home = tmp_path_factory.mktemp("home")
     with hub.serving() as server:
         hub.use(server, monkeypatch, home)
@@ -152,11 +152,11 @@ def test_what_a_server_says_is_shown_inert(sparsebuild, project, tmp_path_factor
         )
         body = json.dumps({"error": HARM}).encode()
         server.faults += [("/api/models/org/bert", hub.status(418, {"X-Error-Message": "a\x1b[2Jb"}, body))]
-        ran = sparsebuild("lock", cwd=project)
+        ran = process("lock", cwd=project)
         assert (ran.code, harmless(ran.out + ran.err)) == (4, True)
         licence = "a\x1b[2J\u202emit"
         server.push(
             "model", "org/bert", {"README.md": f"---\nlicense: {json.dumps(licence)}\n---\n".encode(), HARM: b""}
         )
-        ran = sparsebuild("lock", cwd=project)
+        ran = process("lock", cwd=project)
         assert (ran.code, harmless(ran.out + ran.err)) == (2, True), ran.err
