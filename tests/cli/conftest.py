@@ -171,6 +171,31 @@ def write_project_():
     return write_project
 
 
+@pytest.fixture(scope="session")
+def put_weights():
+    """Puts random weights into the folder of a model; for one config they are made once."""
+    made = {}
+
+    def put(folder):
+        config = (folder / "config.json").read_bytes()
+        if config not in made:
+            write_weights(folder)
+            made[config] = {name: (folder / name).read_bytes() for name in ("config.json", "model.safetensors")}
+        for name, data in made[config].items():
+            (folder / name).write_bytes(data)
+
+    return put
+
+
+def write_weights(folder):
+    import torch
+    from transformers import BertConfig, BertModel
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        BertModel(BertConfig.from_pretrained(folder), add_pooling_layer=False).save_pretrained(folder)
+
+
 @pytest.fixture
 def project(tmp_path, tmp_path_factory, monkeypatch):
     """A project that can be locked and looked at; its model has no weights, and its cache is empty."""

@@ -1,20 +1,11 @@
 """`bench --profile-layers`, and a budget of time from the recipe to what `bench` says of it."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 
 pytestmark = pytest.mark.slow
 
-WEIGHTS = """
-import sys
-import torch
-from transformers import BertConfig, BertModel
-torch.manual_seed(0)
-BertModel(BertConfig.from_pretrained(sys.argv[1]), add_pooling_layer=False).save_pretrained(sys.argv[1])
-"""
 RECIPE = """\
 training_modifiers:
   - !EpochRangeModifier {start_epoch: 0.0, end_epoch: 1.0}
@@ -33,7 +24,7 @@ seconds = 0.2
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory, write_project):
+def project(tmp_path_factory, write_project, put_weights):
     """A model whose neurons take most of the time."""
     folder = tmp_path_factory.mktemp("wide")
     write_project(folder)
@@ -42,7 +33,7 @@ def project(tmp_path_factory, write_project):
     (folder / "recipe.yaml").write_text(RECIPE)
     manifest = (folder / "sparse.toml").read_text().partition("[gate]")[0]
     (folder / "sparse.toml").write_text(manifest + TABLES)
-    subprocess.run([sys.executable, "-c", WEIGHTS, folder / "model"], check=True, capture_output=True)
+    put_weights(folder / "model")
     return folder
 
 

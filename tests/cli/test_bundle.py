@@ -4,7 +4,6 @@ import hashlib
 import io
 import json
 import os
-import subprocess
 import sys
 import tarfile
 from pathlib import Path
@@ -237,15 +236,11 @@ def test_the_folder_is_taken_from_where_one_is_sent(packed, sparsebuild, tmp_pat
 
 
 @pytest.mark.slow
-def test_elsewhere_the_same_model_comes_out(tmp_path, tmp_path_factory, write_project, sparsebuild):
+def test_elsewhere_the_same_model_comes_out(tmp_path, tmp_path_factory, write_project, put_weights, sparsebuild):
     here = tmp_path / "here"
     here.mkdir()
     write_project(here)
-    weights = (
-        "import sys, torch; from transformers import BertConfig, BertModel; torch.manual_seed(0);"
-        "BertModel(BertConfig.from_pretrained(sys.argv[1])).save_pretrained(sys.argv[1])"
-    )
-    subprocess.run([sys.executable, "-c", weights, here / "model"], check=True, capture_output=True)
+    put_weights(here / "model")
     assert sparsebuild("run", cwd=here).code == 0
     assert sparsebuild("bundle", tmp_path / "b.tar", cwd=here).code == 0
     there = elsewhere(tmp_path_factory)

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import sys
 from pathlib import Path
 
@@ -27,24 +26,15 @@ FILES = [
 
 
 @pytest.fixture(scope="module")
-def first(tmp_path_factory, write_project, sparsebuild):
+def first(tmp_path_factory, write_project, put_weights, sparsebuild):
     """A project that was built once, of random weights."""
-    import torch
-    from transformers import AutoConfig, AutoModel
-
     folder = tmp_path_factory.mktemp("built") / "project"
     folder.mkdir()
     write_project(folder)
-    torch.manual_seed(0)
-    AutoModel.from_config(AutoConfig.from_pretrained(folder / "model")).save_pretrained(folder / "model")
+    put_weights(folder / "model")
     ran = sparsebuild("run", cwd=folder)
     assert ran.code == 0, ran.err
     return folder
-
-
-@pytest.fixture
-def built(first, tmp_path, sparsebuild):
-    return shutil.copytree(first, tmp_path / "project")
 
 
 def test_a_dry_run_shows_every_file_and_sends_nothing(built, sparsebuild):

@@ -10,21 +10,13 @@ import pytest
 
 pytestmark = pytest.mark.slow
 
-WEIGHTS = """
-import sys
-import torch
-from transformers import BertConfig, BertModel
-torch.manual_seed(0)
-BertModel(BertConfig.from_pretrained(sys.argv[1]), add_pooling_layer=False).save_pretrained(sys.argv[1])
-"""
-
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory, write_project, process):
+def built(tmp_path_factory, write_project, put_weights, process):
     """A project, and what its first run said."""
     folder = tmp_path_factory.mktemp("tiny")
     write_project(folder)
-    subprocess.run([sys.executable, "-c", WEIGHTS, folder / "model"], check=True, capture_output=True)
+    put_weights(folder / "model")
     return folder, process("-C", folder, "run", "--show", "jsonl")
 
 

@@ -11,13 +11,6 @@ from sparsebuild import recipe as recipes
 
 pytestmark = pytest.mark.slow
 
-WEIGHTS = """
-import sys
-import torch
-from transformers import BertConfig, BertModel
-torch.manual_seed(0)
-BertModel(BertConfig.from_pretrained(sys.argv[1]), add_pooling_layer=False).save_pretrained(sys.argv[1])
-"""
 TABLES = """
 speedup = ">= 0.0001"
 latency_ms = "<= 60000"
@@ -37,13 +30,13 @@ NOWHERE = {"SPARSEBUILD_PYTHON_OPENVINO": ""}  # of whoever runs the tests
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory, write_project, sparsebuild):
+def project(tmp_path_factory, write_project, put_weights, sparsebuild):
     """A project whose gate asks for speed, built."""
     folder = tmp_path_factory.mktemp("tiny")
     write_project(folder)
     manifest = folder / "sparse.toml"
     manifest.write_text(manifest.read_text() + TABLES)
-    subprocess.run([sys.executable, "-c", WEIGHTS, folder / "model"], check=True, capture_output=True)
+    put_weights(folder / "model")
     ran = sparsebuild("-C", folder, "run", "--json", **NOWHERE)
     assert ran.code == 0, ran.err
     return folder, ran

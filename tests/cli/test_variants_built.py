@@ -2,20 +2,11 @@
 
 import json
 import re
-import subprocess
-import sys
 
 import pytest
 
 pytestmark = pytest.mark.slow
 
-WEIGHTS = """
-import sys
-import torch
-from transformers import BertConfig, BertModel
-torch.manual_seed(0)
-BertModel(BertConfig.from_pretrained(sys.argv[1]), add_pooling_layer=False).save_pretrained(sys.argv[1])
-"""
 RECIPE = """\
 neurons: 32
 layers: 3
@@ -57,13 +48,13 @@ export.scheme = "fp32"
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory, write_project, sparsebuild):
+def built(tmp_path_factory, write_project, put_weights, sparsebuild):
     """A project of three models with its report."""
     folder = tmp_path_factory.mktemp("varied")
     write_project(folder)
     config = json.loads((folder / "model" / "config.json").read_text())
     (folder / "model" / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 3, "hidden_size": 32}))
-    subprocess.run([sys.executable, "-c", WEIGHTS, folder / "model"], check=True, capture_output=True)
+    put_weights(folder / "model")
     text = (folder / "sparse.toml").read_text().replace('[model]\nsource = "model"\n', TEACHER)
     (folder / "sparse.toml").write_text(text.replace('sparsity = ">= 0.49"', 'agreement = ">= 0.9"') + MORE)
     (folder / "recipe.yaml").write_text(RECIPE)
