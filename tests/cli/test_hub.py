@@ -181,6 +181,16 @@ def test_two_projects_at_once_download_once(project, server, tmp_path):
     assert of_model[-1]["done"] == of_model[-1]["total"] > 0
 
 
+def test_a_hash_that_somebody_changed_in_the_lock_is_5_though_the_cache_has_the_file(project, server, sparsebuild):
+    assert sparsebuild("run", "fetch@model", cwd=project).code == 0
+    lock = project / "sparse.lock"
+    pinned = next(line for line in lock.read_text().splitlines() if "pytorch_model.bin" in line)
+    sha256 = pinned.partition('sha256 = "')[2][:64]
+    lock.write_text(lock.read_text().replace(sha256, sha256[::-1]))
+    wrong = sparsebuild("run", "fetch@model", cwd=project)
+    assert (wrong.code, "pytorch_model.bin" in wrong.err) == (5, True), wrong.err
+
+
 def test_no_pickle_without_trust_and_the_line_to_write(project, server, sparsebuild):
     text = (project / "sparse.toml").read_text()
     (project / "sparse.toml").write_text(text.replace('trust = "pickle"\n', ""))

@@ -24,12 +24,13 @@ def test_the_lock_is_written_and_then_up_to_date(project, sparsebuild):
     assert sparsebuild("lock", "--check", cwd=project).err == "sparse.lock is up to date\n"
 
 
-def test_check_tells_what_changed_and_writes_nothing(project, sparsebuild):
+@pytest.mark.parametrize("words", [["lock", "--check"], ["run", "--locked"]], ids=" ".join)
+def test_what_holds_on_to_the_lock_tells_what_changed_and_writes_nothing(words, project, sparsebuild):
     sparsebuild("lock", cwd=project)
     before = (project / "sparse.lock").read_bytes()
     with (project / "data" / "train.jsonl").open("a") as stream:
         stream.write('{"tokens": ["ada"], "ner_tags": ["B-person"]}\n')
-    ran = sparsebuild("lock", "--check", cwd=project)
+    ran = sparsebuild(*words, cwd=project)
     assert ran.code == 3
     assert ran.err.startswith(
         "error: `sparse.lock` does not answer `sparse.toml`\n  data.train: file train.jsonl sha256 "

@@ -52,17 +52,6 @@ def test_a_fast_model_has_the_same_teacher_and_only_what_was_left_of_it(built, n
     assert "AutoModelForTokenClassification.from_config" in card
 
 
-def test_a_second_run_does_nothing_and_touches_nothing(built):
-    def stats():
-        files = (p for p in built.project.rglob("*") if p.is_file() and p.name != "lock.holder")  # who holds the lock
-        return {p: (p.stat().st_mtime_ns, p.stat().st_ino) for p in files}
-
-    built.outcomes()
-    before = stats()
-    assert set(built.outcomes().values()) == {"fresh"}
-    assert stats() == before
-
-
 def test_a_recipe_of_ours_as_a_file_with_a_comment_changes_only_what_the_card_says_of_it(built):
     text = built.run("recipe", "show", "builtin:pruned80-quant", "--text").stdout
     (built.project / "mine.yaml").write_text(text.replace("num_epochs:", "# a thought\nnum_epochs:", 1))
@@ -79,40 +68,10 @@ def test_a_change_of_export_trains_nothing(built):
     assert {outcome for name, outcome in built.outcomes().items() if name in ("export", "gate")} == {"restored"}
 
 
-def test_a_gate_that_fails_keeps_what_was_promoted(built):
-    before = digests(built)
-    built.edit("sparse.toml", 'sparsity = ">= 0.80"', 'sparsity = ">= 0.95"')
-    failed = built.run("run")
-    assert failed.returncode == 1
-    assert "sparsity is 0.8, must be >= 0.95" in failed.stderr
-    assert digests(built) == before
-    built.edit("sparse.toml", 'sparsity = ">= 0.95"', 'sparsity = ">= 0.80"')
-    assert built.outcomes()["train"] == "fresh"
-
-
 def test_try_tags_through_the_promoted_file(built):
     tried = built.run("try", "Ada Lovelace wrote to Charles Babbage in London")
     assert tried.returncode == 0, tried.stderr
     assert "Lovelace" in tried.stdout
-
-
-def test_locked_refuses_other_data_and_a_changed_hash_is_found(built, tmp_path):
-    row = '{"tokens": ["Ada", "wrote"], "ner_tags": ["B-person", "O"]}\n'
-    path = built.project / "data" / "train.jsonl"
-    text = path.read_text()
-    path.write_text(text + row)
-    refused = built.run("run", "--locked")
-    path.write_text(text)
-    assert refused.returncode == 3
-    assert "train.jsonl" in refused.stderr
-    lock = built.project / "sparse.lock"
-    kept = lock.read_text()
-    pinned = next(line for line in kept.splitlines() if "model.safetensors" in line)
-    lock.write_text(kept.replace(pinned, pinned.replace("53aa51", "53aa52")))
-    mismatch = built.run("run")
-    lock.write_text(kept)
-    assert mismatch.returncode == 5, mismatch.stderr
-    assert "model.safetensors" in mismatch.stderr
 
 
 def test_a_training_that_was_stopped_in_both_ways_ends_in_the_same_bytes(built, new_workshop, tmp_path):
