@@ -1,4 +1,7 @@
-"""What `status`, `why` and `run -n` tell is what a run then does, on the real graph of a project with steps of text."""
+"""What `status`, `why` and `run -n` tell is what a run then does, and it leaves what building anew would leave.
+
+On the real graph of a project, with steps of text.
+"""
 
 import contextlib
 import json
@@ -42,7 +45,7 @@ ROUNDS = st.lists(
             "force": st.sampled_from([["train"], ["export"], [], [], []]),
             "fails": st.sampled_from(["prepare", "train", "export", "", "", "", ""]),
             "harm": st.none()
-            | st.tuples(st.sampled_from(["train", "eval", "prepare"]), st.sampled_from(["edit", "forget"])),
+            | st.tuples(st.sampled_from(["train", "eval", "prepare"]), st.sampled_from(["edit", "remove", "forget"])),
             "keep_going": st.booleans(),
         }
     ),
@@ -65,15 +68,29 @@ class Steps:
         if job.step == self.fails:
             raise TargetFailed("it was asked to")
         given = [path if path.is_file() else path / "text" for path in job.inputs.values()]
-        words = [file.read_text() for file in given] + [file.sha256 for of in job.sources.values() for file in of]
-        if job.step != "prepare":
-            words.append(canonical_json(job.params))
+        text = answer(job, [file.read_text() for file in given])
         for name in ("text", "labels.json", "model/text", "tokenizer/text", "train/text", "validation/text"):
             (job.out / name).parent.mkdir(exist_ok=True)
-            (job.out / name).write_text(text_digest("".join(words)))
+            (job.out / name).write_text(text)
 
     def close(self):
         pass
+
+
+def answer(asked, texts):
+    """What a step leaves that read `texts`."""
+    words = [*texts, *(file.sha256 for of in asked.sources.values() for file in of)]
+    if asked.step != "prepare":
+        words.append(canonical_json(asked.params))
+    return text_digest("".join(words))
+
+
+def anew(graph):
+    """What each action leaves where nothing was built before."""
+    texts = {}
+    for action in graph:
+        texts[action.name] = answer(action, [texts[read.action] for read in action.inputs])
+    return texts
 
 
 def project(this):
@@ -108,8 +125,8 @@ def harm(layout, name, how):
     folder = layout.root / (".sparsebuild/prepare" if name == "prepare" else f"build/{name}")
     if how == "forget":
         (layout.state / "records" / f"{name}.json").unlink(missing_ok=True)
-    elif folder.exists():
-        (folder / "text").write_text("harm")
+    elif (folder / "text").exists():
+        (folder / "text").write_text("harm") if how == "edit" else (folder / "text").unlink()
 
 
 def agrees(decision, outcome, forced):
@@ -159,6 +176,7 @@ def test_a_run_does_what_was_told(rounds):
             before = home.forecast(graph, targets, force)
             outcomes = home.run(graph, targets, this["fails"], force=force, keep_going=this["keep_going"])
             after = home.forecast(graph, graph.select(targets, force))
+            values = anew(graph)
             assert list(before) == list(outcomes)
             for name, outcome in outcomes.items():
                 if outcome == "failed":
@@ -167,3 +185,4 @@ def test_a_run_does_what_was_told(rounds):
                 elif outcome != "skipped":
                     assert agrees(before[name], outcome, name in force)
                     assert after[name].verdict == "fresh"
+                    assert (home.layout.root / graph[name].folder / "text").read_text() == values[name]
