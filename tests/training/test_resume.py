@@ -38,6 +38,10 @@ PRUNING = {  # one of each kind, at work early and late in 4 epochs
   - !LayerPruningModifier {start_epoch: 0.5, end_epoch: 2.5, layers: [bert.encoder.layer.0]}
   - !GlobalFisherPruningModifier {start_epoch: 0.2, end_epoch: 3.5, final_sparsity: 0.5, update_steps: 3}""",
 }
+STOPS = {  # steps amid its work, with quantization; and after a model that is narrower, or has its layers again
+    **dict.fromkeys(("movement", "obs", "acdc"), (18,)),
+    **dict.fromkeys(("cuts", "layers"), (18, 29)),
+}
 PLAIN = {
     "one": {},
     "accumulated": {"gradient_accumulation_steps": 3},
@@ -99,7 +103,7 @@ def test_pruning_of_every_kind_survives_stops_with_quantization_beside_it(tiny, 
     whole = tiny.training(tmp_path / "whole", text=text)
     expected = train(whole)
     save_within_epochs(monkeypatch, 1)
-    for stop in (7, 18, 29):
+    for stop in STOPS[kind]:
         with pytest.raises(tiny.Stopped):
             train(tiny.training(tmp_path / "cut", stop_at=stop, text=text))
     again = tiny.training(tmp_path / "cut", text=text)
