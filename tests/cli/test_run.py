@@ -17,6 +17,8 @@ def built(tmp_path_factory, write_project, put_weights, process):
     folder = tmp_path_factory.mktemp("tiny")
     write_project(folder)
     put_weights(folder / "model")
+    manifest = folder / "sparse.toml"  # asks what no other project does, so that nothing is in the cache
+    manifest.write_text(manifest.read_text().replace("learning_rate = 1e-3", "learning_rate = 1.1e-3"))
     return folder, process("-C", folder, "run", "--show", "jsonl")
 
 
