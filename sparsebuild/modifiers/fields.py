@@ -10,7 +10,7 @@ from sparsebuild.errors import Position, Problem, RecipeError
 from sparsebuild.recipe import Entry
 from sparsebuild.registry import did_you_mean
 
-__all__ = ["ALL", "ALL_PRUNABLE", "REQUIRED", "Fields"]
+__all__ = ["ALL", "ALL_PRUNABLE", "REQUIRED", "Fields", "whole"]
 
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$", re.IGNORECASE)
 _QUOTED = "it is text, as it stands in quotation marks: take them away"
@@ -103,12 +103,13 @@ class Fields:
     def integer(self, name: str, default: Any = REQUIRED, *, least: int) -> int:
         """A whole number from `least`."""
         value = self._take(name, default, least)
-        if isinstance(value, bool) or not isinstance(value, int):
+        number = whole(value)
+        if number is None:
             self._wrong(name, "a whole number", value)
             return least
-        if value < least:
-            self._wrong(name, _range(least, None), value)
-        return value
+        if number < least:
+            self._wrong(name, _range(least, None), number)
+        return number
 
     # ---- words
 
@@ -126,7 +127,7 @@ class Fields:
             near = did_you_mean(value, [k for k in known if isinstance(k, str)]) if isinstance(value, str) else ""
             self._wrong(name, f"one of {', '.join(map(str, known))}", value, near)
             return next(iter(known))
-        return value
+        return next(one for one in known if one == value)  # 63 where a division gave 63.0
 
     def texts(self, name: str, default: Any = ()) -> tuple[str, ...] | None:
         """A list of strings, or nothing."""
@@ -207,6 +208,13 @@ class Fields:
 
     def _note(self, message: str, position: Position | None, hint: str = "") -> None:
         self.problems.append(Problem(message=message, position=position, hint=hint))
+
+
+def whole(value: Any) -> int | None:
+    """The whole number that a recipe's value is, be it a float that a division in `eval(…)` gave; None if none."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return int(value) if isinstance(value, int) or value.is_integer() else None
 
 
 def _line(problem: Problem) -> int:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from sparsebuild.errors import RecipeError
 from sparsebuild.modifiers.base import Promise
-from sparsebuild.modifiers.fields import Fields
+from sparsebuild.modifiers.fields import Fields, whole
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -67,10 +67,10 @@ class MaskType:
 
     @classmethod
     def _of_block(cls, value: Sequence[Any]) -> Self | None:
-        is_size = [type(n) is int and (n > 0 or n == -1) for n in value]
-        if len(value) != 2 or not all(is_size):
+        sizes = [n for n in map(whole, value) if n is not None and (n > 0 or n == -1)]
+        if len(value) != 2 or len(sizes) != 2:
             return None
-        return cls(text=f"[{value[0]}, {value[1]}]", block=(value[0], value[1]))
+        return cls(text=f"[{sizes[0]}, {sizes[1]}]", block=(sizes[0], sizes[1]))
 
     @property
     def most(self) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sparsebuild.modifiers.fields import Fields
+from sparsebuild.modifiers.fields import Fields, whole
 from sparsebuild.numerics.quantization_scheme import Grid, Scheme, of_linear
 from sparsebuild.registry import did_you_mean
 
@@ -151,8 +151,9 @@ def _bits(fields: Fields, name: str) -> int:
 
 
 def _whole(fields: Fields, path: str, value: Any) -> int:
-    if isinstance(value, int) and not isinstance(value, bool) and _FEWEST <= value <= _MOST:
-        return value
+    number = whole(value)
+    if number is not None and _FEWEST <= number <= _MOST:
+        return number
     fields.problem(path, f"`{path.rpartition('.')[2]}` must be from {_FEWEST} to {_MOST}, found {value}")
     return _MOST
 

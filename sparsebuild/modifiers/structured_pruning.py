@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from sparsebuild.errors import Problem, RecipeError
 from sparsebuild.modifiers.base import Attached, Moment, Phase, Promise, Run
 from sparsebuild.modifiers.budget import KINDS, Budget, CostModel, read_budget
-from sparsebuild.modifiers.fields import Fields
+from sparsebuild.modifiers.fields import Fields, whole
 from sparsebuild.modifiers.layer_pruning import check_cuts
 from sparsebuild.modifiers.parameters import select
 from sparsebuild.modifiers.span import begin
@@ -362,10 +362,10 @@ def _table(fields: Fields, name: str, known: Sequence[str], besides: Sequence[st
             every = (*known, *besides)
             hint = did_you_mean(key, every) or f"there are: {', '.join(every)}"
             fields.problem(f"{name}.{key}", f"`{name}` has no `{key}`", hint)
-        elif isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        elif (number := whole(value)) is None or number < 1:
             fields.problem(f"{name}.{key}", f"`{name}.{key}` must be a whole number from 1, found {value}")
         else:
-            right[key] = value
+            right[key] = number
     return right
 
 

@@ -41,6 +41,7 @@ def test_what_is_usual(plan) -> None:
     [
         ("weight_bits: 4", Scheme(inputs=Grid(), weights=Grid(bits=4, symmetric=True, per_channel=True))),
         ("weight_bits: 8, weight_levels: 127", linear_scheme(127)),
+        ("weight_bits: eval(16 / 2), weight_levels: eval(254 / 2)", linear_scheme(127)),
         ("activation_bits: 5", Scheme(inputs=Grid(bits=5), weights=linear_scheme(63).weights)),
         ("reduce_range: true", Scheme(inputs=Grid(bits=7), weights=linear_scheme(63).weights)),
         ("quantize_linear_activations: 1", Scheme(inputs=Grid(), weights=linear_scheme(63).weights, outputs=Grid())),

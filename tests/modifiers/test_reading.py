@@ -87,6 +87,28 @@ def test_an_end_that_nobody_lives_to_see_is_refused(epoch, specs) -> None:
     assert "--> r.yaml:2:53" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("written", "name", "wanted"),
+    [
+        (
+            "GlobalFisherPruningModifier {final_sparsity: 0.5, end_epoch: 1, update_steps: eval(16 / 2)}",
+            "update_steps",
+            8,
+        ),
+        ("StructuredPruningModifier {cuts: eval(2 / 2), targets: {layers: eval(4 / 2)}}", "cuts", 1),
+    ],
+)
+def test_a_division_that_comes_out_even_gives_a_whole_number(written, name, wanted, specs) -> None:
+    (spec,) = specs(f"  - !{written.replace(' {', ' {start_epoch: 0, ', 1)}\n")
+    assert (getattr(spec, name), type(getattr(spec, name))) == (wanted, int)
+
+
+def test_a_division_that_leaves_a_rest_gives_none(specs) -> None:
+    with pytest.raises(RecipeError) as caught:
+        specs("  - !StructuredPruningModifier {cuts: eval(5 / 2), targets: {layers: 2}}\n")
+    assert "`cuts` must be a whole number, found 2.5" in str(caught.value)
+
+
 def test_ranges_may_learn_for_ever(specs) -> None:
     (spec,) = specs("  - !QuantizationModifier {start_epoch: 0, disable_quantization_observer_epoch: 1000000}\n")
     assert spec.disable_quantization_observer_epoch == 1_000_000
