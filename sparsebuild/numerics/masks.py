@@ -150,7 +150,7 @@ def group_candidates(
     """
     rows = scores.movedim(1, -1) if scores.ndim > 2 else scores
     columns = rows.reshape(*rows.shape[:-1], -1, size).unbind(-1)
-    ranks = [torch.zeros_like(c, dtype=torch.int8) for c in columns]  # from 0, the smallest
+    ranks = [torch.zeros_like(c, dtype=torch.int16) for c in columns]  # from 0, the smallest
     for i in range(size):
         for j in range(i + 1, size):
             is_later_less = columns[j] < columns[i]

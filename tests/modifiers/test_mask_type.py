@@ -68,6 +68,15 @@ def test_masks_are_those_of_the_rules(kind: str, sparsity: float) -> None:
     assert found.int().tolist() == expected(scores, kind, sparsity)
 
 
+@pytest.mark.parametrize(("keep", "size"), [(64, 129), (2, 200)])
+def test_groups_of_any_size_keep_as_many_as_they_say(keep: int, size: int) -> None:
+    scores = torch.rand(3, 2 * size, generator=torch.Generator().manual_seed(1))
+    kind = MaskType.of(f"{keep}:{size}")
+    mask = kind.masks({"w": scores}, {"w": kind.most}, together=False)["w"].view(-1, size)
+    assert mask.sum(1).tolist() == [keep] * 6
+    assert torch.equal(mask, scores.view(-1, size) >= scores.view(-1, size).topk(keep).values[:, -1:])
+
+
 def test_a_row_that_fours_do_not_divide_ends_in_a_smaller_block() -> None:
     scores = [[9.0, 9, 9, 9, 1, 1], [2, 2, 2, 2, 9, 9]]
     found = MaskType.of("block4").masks({"w": torch.tensor(scores)}, {"w": 0.5}, together=False)["w"]
