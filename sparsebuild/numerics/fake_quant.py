@@ -120,6 +120,7 @@ def symmetric_activation_parameters(
 def fake_quantize_activation(x: Tensor, scale: Tensor, zero_point: Tensor, steps: int = ACTIVATION_LEVELS) -> Tensor:
     """`x` on the grid 0 … steps, equal to ONNX's DequantizeLinear(QuantizeLinear(x)) to the bit where steps is 255.
 
+    Of an `x` in bfloat16 the level is the one that float32 gives: the file computes in that. The result has x's dtype.
     The gradient passes where `x` is inside the range, and is 0 where it is clipped (straight-through estimator,
     Bengio 2013; clipping as in Jacob 2018).
     """
@@ -157,21 +158,22 @@ class _RoundActivation(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, scale: Tensor, zero_point: Tensor, steps: int) -> Tensor:
-        level = torch.empty(x.shape, dtype=torch.result_type(x, scale), device=x.device)
-        torch.div(x, scale, out=level).round_()  # laid out anew: products of heads need no copies after this
-        ctx.on_cpu = x.is_cpu
-        if x.is_cpu:  # a number is at hand there without waiting, and kernels are several times faster with numbers
+        exact = torch.promote_types(x.dtype, scale.dtype)  # bfloat16 knows too few numbers between two levels
+        level = torch.empty(x.shape, dtype=exact, device=x.device)
+        torch.div(x.to(exact), scale, out=level).round_()  # laid out anew: products of heads need no copies after this
+        ctx.has_ends = x.is_cpu and x.dtype == exact
+        if ctx.has_ends:  # a number is at hand there without waiting, and kernels are several times faster with numbers
             lowest = -float(zero_point)
             ctx.ends = (lowest - 0.5, lowest + steps + 0.5)
             ctx.save_for_backward(level)
             return level.clamp(lowest, lowest + steps).mul_(scale)
         clipped = level.clamp(-zero_point, steps - zero_point)
         ctx.save_for_backward(clipped == level)
-        return clipped.mul_(scale)
+        return clipped.mul_(scale).to(x.dtype)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:
         (saved,) = ctx.saved_tensors
-        if ctx.on_cpu:
+        if ctx.has_ends:
             return torch.ops.aten.hardtanh_backward(gradients[0], saved, *ctx.ends), None, None, None
         return gradients[0] * saved, None, None, None

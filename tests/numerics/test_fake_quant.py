@@ -134,6 +134,17 @@ def test_the_gradient_is_that_of_a_clamp_of_levels(x):
     assert torch.equal(given_x.grad, torch.where((level >= 0) & (level <= 255), upstream, 0.0))
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_in_half_precision_the_levels_are_those_of_the_file(dtype):
+    half = torch.randn(5000, generator=torch.Generator().manual_seed(1)).to(dtype).requires_grad_()
+    scale, zero = activation_parameters(torch.tensor(-1.0), torch.tensor(1.3))
+    found = fake_quantize_activation(half, scale, zero)
+    found.sum().backward()
+    level = (half.detach().float() / scale).round() + zero
+    assert torch.equal(found.detach(), ((level.clamp(0, 255) - zero) * scale).to(dtype))
+    assert torch.equal(half.grad, ((level >= 0) & (level <= 255)).to(dtype))
+
+
 @given(
     w=arrays.arrays(np.float32, (3, 7), elements=FLOATS),
     bits=st.integers(4, 8),
