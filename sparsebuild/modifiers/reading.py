@@ -10,6 +10,7 @@ from sparsebuild.errors import Problem, RecipeError
 from sparsebuild.modifiers.acdc_pruning import ACDCPruning
 from sparsebuild.modifiers.base import Modifier
 from sparsebuild.modifiers.layer_pruning import LayerPruning
+from sparsebuild.modifiers.per_layer_distillation import PerLayerDistillation
 from sparsebuild.modifiers.structured_pruning import StructuredPruning
 from sparsebuild.recipe import Entry, Resolved
 from sparsebuild.recipe.document import plain
@@ -79,8 +80,9 @@ UNSUPPORTED: Mapping[str, str] = {  # SparseML's other modifiers, and what to do
 def specs(resolved: Resolved) -> tuple[Modifier, ...]:
     """The recipe's modifiers, in the order in which they act; raises RecipeError with everything that is wrong.
 
-    What cuts comes first, and then what leaves layers out, so that all others see what is left. Then those that end
-    first (-1 ends last), those that start first, and by name and settings: so the order in the file means nothing.
+    What cuts comes first, and then what leaves layers out, so that all others see what is left. What adds to the loss
+    comes last, as a DistillationModifier weighs the loss that it is given. Between these, those that end first (-1 ends
+    last), those that start first, and by name and settings: so the order in the file means nothing.
     """
     return tuple(spec for _, spec in entries_and_specs(resolved))
 
@@ -129,11 +131,12 @@ def _spec(entry: Entry) -> Modifier:
     return spec
 
 
-def _order(entry: Entry, spec: Modifier) -> tuple[bool, bool, float, float, str, str]:
+def _order(entry: Entry, spec: Modifier) -> tuple[bool, bool, bool, float, float, str, str]:
     end = spec.end_epoch if spec.end_epoch != -1 else math.inf
     return (
         not isinstance(spec, StructuredPruning),
         not isinstance(spec, LayerPruning),
+        isinstance(spec, PerLayerDistillation),
         end,
         spec.start_epoch,
         entry.tag,

@@ -86,6 +86,17 @@ def test_outside_its_span_and_without_a_teacher_the_loss_is_left_alone(training,
     assert added(training(entry(NAMES), has_teacher=False, fresh=True), batch) == 0
 
 
+@pytest.mark.parametrize("end", [-1, 3])
+def test_its_term_has_all_of_its_gain_beside_hardness_1_wherever_it_ends(end, training, batch) -> None:
+    answers = "  - !DistillationModifier {hardness: 1.0}\n"
+    begun = training(entry(f"{NAMES}, end_epoch: {end}") + answers)
+    out, loss = begun.model(**batch(5).model_inputs), torch.tensor(0.0)
+    for attached in begun.attached:
+        loss = attached.on_loss(begun.moment(5), batch(5), out, loss)
+    parts = {name: float(part) for attached in begun.attached for name, part in attached.parts().items()}
+    assert float(loss.detach()) == pytest.approx(parts["distillation_loss"] + 1.5 * parts["layer_loss"])
+
+
 def test_it_goes_on_through_quantization(training) -> None:
     text = entry(NAMES) + "  - !QuantizationModifier {start_epoch: 1.0, quantize_linear_activations: 0}\n"
     begun = training(text).run()
