@@ -139,8 +139,11 @@ class Fields:
             return ()
         return tuple(value)
 
-    def params(self, name: str = "params", default: Any = REQUIRED) -> tuple[str, ...]:
-        """Which parameters: `__ALL__`, `__ALL_PRUNABLE__`, or a list of these, of full names and of `re:<pattern>`."""
+    def params(self, name: str = "params", default: Any = REQUIRED, *, empty: bool = False) -> tuple[str, ...]:
+        """Which parameters: `__ALL__`, `__ALL_PRUNABLE__`, or a list of these, of full names and of `re:<pattern>`.
+
+        With `empty` the list may have nothing in it.
+        """
         value = self._take(name, default, ALL_PRUNABLE)
         if isinstance(value, str):
             if value.upper() not in (ALL, ALL_PRUNABLE):
@@ -149,7 +152,10 @@ class Fields:
         if not isinstance(value, tuple | list):
             self._wrong(name, "a list of parameters", value)
             return ()
-        return self.parameters(name, value)
+        listed = self.parameters(name, value)
+        if not listed and not empty:
+            self.problem(name, f"`{name}` must name at least one parameter")
+        return listed
 
     def parameters(self, name: str, listed: Iterable[Any]) -> tuple[str, ...]:
         """A list of parameters that stands in the setting `name`; lists may be nested."""

@@ -215,10 +215,8 @@ def _levels(fields: Fields, kind: MaskType) -> tuple[Level, ...]:
 def _asked_levels(fields: Fields) -> tuple[Level, ...]:
     """`final_sparsity` for all of `params`, or a table of level to parameters with `params: []`."""
     final = fields.entry.fields.get("final_sparsity")
-    params = fields.params()
+    params = fields.params(empty=isinstance(final, Mapping))
     if not isinstance(final, Mapping):
-        if not params and fields.has("params"):
-            fields.problem("params", "`params` must name at least one parameter")
         return (Level(sparsity=fields.number("final_sparsity", least=0, most=1), params=params),)
     fields.ignored("final_sparsity")
     if params:

@@ -46,3 +46,19 @@ def test_all_is_every_parameter(model) -> None:
 def test_lists_may_be_nested_and_words_in_any_case(specs) -> None:
     (spec,) = specs("  - !ConstantPruningModifier {params: [__all_prunable__, [a.weight, ['re:b']]]}\n")
     assert spec.params == ("__ALL_PRUNABLE__", "a.weight", "re:b")
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "ACDCPruningModifier {start_epoch: 0, end_epoch: 2, update_frequency: 0.5, compression_sparsity: 0.5",
+        "ConstantPruningModifier {start_epoch: 0",
+        "GMPruningModifier {start_epoch: 0, end_epoch: 1, init_sparsity: 0, final_sparsity: 0.5, update_frequency: 0.5",
+        "GlobalFisherPruningModifier {start_epoch: 0, end_epoch: 1, final_sparsity: 0.5",
+        "SetParamModifier {val: 0",
+        "TrainableParamsModifier {trainable: false",
+    ],
+)
+def test_an_empty_list_of_parameters_is_refused(written: str, specs) -> None:
+    with pytest.raises(RecipeError, match="`params` must name at least one parameter"):
+        specs(f"  - !{written}, params: []}}\n")
