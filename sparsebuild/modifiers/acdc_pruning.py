@@ -10,7 +10,7 @@ from typing import ClassVar, Self
 from sparsebuild.modifiers.base import Attached, Moment, Phase, Promise, Run
 from sparsebuild.modifiers.fields import REQUIRED, Fields
 from sparsebuild.modifiers.held_masks import Holding
-from sparsebuild.modifiers.layer_pruning import check_zeros
+from sparsebuild.modifiers.layer_pruning import check_left, check_zeros
 from sparsebuild.modifiers.mask_type import MaskType
 from sparsebuild.modifiers.parameters import at_work, select
 from sparsebuild.modifiers.span import (
@@ -96,8 +96,10 @@ class _Alternating(Holding):
         self.model = run.model
         self.optimizer = run.optimizer
         spec.mask_type.check(spec.tag, after_cuts(self.held.weights, run))
+        last = until(spec, run.epochs) - spec.update_frequency  # when the last phase begins
+        if begin(spec) < run.epochs:
+            check_left(spec.tag, last, self.held.weights, run)
         if spec.leave_enabled:
-            last = until(spec, run.epochs) - spec.update_frequency  # when the last phase begins
             check_zeros(spec.tag, last, self.held.weights, run, together=spec.global_sparsity)
 
     def before_step(self, moment: Moment) -> None:

@@ -14,7 +14,7 @@ from sparsebuild.errors import RecipeError, TargetFailed
 from sparsebuild.modifiers.base import Attached, Moment, Phase, Promise, Run
 from sparsebuild.modifiers.fields import REQUIRED, Fields
 from sparsebuild.modifiers.held_masks import Holding
-from sparsebuild.modifiers.layer_pruning import check_zeros
+from sparsebuild.modifiers.layer_pruning import NAME_OTHERS, check_left, check_zeros, nothing_left
 from sparsebuild.modifiers.parameters import at_work, select
 from sparsebuild.modifiers.span import begin, percent, ramp_and_after, until
 from sparsebuild.modifiers.structured_pruning import at_least
@@ -99,10 +99,15 @@ class _FisherPruning(Holding):
         _check_trained(spec, self.held.weights, run)
         span = (spec.start_epoch, spec.end_epoch, spec.update_steps)
         self.events = ramp_steps(*span, run.steps_per_epoch, run.last_step)
+        if self.events:
+            check_left(spec.tag, spec.end_epoch, self.held.weights, run)
 
     def after_optimizer(self, moment: Moment) -> None:
         if self.events and moment.step in self.events:
-            self._prune(self.spec.end_epoch if moment.step == self.events[-1] else moment.epoch)
+            is_last = moment.step == self.events[-1]
+            if is_last and not at_work(self.model, self.held.weights):
+                raise TargetFailed(nothing_left(self.spec.tag, moment.epoch), hint=NAME_OTHERS)
+            self._prune(self.spec.end_epoch if is_last else moment.epoch)
         else:
             super().after_optimizer(moment)
 

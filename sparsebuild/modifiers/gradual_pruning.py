@@ -12,11 +12,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from sparsebuild.errors import RecipeError
+from sparsebuild.errors import RecipeError, TargetFailed
 from sparsebuild.modifiers.base import Attached, Moment, Phase, Promise, Run
 from sparsebuild.modifiers.fields import REQUIRED, Fields
 from sparsebuild.modifiers.held_masks import Holding
-from sparsebuild.modifiers.layer_pruning import check_zeros
+from sparsebuild.modifiers.layer_pruning import NAME_OTHERS, check_left, check_zeros, nothing_left
 from sparsebuild.modifiers.mask_type import MaskType
 from sparsebuild.modifiers.parameters import at_work, select
 from sparsebuild.modifiers.span import begin, often, percent, ramp_and_after
@@ -115,6 +115,8 @@ class Pruning(Holding):
             check_zeros(spec.tag, spec.end_epoch, self.final, run, together=spec.is_global)
         span = (spec.start_epoch, spec.end_epoch, spec.update_frequency)
         self.events = event_steps(*span, run.steps_per_epoch, run.last_step)
+        if self.events:
+            check_left(spec.tag, spec.end_epoch, self.final, run)
         self.initial: dict[str, float] = {}  # of `__FROM_PARAM__`
 
     def before_step(self, moment: Moment) -> None:
@@ -143,8 +145,12 @@ class Pruning(Holding):
         if moment.step in self.events:
             if self.spec.init_sparsity is None and not self.initial:
                 self.initial = self._found_sparsity()
-            self.check({name: self.held.weights[name].shape for name in at_work(self.model, self.held.weights)})
-            self.prune(moment, self.spec.end_epoch if moment.step == self.events[-1] else moment.epoch)
+            names, is_last = at_work(self.model, self.held.weights), moment.step == self.events[-1]
+            if is_last and not names:
+                raise TargetFailed(nothing_left(self.spec.tag, moment.epoch), hint=NAME_OTHERS)
+            self.check({name: self.held.weights[name].shape for name in names})
+            if names:
+                self.prune(moment, self.spec.end_epoch if is_last else moment.epoch)
         elif moment.step > self.events[-1] and not self.spec.leave_enabled:
             self.held.release()
 

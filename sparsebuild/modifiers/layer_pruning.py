@@ -17,7 +17,9 @@ from sparsebuild.registry import did_you_mean
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["LayerPruning", "absences", "check_cuts", "check_zeros"]
+__all__ = ["NAME_OTHERS", "LayerPruning", "absences", "check_cuts", "check_left", "check_zeros", "nothing_left"]
+
+NAME_OTHERS = "name weights of layers that stay, or take the modifier out"  # what helps against `nothing_left`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +83,19 @@ def check_zeros(tag: str, last: float, weights: Iterable[str], run: Run, *, toge
             if together and last <= out and back == math.inf:
                 what = f"before `{layer}` is left out at epoch {out:g}: it takes zeros with it that were counted"
                 raise _too_soon(tag, last, what, out)
+
+
+def check_left(tag: str, last: float, weights: Iterable[str], run: Run) -> None:
+    """Refuse to remove weights, for the last time at the epoch `last`, whose layers are all out then."""
+    last = min(last, run.epochs)
+    out = tuple(f"{name}." for name, spans in absences(run).items() if any(a <= last < b for a, b in spans))
+    if all(name.startswith(out) for name in weights):
+        raise RecipeError(nothing_left(tag, last), hint=NAME_OTHERS)
+
+
+def nothing_left(tag: str, epoch: float) -> str:
+    """What to say of a modifier that can remove nothing."""
+    return f"{tag}: at epoch {epoch:g} every layer whose weights it removes is left out, so there is nothing to remove"
 
 
 def check_cuts(tag: str, cuts: Sequence[float], run: Run) -> None:

@@ -99,7 +99,7 @@ class MaskType:
         self, tag: str, shapes: Mapping[str, Sequence[int]], sparsity: Mapping[str, float], *, together: bool
     ) -> list[Promise]:
         """The zeros that `masks` leaves in parameters of these shapes, for all of them or for each."""
-        parts = [list(shapes)] if together else [[name] for name in shapes]
+        parts = [list(shapes)] if together and shapes else [[name] for name in shapes]
         zeros = [self._zeros([shapes[name] for name in part], sparsity[part[0]]) for part in parts]
         return [
             Promise(modifier=tag, parameters=tuple(part), zeros=count)
@@ -156,7 +156,7 @@ class MaskType:
         from sparsebuild.numerics.masks import smallest_masks
 
         units = {name: self._units(s) for name, s in scores.items()}
-        parts = [units] if together else [{name: u} for name, u in units.items()]
+        parts = [units] if together and units else [{name: u} for name, u in units.items()]
         masks: dict[str, Tensor] = {}
         for part in parts:
             target = sparsity[next(iter(part))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from sparsebuild.errors import RecipeError
+from sparsebuild.errors import RecipeError, TargetFailed
 from sparsebuild.training.skipped_layers import drop_skipped, layers, skipped
 
 LAYER = "bert.encoder.layer.0"
@@ -163,6 +163,40 @@ def test_what_is_done_to_layers_before_they_go_or_come_back_is_refused(others: s
 @pytest.mark.parametrize("start", [0, 2])
 def test_zeros_of_each_parameter_do_not_depend_on_layers_that_go(start: int, training) -> None:
     training(entry(start_epoch=start) + RAMP.format("MagnitudePruningModifier")).run()
+
+
+FIRST_LAYER = f"['re:{LAYER}.*dense.weight']"
+PRUNERS = {
+    "ACDCPruningModifier": "compression_sparsity: 0.5, update_frequency: 0.5",
+    "GMPruningModifier": "init_sparsity: 0.1, final_sparsity: 0.5, update_frequency: 0.5",
+    "GlobalFisherPruningModifier": "final_sparsity: 0.5, update_steps: 2",
+    "GlobalMagnitudePruningModifier": "init_sparsity: 0.1, final_sparsity: 0.5, update_frequency: 0.5",
+    "OBSPruningModifier": "init_sparsity: 0.1, final_sparsity: 0.5, update_frequency: 0.5, num_grads: 4",
+}
+
+
+@pytest.mark.parametrize("tag", PRUNERS)
+def test_who_prunes_only_what_is_left_out_is_refused_before_training(tag: str, training) -> None:
+    pruner = f"  - !{tag} {{start_epoch: 0, end_epoch: 3, params: {FIRST_LAYER}, {PRUNERS[tag]}}}\n"
+    with pytest.raises(RecipeError) as caught:
+        training(entry() + pruner)
+    epoch = "2.5" if tag == "ACDCPruningModifier" else "3"
+    assert str(caught.value) == (
+        f"error: {tag}: at epoch {epoch} every layer whose weights it removes is left out, so there is nothing to "
+        "remove\n\nhint: name weights of layers that stay, or take the modifier out"
+    )
+    training(entry(end_epoch=1) + pruner, fresh=True).run()  # until the layer is back there is nothing to rank
+
+
+@pytest.mark.parametrize("tag", ["GMPruningModifier", "GlobalFisherPruningModifier", "OBSPruningModifier"])
+def test_who_prunes_only_what_a_cut_has_left_out_says_so_then(tag: str, training) -> None:
+    cut = "  - !StructuredPruningModifier {start_epoch: 1, targets: {layers: 1}}\n"
+    pruners = [
+        f"  - !{tag} {{start_epoch: 1, end_epoch: 2, params: ['re:{layer}.*dense.weight'], {PRUNERS[tag]}}}\n"
+        for layer in (LAYER, OTHER)
+    ]
+    with pytest.raises(TargetFailed, match=f"{tag}: at epoch 2(.25)? every layer whose weights it removes is left out"):
+        training(cut + "".join(pruners)).run()
 
 
 def test_no_layers_are_refused(specs) -> None:
