@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
 from sparsebuild.errors import RecipeError
@@ -104,9 +104,24 @@ class CostModel:
         """What an encoder with these layers costs."""
         return self.costs(len(shapes), {s.heads for s in shapes}, {s.neurons for s in shapes}).of(shapes)
 
-    def choices(self, left: int, minimum: LayerShape) -> Costs:
-        """What all sizes cost that may be chosen, from `minimum` on."""
+    def choices(self, left: Sequence[LayerShape], minimum: LayerShape) -> Costs:
+        """What all sizes cost that may be chosen of each layer: from `minimum` on, or what it has, to what it has."""
         from sparsebuild.numerics.budget import grid
 
-        heads, neurons = (min(minimum.heads, self.sizes.heads), min(minimum.neurons, self.sizes.neurons))
-        return self.costs(left, range(heads, self.sizes.heads + 1), grid(self.sizes.neurons, neurons))
+        heads = [range(min(minimum.heads, shape.heads), shape.heads + 1) for shape in left]
+        neurons = [grid(shape.neurons, min(minimum.neurons, shape.neurons)) for shape in left]
+        known = self.costs(len(left), set().union(*heads), set().union(*neurons))
+        return replace(known, heads=_of(heads, known.heads), neurons=_of(neurons, known.neurons))
+
+    def least(self, dense: Sequence[LayerShape], minimum: LayerShape, layers: int) -> float:
+        """What the smallest shapes of `layers` of these layers cost: of the cheapest ones."""
+        smallest = [
+            LayerShape(heads=min(minimum.heads, shape.heads), neurons=min(minimum.neurons, shape.neurons))
+            for shape in dense
+        ]
+        return self.share(sorted(smallest, key=lambda shape: self.share([shape]))[:layers])
+
+
+def _of(sizes: Sequence[Collection[int]], costs: Sequence[Mapping[int, float]]) -> list[dict[int, float]]:
+    """Of the costs of each layer those of its sizes."""
+    return [{size: known[size] for size in of_layer} for of_layer, known in zip(sizes, costs, strict=True)]

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["StructuredPruning", "Targets", "after_cuts", "at_least"]
 
 _LEAST = LayerShape(heads=1, neurons=1)
+_ROUNDING = 1e-9  # what sums of costs may be off by
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -263,13 +264,17 @@ class _Cutting(Attached):
 
     def _affordable(self, costs: CostModel, share: float, scores: Scores, part: float) -> dict[str, dict[str, Tensor]]:
         """The same of heads and neurons together, under a budget."""
-        from sparsebuild.numerics.budget import best_plan, best_uniform_plan
+        from sparsebuild.numerics.budget import DoesNotFit, best_plan, best_uniform_plan
         from sparsebuild.numerics.structures import best
 
-        start, choices = costs.share(list(self.dense.values())), costs.choices(len(scores), self.spec.minimum)
-        goal = share if part == 1 else max(start + (share - start) * part, choices.least)
         heads, neurons = ([of_layer[what].tolist() for of_layer in scores.values()] for what in ("heads", "ffn"))
-        plan = (best_uniform_plan if self.spec.uniform else best_plan)(heads, neurons, choices, goal)
+        left = [LayerShape(heads=len(h), neurons=len(n)) for h, n in zip(heads, neurons, strict=True)]
+        start, choices = costs.share(list(self.dense.values())), costs.choices(left, self.spec.minimum)
+        goal = share if part == 1 else max(start + (share - start) * part, choices.least * (1 + _ROUNDING))
+        try:
+            plan = (best_uniform_plan if self.spec.uniform else best_plan)(heads, neurons, choices, goal)
+        except DoesNotFit as error:  # the layers that stay are not the cheapest
+            raise _too_little(self.spec, len(left), error.least) from None
         whole = sum(map(sum, [*heads, *neurons]))
         self.run.log(
             f"{self.spec.tag}: what stays takes {plan.cost:.3f} {costs.meaning}, by the estimate; "
@@ -376,14 +381,20 @@ def _cost_model(spec: StructuredPruning, dense: Mapping[str, LayerShape], run: R
         return None
     costs = CostModel.of(budget, run.model, list(dense.values()), run.kernel_times, spec.tag)
     layers = spec.targets.layers or len(dense)
-    least = costs.choices(layers, spec.minimum).least
+    least = costs.least(list(dense.values()), spec.minimum, layers)
     if least > budget.share:
-        raise RecipeError(
-            f"{spec.tag}: `targets.{budget.kind}` asks for {budget}, and the smallest shapes of {layers} layers take "
-            f"{least:.3f}",
-            hint="allow more, fewer `layers`, or a lower `minimum`",
-        )
+        raise _too_little(spec, layers, least)
     return costs
+
+
+def _too_little(spec: StructuredPruning, layers: int, least: float) -> RecipeError:
+    budget = spec.targets.budget
+    assert budget is not None
+    return RecipeError(
+        f"{spec.tag}: `targets.{budget.kind}` asks for {budget}, and the smallest shapes of {layers} layers take "
+        f"{least:.3f}",
+        hint="allow more, fewer `layers`, or a lower `minimum`",
+    )
 
 
 def _check_targets(spec: StructuredPruning, dense: Mapping[str, LayerShape]) -> None:

@@ -95,8 +95,10 @@ def best_plan(
 def best_uniform_plan(
     heads: Sequence[Sequence[float]], neurons: Sequence[Sequence[float]], costs: Costs, budget: float
 ) -> Plan:
-    """The same with as many heads, and as many neurons, in each layer; every pair of sizes is looked at."""
-    layers = len(costs.heads)
+    """The same with as many heads, and as many neurons, in each layer, or all where a layer has fewer.
+
+    Every pair of sizes is looked at.
+    """
     of_heads, of_neurons = (
         _together([_choices(scores, sizes) for scores, sizes in zip(part, tables, strict=True)])
         for part, tables in ((heads, costs.heads), (neurons, costs.neurons))
@@ -106,7 +108,9 @@ def best_uniform_plan(
     if not affordable:
         raise DoesNotFit(min((cost for _, cost, _, _ in pairs), default=math.inf))
     lost, cost, h, n = min(affordable)
-    return Plan(shapes=(LayerShape(heads=h, neurons=n),) * layers, cost=cost, lost=lost)
+    there = [(len(of_heads), len(of_neurons)) for of_heads, of_neurons in zip(heads, neurons, strict=True)]
+    shapes = tuple(LayerShape(heads=min(h, most), neurons=min(n, widest)) for most, widest in there)
+    return Plan(shapes=shapes, cost=cost, lost=lost)
 
 
 def best_choices(parts: Sequence[Sequence[Choice]], budget: float, *, units: int = UNITS) -> tuple[Choice, ...]:
@@ -159,10 +163,14 @@ def _choices(scores: Sequence[float], sizes: Mapping[int, float]) -> list[Choice
 
 
 def _together(parts: Sequence[Sequence[Choice]]) -> list[Choice]:
-    """Sizes that every part can have, with what they cost and lose in all of them."""
+    """Sizes that every part can have, or is smaller than, with what they cost and lose in all of them."""
     of_size = [{choice.size: choice for choice in part} for part in parts]
-    sizes = [size for size in of_size[0] if all(size in part for part in of_size)]
-    chosen = {size: [part[size] for part in of_size] for size in sizes}
+    widest = [max(part, default=0) for part in of_size]
+    chosen: dict[int, list[Choice]] = {}
+    for size in sorted({size for part in of_size for size in part}):
+        sizes = [min(size, most) for most in widest]
+        if all(s in part for s, part in zip(sizes, of_size, strict=True)):
+            chosen[size] = [part[s] for s, part in zip(sizes, of_size, strict=True)]
     return [Choice(size=s, cost=sum(c.cost for c in cs), lost=sum(c.lost for c in cs)) for s, cs in chosen.items()]
 
 

@@ -90,6 +90,31 @@ def test_a_budget_that_nothing_has_to_go_for_cuts_nothing(training, model, timed
     assert left(model) == DENSE
 
 
+@pytest.fixture
+def uneven(model):
+    """A model that arrives with a narrow layer."""
+    name = shapes.layer_names(model)[1]
+    shapes.cut(model, shapes.kept(model, name, heads=torch.arange(1), neurons=torch.arange(13)))
+    return [LayerShape(heads=2, neurons=32), LayerShape(heads=1, neurons=13)]
+
+
+@pytest.mark.parametrize("uniform", ["true", "false"])
+@pytest.mark.parametrize("kind", ["flops", "parameters"])
+def test_a_layer_may_stay_as_narrow_as_it_is(kind, uniform, training, model, uneven) -> None:
+    training(entry(targets=f"{{{kind}: 0.9}}", uniform=uniform, minimum="{ffn: 16, heads: 2}")).run()
+    assert left(model) == uneven
+
+
+def test_under_a_uniform_budget_wider_layers_are_cut_down_to_narrow_ones(training, model, uneven) -> None:
+    training(entry(targets="{parameters: 0.5}", uniform="true", minimum="{ffn: 13}")).run()
+    assert left(model) == [LayerShape(heads=1, neurons=13)] * 2
+
+
+def test_a_minimum_counts_for_what_each_layer_has_when_a_budget_is_checked(training, uneven) -> None:
+    with pytest.raises(RecipeError, match=r"the smallest shapes of 2 layers take 0\.739"):
+        training(entry(targets="{parameters: 0.6}", minimum="{ffn: 32, heads: 2}"))
+
+
 @pytest.mark.parametrize(
     ("targets", "said"),
     [
