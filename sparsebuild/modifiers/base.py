@@ -152,6 +152,7 @@ class Run:
     progress: Callable[[int, int, str], None] = lambda done, total, unit: None  # of what takes long between two steps
     gradients: Gradients | None = None  # of labelled text, for who needs more of them than a step has
     cut: Callable[[Kept], None] | None = None  # slices weights and Adam's state, and tells all who hold masks of them
+    dense: Sequence[LayerShape] | None = None  # the layers before anything was cut; None: those of the model
     kernel_times: KernelTimes | None = None  # of the machine that the model is for, where a budget of time is kept
     teacher: Any = None  # training.live_teacher.LiveTeacher, where `needs_live_teacher` says so
 

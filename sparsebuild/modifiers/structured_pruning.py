@@ -379,7 +379,7 @@ def _cost_model(spec: StructuredPruning, dense: Mapping[str, LayerShape], run: R
     budget = spec.targets.budget
     if budget is None:
         return None
-    costs = CostModel.of(budget, run.model, list(dense.values()), run.kernel_times, spec.tag)
+    costs = CostModel.of(budget, run.model, run.dense or list(dense.values()), run.kernel_times, spec.tag)
     layers = spec.targets.layers or len(dense)
     least = costs.least(list(dense.values()), spec.minimum, layers)
     if least > budget.share:

@@ -53,7 +53,8 @@ def run(job: Job, report: Report) -> None:
     profile = _profile(job)
     training = _training(job, report, profile)
     dense = dense_shape(training.model, job.inputs["model"])
-    keeping = Keeping.of(training.model, training.specs, profile)
+    training = replace(training, dense=dense.shapes)
+    keeping = Keeping.of(training.model, training.specs, profile, dense.shapes)
     trained = train(training)
     if rank_here():  # the first process writes
         return

@@ -12,6 +12,7 @@ from sparsebuild.modifiers.base import Modifier
 from sparsebuild.modifiers.budget import Budget, CostModel
 from sparsebuild.modifiers.structured_pruning import StructuredPruning
 from sparsebuild.numerics.kernel_times import KernelTimes
+from sparsebuild.numerics.layer_shape import LayerShape
 from sparsebuild.training.shapes import shapes
 from sparsebuild.training.structure import KeptBudget
 
@@ -44,18 +45,19 @@ class Profile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keeping:
-    """The budget of a recipe, and what shapes cost of the model as it was before training."""
+    """The budget of a recipe, and what shapes cost of the model that they are cut out of."""
 
     budget: Budget
     costs: CostModel
     profile: Profile | None
 
     @classmethod
-    def of(cls, model: Any, specs: Sequence[Modifier], profile: Profile | None) -> Self | None:
-        """That of the first modifier that has one, or None."""
+    def of(
+        cls, model: Any, specs: Sequence[Modifier], profile: Profile | None, dense: Sequence[LayerShape]
+    ) -> Self | None:
+        """That of the first modifier that has one, or None; `dense` are the layers before anything was cut."""
         for spec in specs:
             if isinstance(spec, StructuredPruning) and (budget := spec.targets.budget):
-                dense = list(shapes(model).values())
                 costs = CostModel.of(budget, model, dense, profile.times if profile else None, spec.tag)
                 return cls(budget=budget, costs=costs, profile=profile)
         return None

@@ -23,6 +23,7 @@ from sparsebuild.modifiers.base import Attached, Batch, FileGrid, Modifier, Mome
 from sparsebuild.modifiers.held_masks import held_share, masks_of
 from sparsebuild.modifiers.parameters import at_work
 from sparsebuild.numerics.kernel_times import KernelTimes
+from sparsebuild.numerics.layer_shape import LayerShape
 from sparsebuild.training import checkpoints
 from sparsebuild.training.accelerators import Forward, accelerator_for
 from sparsebuild.training.batches import Corpus, batch_order, count_drawn, drawn, steps_per_epoch
@@ -65,6 +66,7 @@ class Training:
     progress: Callable[..., None]  # (done, total, unit, **fields)
     log: Callable[[str], None]
     kernel_times: KernelTimes | None = None  # where the recipe has a budget of time
+    dense: Sequence[LayerShape] | None = None  # the layers before anything was cut, where the model arrives cut
     teacher: LiveTeacher | None = None  # where the recipe asks it at every step
 
     @property
@@ -140,6 +142,7 @@ class _Loop:
             ),
             cut=self._cut,
             kernel_times=training.kernel_times,
+            dense=training.dense,
             teacher=training.teacher,
         )
         self.attached: list[Attached] = [spec.attach(run) for spec in training.specs]

@@ -75,6 +75,11 @@ class Dense:
     heads: int
     neurons: int
 
+    @property
+    def shapes(self) -> tuple[LayerShape, ...]:
+        """Those of its layers."""
+        return (LayerShape(heads=self.heads, neurons=self.neurons),) * self.layers
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptBudget:

@@ -115,6 +115,14 @@ def test_a_minimum_counts_for_what_each_layer_has_when_a_budget_is_checked(train
         training(entry(targets="{parameters: 0.6}", minimum="{ffn: 32, heads: 2}"))
 
 
+def test_a_share_is_of_the_network_that_the_model_was_cut_out_of(training, model, uneven, monkeypatch) -> None:
+    wide = [LayerShape(heads=2, neurons=64)] * 2
+    known = Run.__init__
+    monkeypatch.setattr(Run, "__init__", lambda self, **values: known(self, **values, dense=wide))
+    training(entry(targets="{parameters: 0.55}")).run()
+    assert left(model) == uneven  # half of it
+
+
 @pytest.mark.parametrize(
     ("targets", "said"),
     [
@@ -154,7 +162,7 @@ def test_without_a_table_time_is_refused_by_name(training) -> None:
 def test_what_was_kept_stands_in_the_structure(training, specs, model, timed, tmp_path) -> None:
     about = {"cpu": "a CPU", "runtime": "onnxruntime", "threads": 1, "shape": "1x128", "scheme": "portable"}
     asked = specs(entry(targets="{latency: 0.4}"))
-    keeping = budgets.Keeping.of(model, asked, budgets.Profile(times=TIMES, about=about))
+    keeping = budgets.Keeping.of(model, asked, budgets.Profile(times=TIMES, about=about), DENSE)
     training(entry(targets="{latency: 0.4}")).run()
     structure = observed_structure(model, {})
     structure.write(tmp_path)

@@ -105,3 +105,13 @@ def test_a_next_project_goes_on_with_it(built):
     assert [(s.heads, s.neurons) for s in shapes(open_model(again)).values()] == [(1, 4)] * 2
     assert json.loads((again / "structure.json").read_text())["dense"] == {"layers": 3, "heads": 2, "neurons": 16}
     assert logits(open_model(again)).isfinite().all()
+
+
+def test_a_budget_of_a_next_project_is_a_share_of_the_first_network(built):
+    text = FAST.replace("end_epoch: 0.5, cuts: 2, ", "").replace("{ffn: 6, heads: 1, layers: 2}", "{%s}")
+    again = built(text % "flops: 0.5", start=built(text % "ffn: 6, layers: 2"), name="again")
+    kept = json.loads((again / "structure.json").read_text())["budget"]
+    assert kept["estimate"] <= kept["asked"] == 0.5
+    layers = [(s.heads, s.neurons) for s in shapes(open_model(again)).values()]
+    flops = [h * 4 * (4 * 8 + 2 * 128) + n * 2 * 8 for h, n in [*layers, *[(2, 16)] * 3]]
+    assert kept["estimate"] == pytest.approx(sum(flops[:2]) / sum(flops[2:]))
