@@ -118,7 +118,8 @@ def _training(job: Job, report: Report, profile: Profile | None) -> Training:
     specs = _specs(job.params)
     epochs = modifiers.epochs(specs) or math.ceil(settings.num_train_epochs)
     model = open_pretrained(job.inputs["model"], labels, settings.dropout, settings.seed)
-    for sentence, level in brought_along(model, specs):
+    file_grid = FileGrid(**job.params.get("file_grid", {}))
+    for sentence, level in brought_along(model, modifiers.for_file(specs, file_grid)):
         report.log(sentence, level=level)
     if profile and (told := profile.elsewhere(cpu_kind())):
         report.log(told, level="warning")
@@ -131,7 +132,7 @@ def _training(job: Job, report: Report, profile: Profile | None) -> Training:
         has_teacher="teach" in job.inputs,
         validate=_validation(job, labels, settings),
         checkpoints=job.scratch / "checkpoints",
-        file_grid=FileGrid(**job.params.get("file_grid", {})),
+        file_grid=file_grid,
         trackers=ProjectLayout(job.root).state / "trackers" / job.name,
         facts={"threads": threads, "cpu": kinds},
         progress=report.progress,

@@ -50,3 +50,23 @@ def test_what_is_quantized_already_is_told(model):
     count = len(quantization.quantize(model))
     (sentence, level), *_ = told(model, "  - !QuantizationModifier {start_epoch: 1}\n")
     assert (level, sentence.split(",")[0]) == ("info", f"the model arrives quantized: {count} modules")
+
+
+@pytest.mark.parametrize(
+    ("asked", "differing"),
+    [
+        ("", ""),
+        ("weight_bits: 5", "weights of 5 bits, not 7 ({linears} modules), weights of 5 bits, not 8 ({tables} modules)"),
+        ("tensorrt: true", "symmetric inputs ({around} modules)"),
+        ("submodules: [classifier]", "inputs in float ({others} modules), weights in float ({left} modules)"),
+    ],
+)
+def test_what_the_recipe_would_quantize_otherwise_is_a_warning(model, asked, differing):
+    quantization.quantize(model)
+    there = [type(module).__name__ for _, module in quantization.quantized_modules(model)]
+    linears, tables = (there.count(f"Quantized{kind}") for kind in ("Linear", "Embedding"))
+    counts = {"linears": linears, "tables": tables, "around": len(there) - tables}
+    counts |= {"others": len(there) - tables - 1, "left": linears - 1}
+    (_, *warned) = told(model, f"  - !QuantizationModifier {{start_epoch: 1, {asked}}}\n")
+    begins = "QuantizationModifier changes nothing in what arrives quantized, and asks for something else: "
+    assert warned == ([(begins + differing.format(**counts), "warning")] if differing else [])
