@@ -60,12 +60,16 @@ class RecipeFacts:
     needs_hidden_states: bool
     needs_live_teacher: bool = False  # the teacher is asked at every step of training
     needs_kernel_times: bool = False  # there is a budget of time
-    weight_bits: int = 0  # the most that a Linear's weights are trained for; 0: the recipe does not quantize
+    weight_bits: int = 0  # the most that a Linear's weights are trained for; 0: the recipe quantizes none
+    has_symmetric_weights: bool = True  # no Linear's weights are trained on a grid with a zero point
     places: Places = field(default_factory=dict)  # where each of them stands, for people
 
 
-def recipe_facts(recipe: Resolved, places: Places | None = None) -> RecipeFacts:
-    """Read the modifiers of a recipe; raises RecipeError for what cannot be run."""
+def recipe_facts(recipe: Resolved, places: Places | None = None, linears: Sequence[str] | None = None) -> RecipeFacts:
+    """Read the modifiers of a recipe; raises RecipeError for what cannot be run.
+
+    `linears` are the Linears of the model that training starts from, where they are known.
+    """
     from sparsebuild import modifiers
 
     specs = modifiers.specs(recipe)
@@ -75,7 +79,8 @@ def recipe_facts(recipe: Resolved, places: Places | None = None) -> RecipeFacts:
         needs_hidden_states=modifiers.needs_hidden_states(specs),
         needs_live_teacher=modifiers.needs_live_teacher(specs),
         needs_kernel_times=modifiers.needs_kernel_times(specs),
-        weight_bits=modifiers.weight_bits(specs),
+        weight_bits=modifiers.weight_bits(specs, linears),
+        has_symmetric_weights=modifiers.has_symmetric_weights(specs, linears),
         places=places or {},
     )
 
@@ -96,9 +101,8 @@ def graph(
     known = documents or Documents()
     facts = {"": recipe, **{name: (variants or {}).get(name) for name in manifest.variant}}
     digest = cache(lambda variant: text_digest(locks.text(lock.of(variant))))
-    models = [
-        _Pipeline(manifest.of(name), lock, digest, found, known, name, starts_float) for name, found in facts.items()
-    ]
+    start = _Start(is_float=cache(starts_float))
+    models = [_Pipeline(manifest.of(name), lock, digest, found, known, name, start) for name, found in facts.items()]
     return Graph(tuple(_actions(models)))
 
 
@@ -118,6 +122,13 @@ def _actions(models: Sequence[_Pipeline]) -> Iterator[Action]:
     yield from (model.report() for model in variants)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Start:
+    """What is known of the model that training starts from; not looked at unless it matters."""
+
+    is_float: Callable[[], bool]
+
+
 class _Pipeline:
     """The documents of one model of a project, and the actions that follow from them."""
 
@@ -129,14 +140,14 @@ class _Pipeline:
         recipe: RecipeFacts | None,
         documents: Documents,
         variant: str,
-        starts_float: Callable[[], bool],
+        start: _Start,
     ) -> None:
         self.manifest, self.lock, self.recipe, self.variant = manifest, lock, recipe, variant
         self.lock_digest = lock_digest(variant if lock.source(f"recipe.{variant}") else "")  # most are the same
         self.documents = replace(documents, recipe=recipe.places) if variant and recipe else documents
         self._check_teacher()
         self._check_export()
-        self._check_scheme(starts_float)
+        self._check_scheme(start)
         self._check_processes()
 
     def sources(self) -> Iterator[Action]:
@@ -210,36 +221,50 @@ class _Pipeline:
         """Tell before training what the export of its result would refuse."""
         from sparsebuild.numerics.quantization_scheme import PORTABLE_BITS
 
-        if self.recipe and self.recipe.weight_bits > PORTABLE_BITS and self.manifest.export.scheme == "portable":
-            places = {path: place[""] for path, place in self.recipe.places.items() if "QuantizationModifier[" in path}
-            said = next((place for path, place in places.items() if path.endswith(".weight_levels")), None)
-            where = f" ({said or next(iter(places.values()))})" if places else ""
+        scheme = self.manifest.export.scheme
+        if scheme == "tensorrt" and self.recipe and not self.recipe.has_symmetric_weights:
             raise ManifestError(
                 Problem(
-                    message=f"the recipe{self._whose} trains weights of {self.recipe.weight_bits} bits{where}, and "
-                    f'`export.scheme` is "portable", which holds {PORTABLE_BITS}',
+                    message=f"the recipe{self._whose} trains asymmetric weights{self._quantized_at('.scheme')}, and "
+                    '`export.scheme` is "tensorrt", which holds symmetric ones',
+                    hint='write `symmetric: true` under `weights` in the recipe, or `export.scheme = "ort-cpu"`',
+                )
+            )
+        if scheme != "portable":
+            return
+        if self.recipe and self.recipe.weight_bits > PORTABLE_BITS:
+            raise ManifestError(
+                Problem(
+                    message=f"the recipe{self._whose} trains weights of {self.recipe.weight_bits} bits"
+                    f'{self._quantized_at(".weight_levels")}, and `export.scheme` is "portable", which holds '
+                    f"{PORTABLE_BITS}",
                     hint='write `export.scheme = "ort-cpu"`, or `weight_levels: 63` in the recipe',
                 )
             )
 
-    def _check_scheme(self, starts_float: Callable[[], bool]) -> None:
+    def _quantized_at(self, setting: str) -> str:
+        """Where the recipe says so of quantization, by the setting that may say it."""
+        assert self.recipe is not None
+        places = {path: place[""] for path, place in self.recipe.places.items() if f"{_QUANTIZATION}[" in path}
+        said = next((place for path, place in places.items() if path.endswith(setting)), None)
+        return f" ({said or next(iter(places.values()))})" if places else ""
+
+    def _check_scheme(self, start: _Start) -> None:
         """Refuse a scheme of integers for a model that nothing will have quantized."""
         scheme = self.manifest.export.scheme
-        if scheme in FLOATS or self.quantizes or not starts_float():
+        if scheme in FLOATS or self.quantizes or not start.is_float():
             return
-        lacking = "there is no recipe"
+        lacking, instead = "there is no recipe", "add a QuantizationModifier to the recipe"
         if self.recipe:
-            late = (
-                " that begins before training ends"
-                if _QUANTIZATION in self.recipe.modifiers.get("modifiers", {})
-                else ""
-            )
-            lacking = f"the recipe{self._whose} has no {_QUANTIZATION}{late}"
+            lacking = f"the recipe{self._whose} has no {_QUANTIZATION}"
+            if _QUANTIZATION in self.recipe.modifiers.get("modifiers", {}):
+                lacking += " that quantizes weights of Linears before training ends"
+                instead = "let the recipe's begin earlier and leave fewer modules out"
         raise ManifestError(
             Problem(
                 message=f'`export.scheme` is "{scheme}", which writes int8, but {lacking} and the model that training'
                 " starts from is not quantized",
-                hint='write `export.scheme = "fp32"`, or add a QuantizationModifier to the recipe',
+                hint=f'write `export.scheme = "fp32"`, or {instead}',
             )
         )
 

@@ -59,7 +59,8 @@ def test_a_split_that_is_not_there_is_neither_fetched_nor_measured():
 def facts(entry):
     document = recipe.read(f"modifiers:\n  - !{entry}\n", "r.yaml")
     resolved = recipe.resolve(document)
-    return recipe_facts(resolved, recipe.places(document, resolved, {}))
+    linears = ["bert.encoder.layer.0.output.dense", "classifier"]
+    return recipe_facts(resolved, recipe.places(document, resolved, {}), linears)
 
 
 def inputs(manifest, entry, target):
@@ -110,6 +111,22 @@ def test_what_the_export_would_refuse_is_refused_before_training():
     graph(parse(MANIFEST), lock(has_test=False), facts("QuantizationModifier {weight_bits: 4}"))
 
 
+ASYMMETRIC = "scheme: {weights: {num_bits: 8, strategy: channel}}"
+
+
+@pytest.mark.parametrize("more", ["", "scheme_overrides: {classifier: {weights: {symmetric: true}}}"])
+def test_asymmetric_weights_are_refused_for_tensorrt_before_training(more):
+    manifest = parse(MANIFEST + '[export]\nscheme = "tensorrt"\n')
+    with pytest.raises(ManifestError) as caught:
+        graph(manifest, lock(has_test=False), facts(f"QuantizationModifier {{{ASYMMETRIC}, {more}}}"))
+    assert str(caught.value) == (
+        'error: the recipe trains asymmetric weights (r.yaml:2), and `export.scheme` is "tensorrt", which holds '
+        'symmetric ones\n\nhint: write `symmetric: true` under `weights` in the recipe, or `export.scheme = "ort-cpu"`'
+    )
+    of_tables = f"scheme_overrides: {{bert.embeddings: {ASYMMETRIC.removeprefix('scheme: ')}}}"
+    graph(manifest, lock(has_test=False), facts(f"QuantizationModifier {{scheme: default, {of_tables}}}"))
+
+
 @pytest.mark.parametrize(
     ("recipe", "told"),
     [
@@ -117,7 +134,21 @@ def test_what_the_export_would_refuse_is_refused_before_training():
         (facts(PLAIN), "the recipe has no QuantizationModifier"),
         (
             facts("QuantizationModifier {start_epoch: 2}"),
-            "the recipe has no QuantizationModifier that begins before training ends",
+            "the recipe has no QuantizationModifier that quantizes weights of Linears before training ends",
+        ),
+        *(
+            (
+                facts(f"QuantizationModifier {{start_epoch: 0, {left_out}}}"),
+                "the recipe has no QuantizationModifier that quantizes weights of Linears before training ends",
+            )
+            for left_out in (
+                "submodules: []",
+                "submodules: [bert.embeddings]",
+                "exclude_module_types: [Linear]",
+                "ignore: [Linear]",
+                "ignore: [bert, classifier]",
+                "scheme: {weights: null}",
+            )
         ),
     ],
 )

@@ -239,7 +239,12 @@ def graph(project: Project) -> Graph:
         before=laid.reader(project.layout),
     )
     return pipeline.graph(
-        project.manifest, project.lock, facts, documents, known, starts_float=partial(starts_float, project)
+        project.manifest,
+        project.lock,
+        facts,
+        documents,
+        known,
+        starts_float=partial(starts_float, project),
     )
 
 
@@ -312,10 +317,12 @@ def _read_facts(project: Project, variant: str) -> RecipeFacts:
         recipe_text(project.lock, project.context, variant) or "", _recipe_file(project.lock, variant)
     )
     resolved = recipes.resolve(document, args)
-    facts = recipe_facts(resolved, recipes.places(document, resolved, args))
+    places = recipes.places(document, resolved, args)
+    facts = recipe_facts(resolved, places)
     refuse_unknown(project)
     if found := tensors(project):
         matching.check(resolved, found)
+        facts = recipe_facts(resolved, places, found.linears)
     return facts
 
 

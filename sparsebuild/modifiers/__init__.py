@@ -4,6 +4,7 @@ from sparsebuild.modifiers.reading import MODIFIERS, specs
 from sparsebuild.modifiers.schedule import (
     epochs,
     for_file,
+    has_symmetric_weights,
     idle,
     needs_hidden_states,
     needs_kernel_times,
@@ -18,6 +19,7 @@ __all__ = [
     "MODIFIERS",
     "epochs",
     "for_file",
+    "has_symmetric_weights",
     "idle",
     "needs_hidden_states",
     "needs_kernel_times",

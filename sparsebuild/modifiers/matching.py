@@ -31,6 +31,11 @@ class Tensors:
     prunable: tuple[str, ...]
     most: Mapping[str, int]  # how many `heads` and neurons (`ffn`) its layers have, and how many `layers`, where known
 
+    @property
+    def linears(self) -> tuple[str, ...]:
+        """The names of the Linears: these models have no other prunable layers."""
+        return tuple(name.removesuffix(".weight") for name in self.prunable)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Matched:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar, Self
 
@@ -10,6 +10,7 @@ from sparsebuild.errors import RecipeError
 from sparsebuild.modifiers.base import Attached, FileGrid, Moment, Phase, Promise, Run
 from sparsebuild.modifiers.elsewhere import instead
 from sparsebuild.modifiers.fields import Fields
+from sparsebuild.modifiers.modules import lies_in, longest, means
 from sparsebuild.modifiers.quantization_forms import (
     LEGACY_FORM,
     SCHEME_FORM,
@@ -125,10 +126,32 @@ class Quantization:
     @property
     def weight_bits(self) -> int:
         """The most bits that a Linear's weights may get, 0 for none: what an export has to express."""
+        if self._leaves_linears:
+            return 0
         if not self.has_scheme:
             return self.linear.weights.bits if self.linear.weights else 0
         written = (self.linear, *(s for name, s in self.overrides if name != "Embedding"))
         return max(s.weights.bits if s.weights else 0 for s in (of_linear(s, self.weight_levels) for s in written))
+
+    @property
+    def _leaves_linears(self) -> bool:
+        """Whether no Linear is quantized, whatever the model is."""
+        return self.submodules == () or "Linear" in (*self.exclude_module_types, *self.ignore)
+
+    def weights_of(self, linears: Iterable[str]) -> Iterator[Grid]:
+        """The grids of the weights of these Linears, without those that it leaves alone."""
+        chosen = dict(self.overrides)
+        for name in linears:
+            if self.has_scheme:
+                decides = longest(chosen, name, "Linear")
+                is_meant = not any(means(entry, name, "Linear") for entry in self.ignore)
+                grid = of_linear(chosen[decides] if decides else self.linear, self.weight_levels).weights
+            else:
+                is_meant = self.submodules is None or any(lies_in(name, inside) for inside in self.submodules)
+                is_meant = is_meant and "Linear" not in self.exclude_module_types
+                grid = self.linear.weights
+            if is_meant and grid:
+                yield grid
 
     def phases(self, epochs: float) -> Sequence[Phase]:
         fixed = self.disable_quantization_observer_epoch

@@ -19,6 +19,7 @@ from sparsebuild.numerics.sparsity_schedule import first_step
 __all__ = [
     "epochs",
     "for_file",
+    "has_symmetric_weights",
     "idle",
     "needs_hidden_states",
     "needs_kernel_times",
@@ -91,7 +92,26 @@ def sets_learning_rate(specs: Sequence[Modifier]) -> bool:
     return any(isinstance(spec, LearningRate | LearningRateFunction | SetLearningRate) for spec in specs)
 
 
-def weight_bits(specs: Sequence[Modifier]) -> int:
-    """The most bits that any Linear's weights are trained for, 0 where nothing is quantized before training ends."""
-    acting = [spec for spec in specs if isinstance(spec, Quantization) and begin(spec) < (epochs(specs) or math.inf)]
-    return max((spec.weight_bits for spec in acting), default=0)
+def weight_bits(specs: Sequence[Modifier], linears: Sequence[str] | None = None) -> int:
+    """The most bits that any Linear's weights are trained for, 0 where none is quantized before training ends.
+
+    `linears` are those of the model, where they are known.
+    """
+    acting = _quantizing(specs)
+    if linears is None:
+        return max((spec.weight_bits for spec in acting), default=0)
+    return max((grid.bits for spec in acting for grid in spec.weights_of(linears)), default=0)
+
+
+def has_symmetric_weights(specs: Sequence[Modifier], linears: Sequence[str] | None = None) -> bool:
+    """Whether no Linear's weights are trained on a grid with a zero point.
+
+    Where the model's `linears` are not known, by what is said of no Linear by name.
+    """
+    known = [""] if linears is None else linears
+    return all(grid.symmetric for spec in _quantizing(specs) for grid in spec.weights_of(known))
+
+
+def _quantizing(specs: Sequence[Modifier]) -> list[Quantization]:
+    """Those that quantize before training ends."""
+    return [spec for spec in specs if isinstance(spec, Quantization) and begin(spec) < (epochs(specs) or math.inf)]

@@ -11,6 +11,7 @@ from torch import nn
 
 from sparsebuild.encoders import ATTENTIONS
 from sparsebuild.errors import RecipeError, UserError
+from sparsebuild.modifiers.modules import lies_in, longest, means
 from sparsebuild.numerics.quantization_scheme import Scheme, of_embedding, of_linear
 from sparsebuild.registry import did_you_mean
 
@@ -39,7 +40,7 @@ def submodule_plan(
         kind = _kind(module)
         if kind in excluded:
             continue
-        inside = submodules is None or any(_lies_in(name, s) for s in submodules)
+        inside = submodules is None or any(lies_in(name, s) for s in submodules)
         if inside and kind == "Linear":
             plan[name] = linear
         elif embedding and kind == "Embedding":
@@ -70,9 +71,9 @@ def scheme_plan(
     used: set[str] = set()
     for name, module in model.named_modules():
         kind = _kind(module)
-        left_out = [entry for entry in ignore if _means(entry, name, kind)]
-        chosen = _longest(overrides, name, kind)
-        used |= {*left_out, *(entry for entry in overrides if _means(entry, name, kind))}
+        left_out = [entry for entry in ignore if means(entry, name, kind)]
+        chosen = longest(overrides, name, kind)
+        used |= {*left_out, *(entry for entry in overrides if means(entry, name, kind))}
         if left_out:
             continue
         given = overrides[chosen] if chosen else scheme
@@ -100,19 +101,6 @@ def _kind(module: nn.Module) -> str:
     kind = type(module)
     is_swapped = hasattr(module, "scheme") and not is_attention(module)
     return kind.__bases__[-1].__name__ if is_swapped else kind.__name__
-
-
-def _longest(overrides: Mapping[str, Scheme], name: str, kind: str) -> str | None:
-    named = [entry for entry in overrides if _lies_in(name, entry)]
-    return max(named, key=len) if named else kind if kind in overrides else None
-
-
-def _means(entry: str, name: str, kind: str) -> bool:
-    return entry == kind or _lies_in(name, entry)
-
-
-def _lies_in(name: str, submodule: str) -> bool:
-    return name == submodule or name.startswith(submodule + ".")
 
 
 def _check_submodules(model: nn.Module, submodules: Sequence[str] | None) -> None:

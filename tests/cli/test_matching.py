@@ -1,5 +1,8 @@
 """What is told of a project and its model before any work is done."""
 
+import json
+import struct
+
 import pytest
 
 LONG = """error: `bench.shapes` has 1x128, but the model reads at most 32 pieces
@@ -28,3 +31,20 @@ def test_shapes_that_the_model_does_not_read_are_refused_before_it_is_trained(wo
 def test_shapes_are_nothing_to_who_times_nothing(project, sparsebuild):
     assert sparsebuild("-C", project, "run", "fetch").code == 0
     assert "bench.shapes" not in sparsebuild("-C", project, "run", "prepare").err
+
+
+def weights(project, *names):
+    """Give the model a header of these tensors."""
+    header = json.dumps({name: {"dtype": "F32", "shape": [16, 16], "data_offsets": [0, 0]} for name in names}).encode()
+    (project / "model" / "model.safetensors").write_bytes(struct.pack("<Q", len(header)) + header)
+
+
+def test_a_quantization_without_a_linear_of_the_model_is_refused_before_training(project, sparsebuild):
+    weights(project, "embeddings.word_embeddings.weight", "encoder.layer.0.output.dense.weight")
+    told = '`export.scheme` is "portable", which writes int8, but the recipe has no QuantizationModifier that quantizes'
+    for inside, is_refused in (("bert.embeddings", True), ("bert.encoder.layer.0", False)):
+        (project / "recipe.yaml").write_text(
+            f"modifiers:\n  - !QuantizationModifier {{start_epoch: 0.0, submodules: [{inside}]}}\n"
+        )
+        ran = sparsebuild("-C", project, "lock")
+        assert (ran.code == 2, told in ran.err) == (is_refused, is_refused)
