@@ -92,16 +92,18 @@ def graph(
     documents: Documents | None = None,
     variants: Mapping[str, RecipeFacts | None] | None = None,
     starts_float: Callable[[], bool] = lambda: False,
+    arriving_bits: Callable[[], int] = lambda: 0,
 ) -> Graph:
     """The graph of a project. `documents` are what it was read from, so that reasons can name their lines.
 
     `variants` has what is to know of the recipe of each variant. `starts_float` says whether the model that training
-    starts from is known to have nothing quantized; it is asked only if that matters.
+    starts from is known to have nothing quantized, `arriving_bits` how many bits the weights of its Linears are known
+    to be rounded to (0: none); they are asked only if that matters.
     """
     known = documents or Documents()
     facts = {"": recipe, **{name: (variants or {}).get(name) for name in manifest.variant}}
     digest = cache(lambda variant: text_digest(locks.text(lock.of(variant))))
-    start = _Start(is_float=cache(starts_float))
+    start = _Start(is_float=cache(starts_float), bits=cache(arriving_bits))
     models = [_Pipeline(manifest.of(name), lock, digest, found, known, name, start) for name, found in facts.items()]
     return Graph(tuple(_actions(models)))
 
@@ -127,6 +129,7 @@ class _Start:
     """What is known of the model that training starts from; not looked at unless it matters."""
 
     is_float: Callable[[], bool]
+    bits: Callable[[], int]
 
 
 class _Pipeline:
@@ -146,7 +149,7 @@ class _Pipeline:
         self.lock_digest = lock_digest(variant if lock.source(f"recipe.{variant}") else "")  # most are the same
         self.documents = replace(documents, recipe=recipe.places) if variant and recipe else documents
         self._check_teacher()
-        self._check_export()
+        self._check_export(start)
         self._check_scheme(start)
         self._check_processes()
 
@@ -217,7 +220,7 @@ class _Pipeline:
                 )
             )
 
-    def _check_export(self) -> None:
+    def _check_export(self, start: _Start) -> None:
         """Tell before training what the export of its result would refuse."""
         from sparsebuild.numerics.quantization_scheme import PORTABLE_BITS
 
@@ -239,6 +242,14 @@ class _Pipeline:
                     f'{self._quantized_at(".weight_levels")}, and `export.scheme` is "portable", which holds '
                     f"{PORTABLE_BITS}",
                     hint='write `export.scheme = "ort-cpu"`, or `weight_levels: 63` in the recipe',
+                )
+            )
+        if (bits := start.bits()) > PORTABLE_BITS:
+            raise ManifestError(
+                Problem(
+                    message=f"the model that training starts from is quantized, with weights of {bits} bits that stay "
+                    f'so, and `export.scheme` is "portable", which holds {PORTABLE_BITS}',
+                    hint='write `export.scheme = "ort-cpu"`, or start from the model as it was before quantization',
                 )
             )
 

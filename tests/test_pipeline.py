@@ -111,6 +111,19 @@ def test_what_the_export_would_refuse_is_refused_before_training():
     graph(parse(MANIFEST), lock(has_test=False), facts("QuantizationModifier {weight_bits: 4}"))
 
 
+def test_weights_that_arrive_with_more_bits_than_the_file_holds_are_refused_before_training():
+    kept = facts("QuantizationModifier {weight_levels: 63}")
+    with pytest.raises(ManifestError) as caught:
+        graph(parse(MANIFEST), lock(has_test=False), kept, arriving_bits=lambda: 8)
+    assert str(caught.value) == (
+        "error: the model that training starts from is quantized, with weights of 8 bits that stay so, and "
+        '`export.scheme` is "portable", which holds 7\n\n'
+        'hint: write `export.scheme = "ort-cpu"`, or start from the model as it was before quantization'
+    )
+    graph(parse(MANIFEST), lock(has_test=False), kept, arriving_bits=lambda: 7)
+    graph(parse(MANIFEST + '[export]\nscheme = "ort-cpu"\n'), lock(has_test=False), kept, arriving_bits=lambda: 8)
+
+
 ASYMMETRIC = "scheme: {weights: {num_bits: 8, strategy: channel}}"
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sparsebuild.modifiers.matching import Tensors
 
 __all__ = [
+    "arriving_bits",
     "base_model",
     "headers",
     "make_sure",
@@ -60,6 +61,14 @@ def starts_float(project: Project) -> bool:
         return False
     found = shapes(source, project.context)
     return found is not None and are_float(found) and not has_quantized_linears(source, project.context)
+
+
+def arriving_bits(project: Project) -> int:
+    """How many bits the weights of Linears have in the model that training starts from; 0: none, or not at hand."""
+    from sparsebuild.providers.tensors import weight_bits
+
+    source = base_model(project.manifest, project.lock)
+    return weight_bits(source, project.context) if source else 0
 
 
 def refuse_unknown(project: Project) -> None:

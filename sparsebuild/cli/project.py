@@ -225,7 +225,7 @@ def out_of_date(differences: Collection[Difference], project: Project) -> LockOu
 def graph(project: Project) -> Graph:
     """The targets of the project."""
     from sparsebuild import pipeline
-    from sparsebuild.cli.matching import starts_float
+    from sparsebuild.cli.matching import arriving_bits, starts_float
     from sparsebuild.origins import Documents
 
     assert project.lock is not None  # commands lock first
@@ -245,6 +245,7 @@ def graph(project: Project) -> Graph:
         documents,
         known,
         starts_float=partial(starts_float, project),
+        arriving_bits=partial(arriving_bits, project),
     )
 
 

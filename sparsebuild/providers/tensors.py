@@ -19,10 +19,11 @@ from sparsebuild.providers.file import located
 from sparsebuild.providers.weights import LARGEST_CONFIG
 from sparsebuild.reading import read_small
 
-__all__ = ["Shapes", "has_quantized_linears", "longest_read", "model_type", "shapes", "width_of_heads"]
+__all__ = ["Shapes", "has_quantized_linears", "longest_read", "model_type", "shapes", "weight_bits", "width_of_heads"]
 
 Shapes = Mapping[str, tuple[int, ...]]
 
+_SPARSEML_LINEAR, _SPARSEML_BITS = ".module.weight_fake_quant.scale", 8  # around a layer that it rounds inputs of
 _LARGEST_HEADER = 100_000_000  # bytes, as the format itself has it
 
 
@@ -56,6 +57,22 @@ def width_of_heads(source: LockedSource, context: Context) -> int | None:
 def has_quantized_linears(source: LockedSource, context: Context) -> bool:
     """Whether the `structure.json` of a model of ours is at hand and names Linears that are quantized."""
     return bool(_document("structure.json", source, context).get("linears"))
+
+
+def weight_bits(source: LockedSource, context: Context) -> int:
+    """The most bits of a quantized Linear's weights, by the `structure.json` of a model of ours, or by the tensors that
+    SparseML leaves; 0 where there are none, or nothing is at hand.
+    """
+    said = _document("structure.json", source, context)
+    if not said:
+        names = shapes(source, context) or ()
+        return _SPARSEML_BITS if any(name.endswith(_SPARSEML_LINEAR) for name in names) else 0
+    with suppress(KeyError, TypeError, AttributeError, ValueError, OverflowError):  # it is somebody's file
+        schemes, usual = said.get("schemes", {}), int(said["weight_levels"]).bit_length() + 1
+        grids = {name: schemes[name].get("weights") for name in said["linears"] if name in schemes}
+        bits = [int(grid["bits"]) if grid else 0 for grid in grids.values()]
+        return max([*bits, *([usual] if len(grids) < len(said["linears"]) else [])], default=0)
+    return 0
 
 
 def _document(name: str, source: LockedSource, context: Context) -> dict[str, Any]:

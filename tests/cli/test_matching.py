@@ -48,3 +48,11 @@ def test_a_quantization_without_a_linear_of_the_model_is_refused_before_training
         )
         ran = sparsebuild("-C", project, "lock")
         assert (ran.code == 2, told in ran.err) == (is_refused, is_refused)
+
+
+def test_weights_that_arrive_with_8_bits_are_refused_for_portable(project, sparsebuild):
+    (project / "model" / "structure.json").write_text('{"linears": ["classifier"], "weight_levels": 127}')
+    ran = sparsebuild("-C", project, "lock")
+    assert (ran.code, ran.out) == (2, "")
+    assert "the model that training starts from is quantized, with weights of 8 bits that stay so" in ran.err
+    assert sparsebuild("-C", project, "lock", "--set", "export.scheme=ort-cpu").code == 0

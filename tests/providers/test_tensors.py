@@ -10,7 +10,7 @@ from sparsebuild.engine.stat_cache import StatCache
 from sparsebuild.engine.store import Store
 from sparsebuild.lock import LockedFile, LockedSource
 from sparsebuild.providers import Context
-from sparsebuild.providers.tensors import has_quantized_linears, model_type, shapes
+from sparsebuild.providers.tensors import has_quantized_linears, model_type, shapes, weight_bits
 
 
 def weights(**tensors):
@@ -54,6 +54,22 @@ def test_a_model_of_ours_says_whether_its_linears_are_quantized(context):
         text: kept(context, structure_json=text) for text in (b'{"linears": ["a"]}', b'{"linears": []}', b"not json")
     }
     assert [has_quantized_linears(source, context) for source in said.values()] == [True, False, False]
+
+
+def test_a_model_of_ours_and_one_of_sparsemls_say_how_many_bits_their_weights_have(context):
+    of_ours = {
+        b'{"linears": ["a"], "weight_levels": 127}': 8,
+        b'{"linears": ["a"], "weight_levels": 63}': 7,
+        b'{"linears": ["a"], "weight_levels": 127, "schemes": {"a": {"weights": {"bits": 4}}}}': 4,
+        b'{"linears": ["a"], "weight_levels": 127, "schemes": {"a": {"inputs": {"bits": 8}}}}': 0,
+        b'{"linears": [], "weight_levels": 63}': 0,
+        b'{"linears": 3, "weight_levels": 63}': 0,
+        b'{"linears": ["a"]}': 0,
+    }
+    assert {text: weight_bits(kept(context, structure_json=text), context) for text in of_ours} == of_ours
+    names = {"a.module.weight": [2, 3], "a.module.weight_fake_quant.scale": [1]}
+    assert weight_bits(kept(context, model_safetensors=weights(**names)), context) == 8
+    assert weight_bits(kept(context, model_safetensors=weights(a=[2, 3])), context) == 0
 
 
 @pytest.mark.parametrize("data", [b"", b"\xff" * 8, struct.pack("<Q", 3) + b"[1]", struct.pack("<Q", 9) + b'{"a": 1}'])
