@@ -104,11 +104,11 @@ def graph(
     facts = {"": recipe, **{name: (variants or {}).get(name) for name in manifest.variant}}
     digest = cache(lambda variant: text_digest(locks.text(lock.of(variant))))
     start = _Start(is_float=cache(starts_float), bits=cache(arriving_bits))
-    models = [_Pipeline(manifest.of(name), lock, digest, found, known, name, start) for name, found in facts.items()]
+    models = [_Model(manifest.of(name), lock, digest, found, known, name, start) for name, found in facts.items()]
     return Graph(tuple(_actions(models)))
 
 
-def _actions(models: Sequence[_Pipeline]) -> Iterator[Action]:
+def _actions(models: Sequence[_Model]) -> Iterator[Action]:
     """What all models of a project share, then what each has of its own; the project's own is the first."""
     first, *variants = models
     yield from first.sources()
@@ -117,7 +117,7 @@ def _actions(models: Sequence[_Pipeline]) -> Iterator[Action]:
     if distilling := [model for model in models if model.distils]:
         yield first.teach(distilling)
     for model in models:
-        yield from model.own()
+        yield from model.actions()
     if variants:
         yield first.compare(variants)
     yield first.report(variants)
@@ -132,7 +132,7 @@ class _Start:
     bits: Callable[[], int]
 
 
-class _Pipeline:
+class _Model:
     """The documents of one model of a project, and the actions that follow from them."""
 
     def __init__(
@@ -161,7 +161,7 @@ class _Pipeline:
                 yield self._action(f"fetch@{source.name}", params=params, sources={source.name: files})
         yield self._prepare()
 
-    def own(self) -> Iterator[Action]:
+    def actions(self) -> Iterator[Action]:
         """What a variant has of its own, in the order of the drawing, but for the report."""
         yield self._train()
         yield self._eval()
@@ -326,7 +326,7 @@ class _Pipeline:
         inputs = [_all("model", "fetch@teacher.train"), *_prepared("labels", "tokenizer", "train", "validation")]
         return self._action("teacher", step="train", params=params, inputs=inputs, under="teacher.train")
 
-    def teach(self, distilling: Sequence[_Pipeline]) -> Action:
+    def teach(self, distilling: Sequence[_Model]) -> Action:
         """Once for all that distil: what any of them needs."""
         params = self._computing("float32_matmul_precision")
         if any(model.recipe and model.recipe.needs_hidden_states for model in distilling):
@@ -351,7 +351,7 @@ class _Pipeline:
             inputs += _prepared("unlabelled")
             ratio = self.manifest.data.unlabelled_ratio
             params |= {"unlabelled_ratio": ratio} if ratio != 1.0 else {}
-        return self._own("train", params=params, inputs=inputs)
+        return self._own_action("train", params=params, inputs=inputs)
 
     def _grid(self) -> dict[str, Any]:
         """What quantization rounds to, where the export scheme wants it otherwise than usual."""
@@ -362,12 +362,12 @@ class _Pipeline:
         inputs = [_model("model", self._name("train")), *_prepared("labels", *self._judged())]
         if self.has_teacher:
             inputs.append(self._teacher_model())
-        return self._own("eval", params=self._computing(), inputs=inputs)
+        return self._own_action("eval", params=self._computing(), inputs=inputs)
 
     def _export(self) -> Action:
         params = {**self._computing(), **settings(self.manifest.export)}
         inputs = [_model("model", self._name("train")), *_prepared("labels", *self._judged())]
-        return self._own(
+        return self._own_action(
             "export", params=params, inputs=inputs, folder=f".sparsebuild/candidate/{self._name('export')}"
         )
 
@@ -379,21 +379,21 @@ class _Pipeline:
         inputs = [self._of("eval"), self._of("export"), _model("model", self._name("train"))]
         if self.manifest.gate.speedup or self.manifest.gate.latency_ms:
             inputs.append(self._of("bench"))
-        return self._own("gate", params=params, inputs=inputs, folder=built("export", self.variant))
+        return self._own_action("gate", params=params, inputs=inputs, folder=built("export", self.variant))
 
     def _bench(self) -> Action:
         inputs = [self._of("export"), _model("model", self._name("train")), *_prepared("validation")]
         params = settings(self.manifest.bench)
-        return self._own("bench", params=params, inputs=inputs, under="bench", defaults=defaults(Bench))
+        return self._own_action("bench", params=params, inputs=inputs, under="bench", fallbacks=defaults(Bench))
 
-    def compare(self, variants: Sequence[_Pipeline]) -> Action:
+    def compare(self, variants: Sequence[_Model]) -> Action:
         """All exports in one run, for only such times can be compared. A gate reads `bench`, which needs no other."""
         inputs = [self._of("export"), _model("model", "train"), *_prepared("validation")]
         inputs += [_all(f"export@{other.variant}", f"export@{other.variant}") for other in variants]
         if self.has_teacher:
             inputs.append(self._teacher_model())
         params = settings(self.manifest.bench)
-        return self._action("compare", params=params, inputs=inputs, under="bench", defaults=defaults(Bench))
+        return self._action("compare", params=params, inputs=inputs, under="bench", fallbacks=defaults(Bench))
 
     def _profile(self) -> Action:
         """Only what a layer's kernels follow from: when quantization begins, and what weights are, is not in it."""
@@ -408,7 +408,7 @@ class _Pipeline:
             said = [{k: v for k, v in fields.items() if not k.endswith("_epoch")} for fields in quantization]
             params |= {"recipe": {"modifiers": {_QUANTIZATION: said}}, **self._grid()}
         known = {**defaults(Export), **defaults(Bench)}
-        return self._own("profile", params=params, inputs=[config], under="bench", defaults=known)
+        return self._own_action("profile", params=params, inputs=[config], under="bench", fallbacks=known)
 
     def _sensitivity(self) -> Action:
         asked = self.manifest.sensitivity
@@ -417,9 +417,9 @@ class _Pipeline:
         params = {**self._computing(), **settings(asked)}
         inputs = [model, *_prepared("labels", "validation")]
         known = {**_DEFAULTS, **defaults(Sensitivity)}
-        return self._own("sensitivity", params=params, inputs=inputs, under="sensitivity", defaults=known)
+        return self._own_action("sensitivity", params=params, inputs=inputs, under="sensitivity", fallbacks=known)
 
-    def report(self, variants: Sequence[_Pipeline] = ()) -> Action:
+    def report(self, variants: Sequence[_Model] = ()) -> Action:
         """The page does not need `gate`: it says which gate does not hold. The project's own compares all variants."""
         base = self.lock.source(self._base_model().removeprefix("fetch@"))
         params: dict[str, Any] = {
@@ -447,7 +447,7 @@ class _Pipeline:
         if variants:
             inputs.append(_all("compare", "compare"))
             params["variants"] = [other.variant for other in variants]
-        return self._own("report", params=params, inputs=inputs)
+        return self._own_action("report", params=params, inputs=inputs)
 
     def _facts(self) -> Facts:
         """What the card and the statement of provenance tell of the documents."""
@@ -480,7 +480,7 @@ class _Pipeline:
         """All that it left."""
         return _all(step, self._name(step))
 
-    def _own(self, step: str, *, folder: str = "", **more: Any) -> Action:
+    def _own_action(self, step: str, *, folder: str = "", **more: Any) -> Action:
         return self._action(self._name(step), folder=folder or built(step, self.variant), **more)
 
     @property
@@ -528,7 +528,7 @@ class _Pipeline:
         sources: Mapping[str, Any] | None = None,
         folder: str = "",
         under: str = "train",
-        defaults: Mapping[str, Any] = _DEFAULTS,
+        fallbacks: Mapping[str, Any] = _DEFAULTS,
     ) -> Action:
         step = step or name.partition("@")[0]
         known = STEPS[step]
@@ -550,7 +550,7 @@ class _Pipeline:
             exact=known.exact,
             on_demand=known.on_demand,
             origins=Origins(self.documents, name, under, self.variant),
-            defaults=defaults,
+            defaults=fallbacks,
         )
 
 

@@ -21,7 +21,7 @@ from sparsebuild.lock import LockedFile, LockedSource, names_fault, path_fault
 from sparsebuild.providers import hub_cache, listings, splits
 from sparsebuild.providers.base import Context, Resolution, Want, hash_mismatch, not_here
 from sparsebuild.providers.download import alone
-from sparsebuild.providers.hub import Gone, Hub, Listing, Repository, git_name, is_offline
+from sparsebuild.providers.hub import Gone, Hub, Listing, Repository, git_name, is_hub_offline
 from sparsebuild.providers.parallel import Teller, in_parallel
 from sparsebuild.providers.weights import CONFIGS, models, needed, refuse_code
 from sparsebuild.registry import did_you_mean
@@ -126,7 +126,7 @@ class HfProvider:
         want: Want = "data" if source.kind.endswith("-data") else "model"
         repository = replace(place, name=asked.name).repository(want)
         missing = [f for f in files if not _from_cache(repository, source, place, f, context)]
-        if missing and (context.offline or is_offline()):
+        if missing and (context.offline or is_hub_offline()):
             raise not_here(source, missing, "" if context.offline else "run once without HF_HUB_OFFLINE")
         if missing:
             _download(repository, source, place, missing, context)
@@ -140,7 +140,7 @@ class _At:
 
     def __init__(self, repository: Repository, revision: str, context: Context) -> None:
         self.revision, self.context = revision, context
-        self._hub = None if context.offline or is_offline() else Hub(context.report)
+        self._hub = None if context.offline or is_hub_offline() else Hub(context.report)
         if self._hub:
             self._listing = self._hub.listing(repository, revision)
             hub_cache.remember(self._listing.repository, revision, self._listing.commit)

@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 from sparsebuild.errors import HashMismatch, SourceUnavailable, UserError
 from sparsebuild.providers.download import as_the_environment_says, is_untrusted, refuse_odd, untrusted
 
-__all__ = ["Gone", "Hub", "Listing", "Remote", "Repository", "Stopped", "git_name", "is_offline"]
+__all__ = ["Gone", "Hub", "Listing", "Remote", "Repository", "Stopped", "git_name", "is_hub_offline"]
 
 _T = TypeVar("_T")
 _Say = Callable[[str], None]
@@ -74,7 +74,7 @@ class Stopped(Exception):
     """The download was no longer wanted."""
 
 
-def is_offline() -> bool:
+def is_hub_offline() -> bool:
     """Whether the user's environment keeps the Hub's client from the network (HF_HUB_OFFLINE)."""
     from huggingface_hub import constants
 

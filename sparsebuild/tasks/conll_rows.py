@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from sparsebuild.tasks.complaints import Complaints
 from sparsebuild.tasks.labels import is_tag
-from sparsebuild.tasks.rows import Columns, DataFile, Row
+from sparsebuild.tasks.rows import ColumnKeys, DataFile, Row
 from sparsebuild.tasks.streams import Damaged, lines, opened
 
 __all__ = ["looks_like_conll", "read"]
@@ -28,7 +28,7 @@ _MOST_COLUMNS = 4
 _MOST_WORDS = 100_000  # of a sentence; more are a file without blank lines
 
 
-def read(file: DataFile, columns: Columns, complaints: Complaints) -> Iterator[Row]:
+def read(file: DataFile, columns: ColumnKeys, complaints: Complaints) -> Iterator[Row]:
     """The sentences of a file, each with the line of its first word."""
     reader = _Reader(file, columns, complaints)
     with opened(file.path, file.seen) as stream:
@@ -84,7 +84,7 @@ def _is_word(text: str, shape: _Shape) -> bool:
 class _Reader:
     """Gathers the words of one sentence after the other."""
 
-    def __init__(self, file: DataFile, columns: Columns, complaints: Complaints) -> None:
+    def __init__(self, file: DataFile, columns: ColumnKeys, complaints: Complaints) -> None:
         self._file, self._columns, self._complaints = file, columns, complaints
         self._shape: _Shape | None = None  # as the first word's line has it
         self._first = self._line = 0  # lines of the file's first word, and of the sentence's

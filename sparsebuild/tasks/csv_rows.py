@@ -8,13 +8,13 @@ from collections.abc import Iterator, Mapping
 from typing import IO, Any
 
 from sparsebuild.tasks.complaints import Complaints
-from sparsebuild.tasks.rows import Columns, DataFile, Row, complain_of_file, missing, quoted, shortened
+from sparsebuild.tasks.rows import ColumnKeys, DataFile, Row, complain_of_file, missing, quoted, shortened
 from sparsebuild.tasks.streams import LONGEST, lines, opened
 
 __all__ = ["read"]
 
 
-def read(file: DataFile, columns: Columns, complaints: Complaints) -> Iterator[Row]:
+def read(file: DataFile, columns: ColumnKeys, complaints: Complaints) -> Iterator[Row]:
     """The records of a file, each with the line it begins on."""
     with opened(file.path, file.seen) as stream:
         records = _records(file, stream, complaints)
@@ -50,7 +50,7 @@ def _records(file: DataFile, stream: IO[str], complaints: Complaints) -> Iterato
 
 
 def _decoded(
-    file: DataFile, line: int, cells: Mapping[str, str], columns: Columns, complaints: Complaints
+    file: DataFile, line: int, cells: Mapping[str, str], columns: ColumnKeys, complaints: Complaints
 ) -> Mapping[str, Any] | None:
     """The cells that were asked for, as the JSON they hold; None if one does not."""
     values = {}

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import IO, Any
 
 from sparsebuild.tasks.complaints import Complaints
-from sparsebuild.tasks.rows import Columns, DataFile, Row, complain_of_file, kind_of, missing, quoted
+from sparsebuild.tasks.rows import ColumnKeys, DataFile, Row, complain_of_file, kind_of, missing, quoted
 from sparsebuild.tasks.streams import LONGEST, Damaged, beginning, lines, opened
 
 __all__ = ["read_json", "read_lines"]
@@ -18,13 +18,13 @@ _TOO_DEEP = "not JSON that we read: nested too deeply"
 _TOO_LARGE = "not JSON that we read: a number of thousands of digits"
 
 
-def read_lines(file: DataFile, columns: Columns, complaints: Complaints) -> Iterator[Row]:
+def read_lines(file: DataFile, columns: ColumnKeys, complaints: Complaints) -> Iterator[Row]:
     """The objects of a file that has one a line."""
     with opened(file.path, file.seen) as stream:
         yield from _with_columns(file, _objects_of_lines(file, stream, complaints), columns, complaints)
 
 
-def read_json(file: DataFile, columns: Columns, complaints: Complaints) -> Iterator[Row]:
+def read_json(file: DataFile, columns: ColumnKeys, complaints: Complaints) -> Iterator[Row]:
     """The objects of an array, or those of a file that has one a line."""
     is_array = beginning(file.path).removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"[")
     read = _objects_of_array if is_array else _objects_of_lines
@@ -138,7 +138,7 @@ class _Window:
 
 
 def _with_columns(
-    file: DataFile, objects: Iterator[tuple[int, Any]], columns: Columns, complaints: Complaints
+    file: DataFile, objects: Iterator[tuple[int, Any]], columns: ColumnKeys, complaints: Complaints
 ) -> Iterator[Row]:
     """The objects that have all columns. If the first one lacks a column, so does the file: nothing more is read."""
     first, wanted = True, columns.keys()

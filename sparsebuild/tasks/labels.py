@@ -6,14 +6,14 @@ from collections.abc import Iterable, Sequence
 
 from sparsebuild.errors import Problem, UserError
 
-__all__ = ["OUTSIDE", "WHOSE_LABELS", "check_declared", "is_tag", "labels_of", "map_labels"]
+__all__ = ["OUTSIDE", "WHOSE_LABELS", "check_declared", "is_tag", "label_table", "map_labels"]
 
 OUTSIDE = "O"
 
 WHOSE_LABELS = "the table is what `data.labels` lists, or else the classes that the data name themselves"
 
 
-def labels_of(tags: Iterable[str]) -> tuple[str, ...]:
+def label_table(tags: Iterable[str]) -> tuple[str, ...]:
     """The label table of data that declare none: `O`, then by type in alphabetical order, `B-` before `I-`.
 
     `O` is in it even if no word has it: it is what is predicted of a word that the model does not see.

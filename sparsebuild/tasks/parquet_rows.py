@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sparsebuild.tasks.complaints import Complaints
-from sparsebuild.tasks.rows import Columns, DataFile, Row, complain_of_file, missing, shortened
+from sparsebuild.tasks.rows import ColumnKeys, DataFile, Row, complain_of_file, missing, shortened
 from sparsebuild.tasks.streams import Damaged, is_packed
 
 __all__ = ["class_names", "read"]
@@ -16,7 +16,7 @@ __all__ = ["class_names", "read"]
 _BATCH = 1000  # rows
 
 
-def read(file: DataFile, columns: Columns, complaints: Complaints) -> Iterator[Row]:
+def read(file: DataFile, columns: ColumnKeys, complaints: Complaints) -> Iterator[Row]:
     """The rows of a file, by their numbers."""
     from pyarrow import ArrowException, parquet
 

@@ -23,7 +23,7 @@ from sparsebuild.tasks.streams import Damaged, beginning, nobody
 
 __all__ = [
     "FORMATS",
-    "Columns",
+    "ColumnKeys",
     "DataFile",
     "Reader",
     "Row",
@@ -36,7 +36,7 @@ __all__ = [
     "shortened",
 ]
 
-Columns = Mapping[str, str]  # the columns that are asked for, text first -> the key of the manifest that names each
+ColumnKeys = Mapping[str, str]  # the columns that are asked for, text first -> the key of the manifest that names each
 
 FORMATS: Mapping[str, str] = {
     "jsonl": "sparsebuild.tasks.json_rows:read_lines",
@@ -69,10 +69,10 @@ class Row:
     values: Mapping[str, Any]
 
 
-Reader = Callable[[DataFile, Columns, Complaints], Iterator[Row]]
+Reader = Callable[[DataFile, ColumnKeys, Complaints], Iterator[Row]]
 
 
-def read_rows(file: DataFile, columns: Columns, complaints: Complaints) -> Iterator[Row]:
+def read_rows(file: DataFile, columns: ColumnKeys, complaints: Complaints) -> Iterator[Row]:
     """The rows of a file that have all `columns`; whatever cannot be read becomes a complaint."""
     try:
         kind = format_of(file, columns)
@@ -88,14 +88,14 @@ def read_rows(file: DataFile, columns: Columns, complaints: Complaints) -> Itera
         complaints.add(f"{file.name} cannot be read: {error}", file.name)
 
 
-def format_of(file: DataFile, columns: Columns) -> str:
+def format_of(file: DataFile, columns: ColumnKeys) -> str:
     """The name of a file's format, or "" if there is no telling; raises Damaged for one that cannot be unpacked."""
     name = PurePath(file.path.name.lower())
     suffix = PurePath(name.stem).suffix if name.suffix in _PACKED else name.suffix
     return file.format or _NAMES.get(suffix) or _begins_like(beginning(file.path), columns)
 
 
-def _begins_like(head: bytes, columns: Columns) -> str:
+def _begins_like(head: bytes, columns: ColumnKeys) -> str:
     """The format of a file that begins with `head`, if that is one that cannot be mistaken."""
     from sparsebuild.tasks.conll_rows import looks_like_conll
 
@@ -114,7 +114,7 @@ def _begins_like(head: bytes, columns: Columns) -> str:
 
 
 def complain_of_file(
-    file: DataFile, line: int, absent: list[str], columns: Columns, there: list[str], complaints: Complaints
+    file: DataFile, line: int, absent: list[str], columns: ColumnKeys, there: list[str], complaints: Complaints
 ) -> None:
     """Tell which columns a whole file lacks, and where to say what they are called."""
     for column in absent:
@@ -124,7 +124,7 @@ def complain_of_file(
         complaints.add(message, file.name, line, hint=f"{near} {hint}" if near else hint)
 
 
-def missing(columns: Columns, there: Collection[str]) -> list[str]:
+def missing(columns: ColumnKeys, there: Collection[str]) -> list[str]:
     """The columns that are asked for and are not there."""
     return [column for column in columns if column not in there]
 

@@ -20,7 +20,7 @@ import numpy as np
 from sparsebuild.tasks.base import SPLITS, Request, Teller
 from sparsebuild.tasks.complaints import Complaints
 from sparsebuild.tasks.entities import beginnings
-from sparsebuild.tasks.labels import OUTSIDE, labels_of
+from sparsebuild.tasks.labels import OUTSIDE, label_table
 from sparsebuild.tasks.pieces import Cut, Cutter, load_tokenizer
 from sparsebuild.tasks.prepared import NO_LABEL, NO_TAG, SplitWriter, renumber
 from sparsebuild.tasks.reading import Reading
@@ -116,7 +116,7 @@ class Splits:
             self._complain_unless_enough(split, {side: self.counts.get(side, Count()).there for side in sides})
         declared = self._request.labels is not None
         if split == "train" and not declared and not self._complaints:
-            self._labels = labels_of(list(self._numbers)[number] for number in tags.first)
+            self._labels = label_table(list(self._numbers)[number] for number in tags.first)
             self._complain_unless_entities()
         elif self._labels and not declared:
             self._complain_of_new(tags)

@@ -17,7 +17,7 @@ from typing import ClassVar
 
 from sparsebuild.tasks.base import Request, Teller
 from sparsebuild.tasks.entities import score
-from sparsebuild.tasks.labels import OUTSIDE, check_declared, labels_of, map_labels
+from sparsebuild.tasks.labels import OUTSIDE, check_declared, label_table, map_labels
 from sparsebuild.tasks.parquet_rows import class_names
 from sparsebuild.tasks.pieces import copy_tokenizer
 from sparsebuild.tasks.prepared import PreparedSplit
@@ -26,7 +26,7 @@ from sparsebuild.tasks.splits import Count, Splits
 __all__ = [
     "TokenClassification",
     "gold_tags",
-    "labels_of",
+    "label_table",
     "map_labels",
     "predictions_to_tags",
     "prepare",

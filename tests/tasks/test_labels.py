@@ -5,14 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sparsebuild.errors import UserError
-from sparsebuild.tasks.labels import is_tag, labels_of, map_labels
+from sparsebuild.tasks.labels import is_tag, label_table, map_labels
 
 NAMES = st.lists(st.text("abc-", min_size=1, max_size=4), min_size=1, max_size=8, unique=True)
 
 
 def test_outside_is_first_then_by_type_and_b_before_i() -> None:
     tags = ["I-person", "B-person", "B-creative-work", "O", "I-group", "B-group", "O"]
-    assert labels_of(tags) == (
+    assert label_table(tags) == (
         "O",
         "B-creative-work",
         "B-group",
@@ -23,7 +23,7 @@ def test_outside_is_first_then_by_type_and_b_before_i() -> None:
 
 
 def test_outside_is_there_even_if_no_word_has_it() -> None:
-    assert labels_of([]) == ("O",)
+    assert label_table([]) == ("O",)
 
 
 @pytest.mark.parametrize("tag", ["", "o", "B", "B-", "I-", "b-x", "S-x", "E-x", "BX", "PER"])
