@@ -8,6 +8,7 @@ import torch
 
 from sparsebuild import recipe
 from sparsebuild.digest import file_digest
+from sparsebuild.exporters import agreement
 from sparsebuild.steps import export, train
 from sparsebuild.training.models import open_dense, open_float_model, open_model
 from sparsebuild.training.shapes import shapes
@@ -115,3 +116,10 @@ def test_a_budget_of_a_next_project_is_a_share_of_the_first_network(built):
     layers = [(s.heads, s.neurons) for s in shapes(open_model(again)).values()]
     flops = [h * 4 * (4 * 8 + 2 * 128) + n * 2 * 8 for h, n in [*layers, *[(2, 16)] * 3]]
     assert kept["estimate"] == pytest.approx(sum(flops[:2]) / sum(flops[2:]))
+
+
+def test_where_sentences_differ_the_model_is_compared_with_itself(built, make_job, listener, monkeypatch):
+    monkeypatch.setattr(agreement, "LARGEST_DIFFERENCE", -1.0)  # as if all were long
+    job = make_job("export", {}, model=built(FAST), **{name: built.inputs[name] for name in ("labels", "validation")})
+    export.run(job, listener)
+    assert 0 <= json.loads((job.out / "export.json").read_text())["noise"] < 1
