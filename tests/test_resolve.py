@@ -276,7 +276,7 @@ def test_every_missing_source_is_told_where_it_is_asked_for(project):
     assert (
         project.failure(SourceUnavailable, text)
         == """\
-error: `model.source`: `http:` sources are not supported in this version
+error: `model.source`: `http:` sources are not taken
   --> sparse.toml:5:10
   4 | [model]
   5 | source = "http://host/model"

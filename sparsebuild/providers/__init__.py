@@ -46,7 +46,7 @@ def provider(request: str) -> Provider:
     scheme = scheme_of(request)
     if scheme == "http":
         hint = "write `https:`; over `http:` anyone on the way could change what arrives"
-        raise SourceUnavailable("`http:` sources are not supported in this version", hint=hint)
+        raise SourceUnavailable("`http:` sources are not taken", hint=hint)
     if scheme not in PROVIDERS:
         raise UserError(
             f"unknown scheme `{scheme}:` in `{request}`",
