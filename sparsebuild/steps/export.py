@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import json
 import shutil
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -82,7 +82,7 @@ def _write(job: Job, model: Any, asked: Mapping[str, Any], report: Report) -> Pa
 
 def _compare(job: Job, model: Any, path: Path, batch_size: int, threads: int, scheme: str) -> dict[str, Any]:
     """The file against the model on validation, and the file's own scores; raises TargetFailed past a bound."""
-    from sparsebuild.exporters.agreement import check, compare, needs_noise
+    from sparsebuild.exporters.agreement import Agreement, check, compare
     from sparsebuild.exporters.runtime import open_session, session_logits
     from sparsebuild.steps.evaluate import SPLITS, scores_to_json
     from sparsebuild.tasks.prepared import PreparedSplit
@@ -95,20 +95,20 @@ def _compare(job: Job, model: Any, path: Path, batch_size: int, threads: int, sc
     scores = {name: scores_of(file[name], split, labels) for name, split in splits.items()}
     validation = splits["validation"]
     trained = first_piece_logits(torch_logits(model), validation, batch_size)
-    difference = scores["validation"].overall.f1 - scores_of(trained, validation, labels).overall.f1
-    found = compare(trained, file["validation"], f1_difference=difference)
-    compared = {"sentences": len(trained), "words": sum(map(len, trained))}
-    facts = {**asdict(found), "compared": compared}
-    if needs_noise(found, scheme):
-        exact = first_piece_logits(torch_logits(copy.deepcopy(model).double()), validation, batch_size)
-        facts["noise"] = compare(exact, trained, f1_difference=0.0).median_logit_difference
-    check(
-        found,
-        scheme,
-        words=compared["words"],
-        entities=scores["validation"].overall.support,
-        noise=facts.get("noise", 0.0),
-    )
+
+    def compared(reference: Sequence[Any], logits: Sequence[Any]) -> Agreement:
+        f1s = [scores_of(one, validation, labels).overall.f1 for one in (reference, logits)]
+        return compare(reference, logits, f1_difference=f1s[1] - f1s[0])
+
+    def exact() -> tuple[Agreement, Agreement]:
+        doubled = first_piece_logits(torch_logits(copy.deepcopy(model).double()), validation, batch_size)
+        return compared(doubled, file["validation"]), compared(doubled, trained)
+
+    words, entities = sum(map(len, trained)), scores["validation"].overall.support
+    found, itself = check(compared(trained, file["validation"]), scheme, words=words, entities=entities, exact=exact)
+    facts = {**asdict(found), "compared": {"sentences": len(trained), "words": words}}
+    if itself:  # the file was held to the model in float64
+        facts["float32"] = asdict(itself)
     return {**facts, **{name: scores_to_json(s) for name, s in scores.items()}}
 
 
