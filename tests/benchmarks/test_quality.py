@@ -48,6 +48,12 @@ def test_a_page_tells_what_was_measured(table, recipe):
     assert f"{size} MB | {validation} | {test} | {kept} / {kept_on_test} |" in text
 
 
+def test_a_page_tells_what_is_kept_without_unlabelled_text(table):
+    *_, size, validation, test, kept, kept_on_test = table["80 % + int8, labelled only"]
+    text = (ROOT / "docs" / "recipes" / "pruned80-quant.md").read_text()
+    assert f"{size} MB | {validation} | {test} | {kept} / {kept_on_test} |" in text
+
+
 @pytest.mark.parametrize("recipe", CUT)
 def test_a_page_of_what_is_cut_tells_what_a_dense_student_has(table, recipe):
     *_, validation, test, kept, kept_on_test = table["dense student"]
