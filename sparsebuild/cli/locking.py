@@ -51,7 +51,7 @@ def settled(
 
     if frozen:
         return _frozen(project, locked, warn)
-    if must_be_locked(project) if locked is None else locked:
+    if must_be_locked(project, locked):
         asked = asked_for(project, targets)
         refuse_changes(asked)
         if asked is not project:  # it is not all that sparse.toml says, so nothing is remembered of it
@@ -87,9 +87,12 @@ def asked_for(project: Project, targets: Sequence[str]) -> Project:
     return replace(project, manifest=replace(manifest, variant=kept)) if lacking else project
 
 
-def must_be_locked(project: Project) -> bool:
-    """In CI nothing should change unseen; but a project that was never locked has nothing to hold on to."""
-    return is_on("CI") and project.lock is not None
+def must_be_locked(project: Project, locked: bool | None) -> bool:
+    """Whether the lock may not change: as `--locked` and `--no-locked` say, else in CI, where nothing should unseen.
+
+    A project that was never locked has nothing to hold on to there.
+    """
+    return is_on("CI") and project.lock is not None if locked is None else locked
 
 
 def _frozen(project: Project, locked: bool | None, warn: _Say) -> Project:

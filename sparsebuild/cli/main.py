@@ -198,8 +198,7 @@ def _invoke(arguments: Sequence[str]) -> int:
         sys.stderr.write("interrupted; `sparsebuild run` goes on from here\n")
         return stop.exit_code
     except SparsebuildError as error:
-        with contextlib.suppress(OSError):  # whoever read our errors has gone: the code still tells
-            _show(error)
+        _show(error)
         return error.exit_code
     except KeyboardInterrupt:
         return _INTERRUPTED

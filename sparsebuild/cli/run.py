@@ -201,7 +201,7 @@ def _looked_at(project: Project, locked: bool | None, frozen: bool, fold: Fold, 
 
     if frozen:
         return settle(project, locked, frozen, fold)
-    if must_be_locked(project) if locked is None else locked:
+    if must_be_locked(project, locked):
         project = asked_for(project, targets)
         refuse_changes(project)
     return known(project)

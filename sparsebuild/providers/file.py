@@ -97,9 +97,8 @@ def _elsewhere(text: str, want: Want) -> str:
     """What is no path here, but may be meant as a name of the Hub or of a recipe that comes with us."""
     if want == "recipe":
         return f"builtin:{text}" if text in builtin_names() else ""
-    return (
-        f"hf:{text}" if re.fullmatch(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", text) and not Path(text).suffix else ""
-    )
+    is_name = re.fullmatch(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", text) and not Path(text).suffix
+    return f"hf:{text}" if is_name else ""
 
 
 def _expanded(text: str) -> Path:
