@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shlex
 import shutil
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ import typer
 
 from sparsebuild.cli.offline import Offline, go_offline
 from sparsebuild.cli.options import Base, Json, ProjectFolder
+from sparsebuild.cli.staging import stage
 from sparsebuild.cli.telling import say, shown
 
 if TYPE_CHECKING:
@@ -105,13 +105,11 @@ def _new(out: Path) -> Iterator[Path]:
 @contextlib.contextmanager
 def _staging(destination: Path) -> Iterator[Path]:
     """A folder in `destination`, which is made if need be and is gone again if it stays empty."""
-    import tempfile
-
     from sparsebuild.errors import UserError
 
     try:
         destination.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=f".sparsebuild-unbundle-{os.getpid()}-", dir=destination))
+        staging = stage("unbundle", destination)
         try:
             yield staging
         finally:

@@ -13,8 +13,8 @@ from typing import Annotated
 
 import typer
 
-from sparsebuild.atomic import is_alive
 from sparsebuild.cli.options import Base
+from sparsebuild.cli.staging import was_killed
 from sparsebuild.engine.work import delete
 
 __all__ = ["init", "refuse_to_overwrite"]
@@ -63,7 +63,7 @@ def refuse_to_overwrite(folder: Path, command: str = "init") -> None:
         raise UserError(f"`{there}` is {what}, not a folder", hint="name another folder")
     example = ", as in `sparsebuild init my-ner`" if command == "init" else ""
     inside = sorted(folder.iterdir()) if folder.is_dir() else []
-    left = [path for path in inside if _was_killed(path)]
+    left = [path for path in inside if was_killed(path)]
     found = [path for path in inside if path.name not in _IGNORED and path not in left]
     if found:
         raise UserError(
@@ -73,12 +73,6 @@ def refuse_to_overwrite(folder: Path, command: str = "init") -> None:
 
     for path in left:
         delete(path)
-
-
-def _was_killed(path: Path) -> bool:
-    """Whether `path` is the staging folder of a command that is no more."""
-    ours = re.fullmatch(r"\.sparsebuild-(init|unbundle)-(\d+)-\w+", path.name)
-    return ours is not None and path.is_dir() and not path.is_symlink() and not is_alive(ours[2])
 
 
 def _name_project(folder: Path) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import stat
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from sparsebuild.cli.staging import stage
 from sparsebuild.errors import UserError
 from sparsebuild.layout import MANIFEST_NAME
 from sparsebuild.registry import did_you_mean
@@ -43,7 +42,7 @@ def summary(folder: Path) -> str:
 def copy(template: Path, destination: Path) -> None:
     """Copy the template into `destination`, which is empty or not there. All of it arrives, or nothing."""
     destination.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=f".sparsebuild-init-{os.getpid()}-", dir=destination))
+    staging = stage("init", destination)
     try:
         # Contents only: an installed template may be read-only, what the user gets must not be.
         shutil.copytree(template, staging, copy_function=_copied, ignore=_LEFT_OUT, dirs_exist_ok=True)
