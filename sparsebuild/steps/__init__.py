@@ -52,7 +52,7 @@ STEPS = {
     "eval": Step(
         function="sparsebuild.steps.evaluate:run", version=2, libraries=("torch", "transformers"), resource=_DEVICE
     ),
-    "export": Step(function="sparsebuild.steps.export:run", version=5, libraries=_EXPORTS, resource=_DEVICE),
+    "export": Step(function="sparsebuild.steps.export:run", version=6, libraries=_EXPORTS, resource=_DEVICE),
     "gate": Step(function="sparsebuild.steps.gate:run", version=5, where="inline"),
     "bench": _measures("sparsebuild.steps.bench:run"),
     "compare": _measures("sparsebuild.steps.bench:compare"),
