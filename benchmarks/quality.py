@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import shutil
 import statistics
 import subprocess
@@ -44,11 +45,13 @@ class Row:
     scheme: str = "portable"
     args: Mapping[str, float] = field(default_factory=dict)
     dropout: float = 0.0  # of the student
+    sparse: str = ""  # the recipe that made the sparse model which the student starts from; nothing: from its teacher
 
 
 # The student of `dense` sees what the others see and is neither pruned nor quantized, so that what distillation and
 # unlabelled text give is not credited to pruning. `labelled only` has as many steps as the rest, twice the epochs, in
-# which sentences would be learned by heart without dropout.
+# which sentences would be learned by heart without dropout. `transfer` starts from a model that was pruned for another
+# task, to find entities without telling their types, and is trained as `[train]` has it by default.
 ROWS = {
     "dense student": Row(recipe=str(HERE / "recipes" / "dense_student.yaml"), scheme="fp32"),
     "dense + QAT": Row(recipe="builtin:quant"),
@@ -58,6 +61,12 @@ ROWS = {
         recipe="builtin:pruned80-quant", unlabelled=False, args={"num_epochs": 12}, dropout=0.1
     ),
     "90 % + int8": Row(recipe="builtin:pruned90-quant"),
+    "transfer, 80 % + int8": Row(
+        recipe="builtin:transfer-quant",
+        unlabelled=False,
+        dropout=0.1,
+        sparse=str(HERE / "recipes" / "pruned80.yaml"),
+    ),
     "fast-6x": Row(recipe="builtin:fast-6x"),
     "fast-8x": Row(recipe="builtin:fast-8x"),
     "fast-12x": Row(recipe="builtin:fast-12x"),
@@ -70,7 +79,7 @@ name = "quality"
 task = "token-classification"
 
 [model]
-source = "target:teacher"
+source = {start}
 
 [teacher]
 source = "target:teacher"
@@ -165,11 +174,16 @@ def _differs(result: Result, data: str, quick: bool) -> str:
 
 
 def _recipe(name: str) -> str:
-    """The sha256 of what a row's recipe says, whatever its comments are, and of its dropout where it has any."""
+    """The sha256 of what a row's recipes say, whatever their comments are, and of its dropout where it has any."""
     chosen = ROWS[name]
     path = builtin_recipe(chosen.recipe) if chosen.recipe.startswith("builtin:") else Path(chosen.recipe)
-    said = resolve(read(path.read_text(), path.name), chosen.args).to_json()
-    return value_digest([said, chosen.dropout] if chosen.dropout else said)
+    said = _said(path, chosen.args)
+    more = [*([chosen.dropout] if chosen.dropout else []), *([_said(Path(chosen.sparse))] if chosen.sparse else [])]
+    return value_digest([said, *more] if more else said)
+
+
+def _said(recipe: Path, args: Mapping[str, float] | None = None) -> Any:
+    return resolve(read(recipe.read_text(), recipe.name), args or {}).to_json()
 
 
 def _digest(data: Path) -> str:
@@ -180,14 +194,9 @@ def _digest(data: Path) -> str:
 
 def _measured(name: str, seed: int, data: Path, folder: Path, quick: bool) -> Result:
     """Build one project, note what came out, keep its ONNX file, and remove it: hidden states are gigabytes."""
-    project = folder / "project"
-    folder.mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(project, ignore_errors=True)
-    project.mkdir()
-    _write(project, ROWS[name], seed, data, quick)
-    environment = {**os.environ, "SPARSEBUILD_CACHE_DIR": str(folder / "cache")}
-    command = [sys.executable, "-m", "sparsebuild", "run", "--show", "plain"]
-    subprocess.run(command, cwd=project, env=environment, check=True)
+    project, chosen = folder / "project", ROWS[name]
+    start = _sparse(chosen.sparse, data, folder, quick) if chosen.sparse else "target:teacher"
+    _build(project, chosen, seed, data, quick, start)
     result = replace(_result(name, seed, project / "build"), recipe=_recipe(name), data=_digest(data), quick=quick)
     (folder / "files").mkdir(exist_ok=True)
     shutil.copy(project / "build" / "export" / "deployment" / "model.onnx", folder / "files" / f"{name}-{seed}.onnx")
@@ -197,7 +206,30 @@ def _measured(name: str, seed: int, data: Path, folder: Path, quick: bool) -> Re
     return result
 
 
-def _write(project: Path, chosen: Row, seed: int, data: Path, quick: bool) -> None:
+def _sparse(recipe: str, data: Path, folder: Path, quick: bool) -> str:
+    """The folder of the model that `recipe` makes of a task without types, with the first seed for all others."""
+    made = folder / ("quick-sparse" if quick else "sparse") / Path(recipe).stem
+    if not made.exists():
+        (untyped := folder / "untyped").mkdir(parents=True, exist_ok=True)
+        for path in data.glob("*.jsonl"):
+            (untyped / path.name).write_text(re.sub(r'"([BI])-[^"]+"', r'"\1-entity"', path.read_text()))
+        _build(folder / "upstream", Row(recipe=recipe, scheme="fp32"), SEEDS[0], untyped, quick)
+        made.parent.mkdir(exist_ok=True)
+        shutil.move(folder / "upstream" / "build" / "train" / "model", made)
+        shutil.rmtree(folder / "upstream")
+    return str(made)
+
+
+def _build(project: Path, chosen: Row, seed: int, data: Path, quick: bool, start: str = "target:teacher") -> None:
+    shutil.rmtree(project, ignore_errors=True)
+    project.mkdir(parents=True)
+    _write(project, chosen, seed, data, quick, start)
+    environment = {**os.environ, "SPARSEBUILD_CACHE_DIR": str(project.parent / "cache")}
+    command = [sys.executable, "-m", "sparsebuild", "run", "--show", "plain"]
+    subprocess.run(command, cwd=project, env=environment, check=True)
+
+
+def _write(project: Path, chosen: Row, seed: int, data: Path, quick: bool, start: str) -> None:
     args = {**chosen.args, **({"num_epochs": 3} if quick else {})}
     recipe = chosen.recipe
     if not recipe.startswith("builtin:"):
@@ -208,6 +240,7 @@ def _write(project: Path, chosen: Row, seed: int, data: Path, quick: bool) -> No
         lines = path.read_text().splitlines(keepends=True)
         (project / "data" / path.name).write_text("".join(lines[:200] if quick else lines))
     text = MANIFEST.format(
+        start=json.dumps(start),
         teacher_epochs=1 if quick else 5,
         seed=seed,
         dropout=chosen.dropout,

@@ -108,7 +108,7 @@ def _training(job: Job, report: Report, profile: Profile | None) -> Training:
     from sparsebuild.training.arrival import brought_along
     from sparsebuild.training.determinism import cpu_kind
     from sparsebuild.training.loop import Training
-    from sparsebuild.training.models import open_pretrained
+    from sparsebuild.training.models import labels_there, open_pretrained
 
     recorded = _recorded(job)
     settings, threads = begin(job, report, recorded.get("threads"))
@@ -119,7 +119,8 @@ def _training(job: Job, report: Report, profile: Profile | None) -> Training:
     epochs = modifiers.epochs(specs) or math.ceil(settings.num_train_epochs)
     model = open_pretrained(job.inputs["model"], labels, settings.dropout, settings.seed)
     file_grid = FileGrid(**job.params.get("file_grid", {}))
-    for sentence, level in brought_along(model, modifiers.for_file(specs, file_grid)):
+    had = labels_there(job.inputs["model"])
+    for sentence, level in brought_along(model, modifiers.for_file(specs, file_grid), had):
         report.log(sentence, level=level)
     if profile and (told := profile.elsewhere(cpu_kind())):
         report.log(told, level="warning")

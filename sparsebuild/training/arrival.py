@@ -10,6 +10,7 @@ from sparsebuild.modifiers.base import Modifier
 from sparsebuild.modifiers.parameters import select
 from sparsebuild.modifiers.quantization import Quantization
 from sparsebuild.numerics.quantization_scheme import Grid, Scheme
+from sparsebuild.training.models import labels_of
 from sparsebuild.training.quantization import quantized_modules, scheme_of
 from sparsebuild.training.structure import prunable_weights
 
@@ -19,8 +20,12 @@ _OF_STRUCTURES = ("LayerPruningModifier", "StructuredPruningModifier")  # hold n
 _FEW = 0.01  # of the weights: no model was pruned for less
 
 
-def brought_along(model: Any, specs: Sequence[Modifier]) -> Iterator[tuple[str, Literal["info", "warning"]]]:
-    """Sentences about a model that is sparse or quantized already, each with its level."""
+def brought_along(
+    model: Any, specs: Sequence[Modifier], had: Sequence[str] | None = None
+) -> Iterator[tuple[str, Literal["info", "warning"]]]:
+    """Sentences about a model that is sparse or quantized already, or `had` a classifier, each with its level."""
+    if had is not None and sorted(had) != sorted(labels_of(model)):
+        yield f"the model's classifier is for other labels ({_some(had)}), and gives way to a fresh one", "info"
     weights = prunable_weights(model)
     size, zeros = sum(w.numel() for w in weights.values()), {n: int((w == 0).sum()) for n, w in weights.items()}
     if sum(zeros.values()) >= _FEW * size:
@@ -40,6 +45,10 @@ def brought_along(model: Any, specs: Sequence[Modifier]) -> Iterator[tuple[str, 
                 f"{Quantization.tag} changes nothing in what arrives quantized, and asks for something else: {told}",
                 ("warning"),
             )
+
+
+def _some(labels: Sequence[str]) -> str:
+    return ", ".join([*labels[:5], *(["…"] if len(labels) > 5 else [])])
 
 
 def _otherwise(model: Any, specs: Sequence[Modifier]) -> Counter[str]:

@@ -18,16 +18,16 @@ from sparsebuild.training.shapes import fits_config, resize, set_layers, set_neu
 from sparsebuild.training.sparseml import is_wrapped, plain_tensors, wrapped_structure
 from sparsebuild.training.structure import Structure, apply_structure, is_head
 
-__all__ = ["labels_of", "open_dense", "open_float_model", "open_model", "open_pretrained", "save_model"]
+__all__ = ["labels_of", "labels_there", "open_dense", "open_float_model", "open_model", "open_pretrained", "save_model"]
 
+_CLASSIFIER = "classifier"  # what gives each label its logit, in every encoder that can be trained
 _HEADS_DROPOUT = "classifier_dropout"  # of configs that may give the head another one
 
 
 def open_pretrained(folder: Path, labels: Sequence[str], dropout: float | None, seed: int) -> Any:
     """A model to train for `labels`: its encoder from `folder`, its classifier from there too or fresh from `seed`.
 
-    A checkpoint that already has a classifier for the same labels in another order is refused here; labels are mapped
-    by name where a teacher is asked, but weights to train on must mean what the data mean.
+    A classifier for the same labels in another order is put in theirs, one for other labels gives way to a fresh one.
     """
     torch.manual_seed(seed)
     model, info = _load(folder, labels, dropout)
@@ -43,6 +43,8 @@ def open_pretrained(folder: Path, labels: Sequence[str], dropout: float | None, 
             hint="is it an encoder such as BERT, saved with save_pretrained?",
         )
     fresh = {*info["missing_keys"], *(key for key, *_ in info["mismatched_keys"])}
+    if _CLASSIFIER not in {name.rpartition(".")[0] for name in fresh}:
+        fresh.update(_suit_classifier(model, labels_there(folder), labels))
     _rebuild(model, folder, {name.rpartition(".")[0] for name in fresh})
     return model
 
@@ -107,6 +109,31 @@ def labels_of(model: Any) -> list[str]:
     return [model.config.id2label[i] for i in range(model.config.num_labels)]
 
 
+def labels_there(folder: Path) -> list[str] | None:
+    """The label names, by id, of the token classifier that a checkpoint is; None where it is something else."""
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    is_classifier = "ForTokenClassification" in str(config.architectures)
+    return [config.id2label[i] for i in range(len(config.id2label))] if is_classifier else None
+
+
+def _suit_classifier(model: Any, there: Sequence[str] | None, labels: Sequence[str]) -> Sequence[str]:
+    """Give the classifier that was loaded the order of `labels`; the names of what is fresh where it knew others."""
+    if there == list(labels):
+        return ()
+    classifier = model.get_submodule(_CLASSIFIER)
+    with torch.no_grad():
+        if there is not None and sorted(there) == sorted(labels):
+            order = [there.index(label) for label in labels]
+            for parameter in classifier.parameters():
+                parameter.copy_(parameter[order].clone())
+            return ()
+        classifier.weight.normal_(std=model.config.initializer_range)
+        classifier.bias.zero_()
+    return [f"{_CLASSIFIER}.{name}" for name, _ in classifier.named_parameters()]
+
+
 def _load(folder: Path, labels: Sequence[str] | None, dropout: float | None) -> tuple[Any, dict[str, Any]]:
     wrapped = _wrapped(folder)
     if wrapped is None:
@@ -128,7 +155,6 @@ def _load_plain(folder: Path, labels: Sequence[str] | None, dropout: float | Non
     config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     encoder = encoder_of(config.model_type)
     if labels is not None:
-        _check_labels(config, labels)
         config.num_labels = len(labels)
         config.id2label = dict(enumerate(labels))
         config.label2id = {name: i for i, name in enumerate(labels)}
@@ -166,19 +192,14 @@ def _load_cut(folder: Path, config: Any, layers: Mapping[str, LayerShape]) -> tu
 
     model = _unfilled(config)
     resize(model, layers)
-    found = model.load_state_dict(load_file(folder / "model.safetensors"), strict=False)
-    info = {"missing_keys": found.missing_keys, "unexpected_keys": found.unexpected_keys, "mismatched_keys": []}
-    return model, info
-
-
-def _check_labels(config: Any, labels: Sequence[str]) -> None:
-    there = [config.id2label[i] for i in range(len(config.id2label))]
-    is_classifier = "ForTokenClassification" in str(config.architectures)
-    if is_classifier and there != list(labels):
-        raise UserError(
-            f"the model's labels are not the data's\n  model: {', '.join(there)}\n  data:  {', '.join(labels)}",
-            hint="give the model's order with `labels = […]` under [data], or start from another model",
-        )
+    tensors, own = load_file(folder / "model.safetensors"), model.state_dict()
+    other = {name for name, tensor in tensors.items() if name in own and own[name].shape != tensor.shape}
+    found = model.load_state_dict({k: v for k, v in tensors.items() if k not in other}, strict=False)
+    return model, {
+        "missing_keys": [name for name in found.missing_keys if name not in other],
+        "unexpected_keys": found.unexpected_keys,
+        "mismatched_keys": [(name, tensors[name].shape, own[name].shape) for name in sorted(other)],
+    }
 
 
 def _rebuild(model: Any, folder: Path, fresh: Collection[str] = ()) -> None:

@@ -328,6 +328,8 @@ def test_what_nothing_reads_can_be_cut_out_without_a_change(encoder, what, tmp_p
     theirs = session_logits(open_session(tmp_path / "model.onnx", 1))(batch)
     torch.testing.assert_close(real(theirs, batch), real(before, batch), atol=1e-4, rtol=1e-4)
     assert shapes.shapes(open_dense(tmp_path)) == dict.fromkeys(layers(model), LayerShape(heads=4, neurons=24))
+    for_another_task = open_pretrained(tmp_path, [*tiny.LABELS, "B-more", "I-more"], None, 0)
+    assert shapes.shapes(for_another_task) == shapes.shapes(model)
 
 
 def places_that_stay(what, seed):

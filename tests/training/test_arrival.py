@@ -25,6 +25,17 @@ def test_of_a_dense_float_model_nothing_is_told(model):
     assert told(model, "  - !EpochRangeModifier {start_epoch: 0, end_epoch: 1}\n") == []
 
 
+@pytest.mark.parametrize(
+    ("had", "said"),
+    [
+        (["I-person", "O", "B-person"], []),
+        (["O", "B-place"], ["the model's classifier is for other labels (O, B-place), and gives way to a fresh one"]),
+    ],
+)
+def test_a_classifier_that_gives_way_is_told(model, had, said):
+    assert [sentence for sentence, _ in brought_along(model, [], had)] == said
+
+
 def test_zeros_that_nothing_keeps_are_a_warning(model):
     with torch.no_grad():
         model.bert.encoder.layer[0].intermediate.dense.weight[:16] = 0

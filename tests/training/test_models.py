@@ -8,7 +8,7 @@ import torch
 
 from sparsebuild.errors import TargetFailed, UserError
 from sparsebuild.training import quantization
-from sparsebuild.training.models import open_model, open_pretrained, save_model
+from sparsebuild.training.models import labels_of, open_model, open_pretrained, save_model
 from sparsebuild.training.structure import Structure, observed_structure
 
 
@@ -99,11 +99,27 @@ def test_a_model_with_a_tensor_too_few_is_refused(quantized, tmp_path):
         open_model(tmp_path)
 
 
-def test_weights_for_other_labels_are_refused_with_both_lists(quantized, tmp_path):
+def logits(model):
+    with torch.no_grad():
+        return model.eval()(input_ids=torch.arange(60).reshape(4, 15)).logits
+
+
+def test_a_classifier_for_the_labels_in_another_order_is_put_in_theirs(quantized, tmp_path, labels):
     save_model(quantized, observed_structure(quantized, {}), tmp_path)
-    with pytest.raises(UserError) as caught:
-        open_pretrained(tmp_path, ["O", "B-place", "I-place"], None, 1)
-    assert "  model: O, B-person, I-person\n  data:  O, B-place, I-place" in str(caught.value)
+    reordered = open_pretrained(tmp_path, labels[::-1], None, 1)
+    assert labels_of(reordered) == labels[::-1]
+    torch.testing.assert_close(logits(reordered), logits(quantized).flip(-1))
+
+
+@pytest.mark.parametrize("others", [["O", "B-place", "I-place"], ["O", "B-person", "I-person", "B-place", "I-place"]])
+def test_a_classifier_for_other_labels_gives_way_to_a_fresh_one(quantized, tmp_path, labels, others):
+    save_model(quantized, observed_structure(quantized, {}), tmp_path)
+    one, same, other = (open_pretrained(tmp_path, others, None, seed) for seed in (1, 1, 2))
+    assert torch.equal(logits(one), logits(same))
+    assert not torch.equal(one.classifier.weight, other.classifier.weight)
+    assert not set(one.classifier.weight.flatten().tolist()) & set(quantized.classifier.weight.flatten().tolist())
+    assert type(one.classifier) is torch.nn.Linear  # its ranges are gone with it
+    assert type(one.bert.encoder.layer[0].output.dense) is quantization.QuantizedLinear
 
 
 def test_a_model_in_shards_is_opened_like_one_in_a_piece(model_folder, tmp_path, labels):
