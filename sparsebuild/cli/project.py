@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from sparsebuild.engine.graph import Graph
     from sparsebuild.manifest import Recipe
     from sparsebuild.pipeline import RecipeFacts
+    from sparsebuild.recipe import BadArguments
 
 __all__ = [
     "Project",
@@ -288,14 +289,16 @@ def _facts(project: Project, variant: str) -> RecipeFacts:
     try:
         return _read_facts(project, variant)
     except RecipeError as error:
-        from sparsebuild.recipe import NoRecipe
+        from sparsebuild.recipe import BadArguments, NoRecipe
 
         if isinstance(error, NoRecipe):
             raise _at_source(error, project, variant) from None
+        if isinstance(error, BadArguments):
+            error = _at_arguments(error, project, variant)
         if not variant:
-            raise
+            raise error from None
         told = f"in the variant `{variant}`"
-        raise type(error)(*(replace(p, message=f"{told}: {p.message}") for p in error.problems)) from None
+        raise RecipeError(*(replace(p, message=f"{told}: {p.message}") for p in error.problems)) from None
 
 
 def _at_source(error: RecipeError, project: Project, variant: str) -> RecipeError:
@@ -303,6 +306,17 @@ def _at_source(error: RecipeError, project: Project, variant: str) -> RecipeErro
     path = ("variant", variant, "recipe", "source") if variant else ("recipe", "source")
     told = [f"`{'.'.join(path)}`: {problem.message}" for problem in error.problems]
     return type(error)(*(manifests.problem_at(project.written, path, message) for message in told))
+
+
+def _at_arguments(error: BadArguments, project: Project, variant: str) -> RecipeError:
+    """The errors about arguments, at their lines of the file where they speak of no place in the recipe."""
+    told = []
+    for name, problem in error.by_name.items():
+        of_project, of_variant = ("recipe", "args", name), ("variant", variant, "recipe", "args", name)
+        path = of_variant if project.written.where(of_variant) else of_project
+        at = manifests.problem_at(project.written, path, problem.message, hint=problem.hint, at="key")
+        told.append(problem if problem.position else at)
+    return RecipeError(*told)
 
 
 def _read_facts(project: Project, variant: str) -> RecipeFacts:

@@ -4,6 +4,6 @@ from sparsebuild.recipe.document import Document, Entry, Resolved
 from sparsebuild.recipe.front_matter import NoRecipe
 from sparsebuild.recipe.places import Places, places
 from sparsebuild.recipe.reader import read
-from sparsebuild.recipe.variables import resolve
+from sparsebuild.recipe.variables import BadArguments, resolve
 
-__all__ = ["Document", "Entry", "NoRecipe", "Places", "Resolved", "places", "read", "resolve"]
+__all__ = ["BadArguments", "Document", "Entry", "NoRecipe", "Places", "Resolved", "places", "read", "resolve"]

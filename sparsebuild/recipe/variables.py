@@ -30,16 +30,24 @@ _MOST_ARGUMENTS = 1000
 _MOST_PROBLEMS = 100
 
 
+class BadArguments(RecipeError):
+    """What is wrong with arguments, by their names: whoever knows where they were given can say so."""
+
+    def __init__(self, problems: Mapping[str, Problem]) -> None:
+        super().__init__(*problems.values())
+        self.by_name = problems
+
+
 def resolve(document: Document, args: Mapping[str, Any] | None = None) -> Resolved:
     """The recipe with `args` in place of its variables of the same names, in every stage that has one.
 
     An argument keeps its type, and may itself be an `eval(...)`. Raises RecipeError with everything that is wrong: an
-    argument that no variable has the name of, an unknown variable, a cycle, an expression that is not allowed.
+    argument that no variable has the name of (as BadArguments), an unknown variable, a cycle, an expression that is not
+    allowed.
     """
     given = dict(args or {})
-    problems = [*_argument_problems(document, given)]
-    if problems:
-        raise RecipeError(*(with_frame(p, document.text) for p in problems))
+    if problems := dict(_argument_problems(document, given)):
+        raise BadArguments({name: with_frame(p, document.text) for name, p in problems.items()})
     resolver = _Resolver(document, given)
     variables = {name: resolver.variable(("", name), ()) for name in document.variables}
     stages = {s.name: {n: resolver.variable((s.name, n), ()) for n in s.variables} for s in document.stages}
@@ -69,21 +77,25 @@ def _size(value: Value, sizes: dict[int, int]) -> int:
     return sizes[id(value)]
 
 
-def _argument_problems(document: Document, args: Mapping[str, Any]) -> Iterator[Problem]:
+def _argument_problems(document: Document, args: Mapping[str, Any]) -> Iterator[tuple[str, Problem]]:
     known = [name for name in document.names if name != "version"]
     for name, value in islice(args.items(), _MOST_ARGUMENTS):
         if name not in document.names:
             listed = f"its variables are: {', '.join(known[:50])}" if known else "it has no variables"
             hint = " ".join(t for t in (did_you_mean(name, known), listed) if t)
-            yield Problem(message=f"the recipe {document.file} has no variable `{name}` to set", hint=hint)
+            yield name, Problem(message=f"the recipe {document.file} has no variable `{name}` to set", hint=hint)
         elif name in document.borrowed:
-            yield Problem(
-                message=f"`{name}` cannot be set: an alias here takes a part of its value as it is written",
-                position=document.borrowed[name],
-                hint=f"in place of the alias write `eval(...)` of a variable of its own, or edit `{name}` itself",
+            yield (
+                name,
+                Problem(
+                    message=f"`{name}` cannot be set: an alias here takes a part of its value as it is written",
+                    position=document.borrowed[name],
+                    hint=f"in place of the alias write `eval(...)` of a variable of its own, or edit `{name}` itself",
+                ),
             )
         elif not _is_json(value):
-            yield Problem(message=f"the recipe argument `{name}` is not a finite number, a string, a list or a table")
+            what = "is not a finite number, a string, a list or a table"
+            yield name, Problem(message=f"the recipe argument `{name}` {what}")
 
 
 def _is_json(value: Any) -> bool:

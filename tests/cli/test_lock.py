@@ -194,6 +194,19 @@ def test_an_unknown_modifier_is_named_with_its_line(project, sparsebuild):
     assert "did you mean `QuantizationModifier`?" in ran.err
 
 
+@pytest.mark.parametrize(
+    ("table", "told"), [("recipe.args", ""), ("variant.fine.recipe.args", "in the variant `fine`: ")]
+)
+def test_an_argument_that_the_recipe_does_not_know_is_shown_where_it_is_given(table, told, project, sparsebuild):
+    with (project / "sparse.toml").open("a") as stream:
+        stream.write(f"\n[{table}]\nsparsty = 0.5\n")
+    line = (project / "sparse.toml").read_text().count("\n")
+    ran = sparsebuild("lock", cwd=project)
+    assert ran.code == 2
+    message = f"error: {told}the recipe recipe.yaml has no variable `sparsty` to set\n  --> sparse.toml:{line}:1\n"
+    assert ran.err.startswith(message)
+
+
 def test_a_recipe_that_distils_needs_a_word_about_the_teacher(project, sparsebuild):
     with (project / "recipe.yaml").open("a") as stream:
         stream.write("distillation_modifiers:\n  - !DistillationModifier {hardness: 1.0}\n")
