@@ -242,6 +242,22 @@ def quantized_attention(
     return context.transpose(1, 2).contiguous(), probabilities
 
 
+def _mask(*, attention_mask: Tensor | None, dtype: torch.dtype, **how: Any) -> Tensor | None:
+    """What is added to the scores: 0, or the lowest number for a piece of padding. See transformers' `eager_mask`.
+
+    Where all pieces see the same ones it is (b, 1, 1, s), of which that makes (b, 1, s, s): the same sums, and a file
+    without the nodes that do it.
+    """
+    from transformers.masking_utils import bidirectional_mask_function, eager_mask
+
+    sees_all = how.get("mask_function") is bidirectional_mask_function and how.get("local_size") is None
+    if attention_mask is None or not sees_all:
+        whole: Tensor | None = eager_mask(attention_mask=attention_mask, dtype=dtype, **how)
+        return whole
+    nothing = torch.zeros((), dtype=dtype, device=attention_mask.device)
+    return torch.where(attention_mask[:, None, None, :], nothing, torch.finfo(dtype).min)
+
+
 def _in_float(operand: Tensor) -> Tensor:
     return operand
 
@@ -293,8 +309,8 @@ def _quantize_attention(module: nn.Module, scheme: Scheme) -> None:
 
 def _use_quantized_attention(model: Any) -> None:
     from transformers import AttentionInterface
-    from transformers.masking_utils import AttentionMaskInterface, eager_mask
+    from transformers.masking_utils import AttentionMaskInterface
 
     AttentionInterface.register(ATTENTION_NAME, quantized_attention)
-    AttentionMaskInterface.register(ATTENTION_NAME, eager_mask)
+    AttentionMaskInterface.register(ATTENTION_NAME, _mask)
     model.set_attn_implementation(ATTENTION_NAME)

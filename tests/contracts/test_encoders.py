@@ -15,6 +15,7 @@ from types import SimpleNamespace
 import onnx
 import pytest
 import torch
+from transformers import masking_utils
 
 sys.path.insert(0, str(Path(__file__).parent))
 import tiny
@@ -37,7 +38,7 @@ from sparsebuild.tasks.pieces import Cutter, copy_tokenizer, load_tokenizer
 from sparsebuild.training import shapes
 from sparsebuild.training.inputs import given, input_names
 from sparsebuild.training.models import open_dense, open_model, open_pretrained, save_model
-from sparsebuild.training.quantization import freeze_observers, quantize, quantized_modules
+from sparsebuild.training.quantization import ATTENTION_NAME, freeze_observers, quantize, quantized_modules
 from sparsebuild.training.quantization_plan import is_attention
 from sparsebuild.training.skipped_layers import drop_skipped, layers, skip
 from sparsebuild.training.structure import dense_shape, is_embeddings, is_head, observed_structure
@@ -197,6 +198,15 @@ def test_padding_changes_nothing(encoder):
     assert set(read["input_ids"][batch.attention_mask == 0].tolist()) == {model.config.pad_token_id or 0}
 
 
+def test_a_quantized_model_sees_what_transformers_mask_lets_it_see(encoder, monkeypatch):
+    model, batch = opened(encoder), batch_of(encoder, 12, 5, tiny.LONGEST)
+    quantize(model)
+    model.train()(**given(model, batch))
+    ours = logits(model, batch)
+    monkeypatch.setitem(masking_utils.AttentionMaskInterface._global_mapping, ATTENTION_NAME, masking_utils.eager_mask)
+    assert torch.equal(ours, logits(model, batch))
+
+
 def vars_of(batch):
     names = ("input_ids", "attention_mask", "token_type_ids", "labels", "words")
     return {name: getattr(batch, name) for name in names}
@@ -228,8 +238,8 @@ def test_a_file_has_the_inputs_of_the_model_and_says_what_it_says(encoder, schem
         freeze_observers(model)
     export = export_portable if scheme == "portable" else export_fp32
     export(model.eval(), tmp_path / "model.onnx", base.DEFAULT_OPSET, exporter)
-    if exporter == "torchscript":
-        assert computed_shapes(tmp_path / "model.onnx") == 1  # the mask's
+    if exporter == "torchscript":  # the mask's alone, where it is of all pairs of pieces
+        assert computed_shapes(tmp_path / "model.onnx") == (scheme == "fp32" or encoder.kind == "modernbert")
     session = open_session(tmp_path / "model.onnx", 1)
     wanted = ["input_ids", "attention_mask", *([] if encoder.kind in TYPELESS else ["token_type_ids"])]
     assert inputs_of_file(session) == list(input_names(model)) == wanted
