@@ -78,9 +78,10 @@ def _refuse_unpromoted(project: Project, variant: str) -> None:
     stale = [decision for decision in forecast(project, [gate]) if decision.verdict != "fresh"]
     if stale:
         told = "\n".join(f"  {d.action}: {reason}" for d in stale for reason in d.reasons) or f"  {stale[0].action}"
+        command = " ".join(["sparsebuild run", *project.written.options, *([gate] if variant else [])])
         raise TargetFailed(
             f"{built('export', variant)} is not what this project would promote now:\n{told}",
-            hint=f"`sparsebuild run{f' {gate}' if variant else ''}` builds it, and promotes it if every gate holds",
+            hint=f"`{command}` builds it, and promotes it if every gate holds",
         )
 
 

@@ -101,6 +101,11 @@ def test_what_a_run_would_not_promote_now_is_not_published(built, change, tmp_pa
     assert not (tmp_path / "shelf").exists()
 
 
+def test_how_to_build_what_is_not_there_is_told_with_what_was_laid_over(built, tmp_path, sparsebuild):
+    refused = sparsebuild("publish", f"dir:{tmp_path / 'shelf'}", "--set", "train.seed=7", cwd=built)
+    assert "hint: `sparsebuild run --set train.seed=7` builds it, and promotes it if" in refused.err
+
+
 def test_a_notebooks_leftover_is_refused(built, tmp_path, sparsebuild):
     (built / "build/export/hub/.ipynb_checkpoints").mkdir()
     (built / "build/export/hub/.ipynb_checkpoints/README-checkpoint.md").write_text("")
