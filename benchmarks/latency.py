@@ -48,6 +48,8 @@ def _measure(runtime: str, python: str, files: dict[str, Path], shapes: Sequence
             batch = [[1000 + (i * length + k) % 20_000 for k in range(length)] for i in range(rows)]
             found = in_turns(entrants, Feed(name=shape, batches=[batch]), seconds)
             for entrant, seen in zip(entrants, found, strict=True):
+                if not entrant.runs:
+                    sys.exit(f"{entrant.model} in {runtime}: {entrant.missing or entrant.failed}")
                 times[entrant.model].append(median(seen))
         version = entrants[0].version
     table(f"{runtime} {version}, one thread, {cpu_kind()}", ["", *(f"{s}: ms, of dense" for s in shapes), "MB"])

@@ -2,13 +2,11 @@
 
 A traced graph works out the shape of every reshape anew at each run, and rounds one tensor once for each that reads it.
 In a small encoder that is felt, and no runtime leaves all of it out by itself. Every value that is left is computed as
-before, but for the last bit of a product whose factor went into a scale. (In what the newer exporter writes onnx infers
-too little, and shapes stay computed.)
+before. (In what the newer exporter writes onnx infers too little, and shapes stay computed.)
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
@@ -30,7 +28,6 @@ def simplify(model: Any) -> None:
     del graph.value_info[:]
     _fix_reshapes(model)
     _join_equal(graph)
-    _fold_factors(graph)
     _drop_unread(graph)
     _keep_both_grids(graph)
 
@@ -142,47 +139,6 @@ def _keep_both_grids(graph: Any) -> None:
             node.input[0] = name
         nodes.append(node)
     _replace(graph.node, nodes)
-
-
-def _fold_factors(graph: Any) -> None:
-    """Multiply a scale, rather than all of a product, by the number that comes behind it, such as attention's 1/√d.
-
-    Where nothing else reads the product, nor the factor of it whose scale is taken.
-    """
-    import numpy as np
-    from onnx import numpy_helper
-
-    constants = _constants(graph)
-    made = {name: node for node in graph.node for name in node.output}
-    reads = Counter([name for node in graph.node for name in node.input] + [value.name for value in graph.output])
-
-    def is_alone(name: str, kind: str) -> bool:
-        return name in made and made[name].op_type == kind and reads[name] == 1
-
-    nodes = []
-    for node in graph.node:
-        numbers = [constants[name] for name in node.input if name in constants and constants[name].size == 1]
-        product = next((made[name] for name in node.input if is_alone(name, "MatMul")), None)
-        if node.op_type == "Mul" and numbers and product is not None:
-            rounded = [made[name] for name in product.input if is_alone(name, "DequantizeLinear")]
-            scaled = [side for side in rounded if side.input[1] in constants and not constants[side.input[1]].ndim]
-            if scaled:
-                scale = np.array(constants[scaled[0].input[1]].item() * numbers[0].item(), np.float32)
-                scaled[0].input[1] = f"{node.output[0]}.scale"
-                graph.initializer.append(numpy_helper.from_array(scale, scaled[0].input[1]))
-                product.output[0] = node.output[0]
-                continue
-        nodes.append(node)
-    _replace(graph.node, nodes)
-
-
-def _constants(graph: Any) -> dict[str, Any]:
-    """The values of everything that is written down: initializers and Constant nodes."""
-    from onnx import numpy_helper
-
-    known = {weight.name: numpy_helper.to_array(weight) for weight in graph.initializer}
-    written = (node for node in graph.node if node.op_type == "Constant" and node.attribute[0].HasField("t"))
-    return known | {node.output[0]: numpy_helper.to_array(node.attribute[0].t) for node in written}
 
 
 def _drop_unread(graph: Any) -> None:

@@ -157,34 +157,3 @@ def test_what_is_rounded_to_two_grids_in_turn_is_rounded_to_both():
             level = np.clip(np.rint(wanted / scale) + zero, 0, 255) - zero
             wanted = level.astype(np.float32) * scale
         np.testing.assert_array_equal(found, wanted)
-
-
-SCORES = [
-    helper.make_node("QuantizeLinear", ["x", "scale", "zero"], ["q8"]),
-    helper.make_node("DequantizeLinear", ["q8", "scale", "zero"], ["q"]),
-    helper.make_node("Transpose", ["x"], ["k"], perm=[0, 2, 1]),
-    helper.make_node("MatMul", ["q", "k"], ["product"]),
-    helper.make_node("Mul", ["product", "factor"], ["y"]),
-]
-
-
-@pytest.mark.parametrize(
-    ("more", "is_folded"),
-    [
-        ([], True),
-        ([helper.make_node("Erf", ["product"], ["z"])], False),
-        ([helper.make_node("Erf", ["q"], ["z"])], False),
-    ],
-    ids=["read by it alone", "product read by another", "factor read by another"],
-)
-def test_a_number_that_a_product_is_multiplied_by_goes_into_a_scale(more, is_folded):
-    grid = {"scale": np.float32(0.03), "zero": np.uint8(100), "factor": np.float32(32**-0.5)}
-    model = graph_of([*SCORES, *more], ["batch", "sequence", "sequence"], **grid)
-    outputs = [name for node in more for name in node.output]
-    model.graph.output.extend(helper.make_tensor_value_info(name, TensorProto.FLOAT, [None] * 3) for name in outputs)
-    before = answers(model)
-    simplify(model)
-    assert ("Mul" not in kinds(model.graph)) == is_folded
-    for old, new in zip(before, answers(model), strict=True):
-        for a, b in zip(old, new, strict=True):
-            np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-6)
