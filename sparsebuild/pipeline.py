@@ -205,7 +205,7 @@ class _Model:
             raise ManifestError(
                 Problem(
                     message=f"the recipe{self._whose} distils, but sparse.toml names no teacher",
-                    hint='write `teacher = "disable"` to train without one, or a [teacher] table with its source',
+                    hint='write a [teacher] table with its `source`; "disable" trains without one',
                 )
             )
 

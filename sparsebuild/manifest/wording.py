@@ -165,6 +165,8 @@ def _unknown(path: KeyPath) -> Fault:
     near = f"did you mean `{other}`?" if other in known else did_you_mean(key, known)
     if not table:
         near = _INSTEAD.get(key) or near or _in_a_table(key)
+    elif key == "teacher" and table[0] != "variant":  # the one that may be a text instead of a table
+        near = "`teacher` belongs above the first table of the file, or is a table of its own, `[teacher]`"
     where = f"`[{key_text(table)}]` has" if table else "there are"
     return Fault(
         path=path,

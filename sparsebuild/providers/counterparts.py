@@ -51,8 +51,8 @@ COUNTERPARTS: Mapping[str, Counterpart] = {
 # Other models for the same work, where there is no counterpart: for a person to choose from.
 STAND_INS: Mapping[str, tuple[str, ...]] = {
     f"{_NER}/conll2003/base-none": (
-        "hf:elastic/distilbert-base-uncased-finetuned-conll03-english",
         "hf:dslim/bert-base-NER-uncased",
+        "hf:elastic/distilbert-base-uncased-finetuned-conll03-english",
     ),
 }
 

@@ -214,7 +214,7 @@ def test_a_recipe_that_distils_needs_a_word_about_the_teacher(project, sparsebui
     assert (ran.code, ran.err) == (
         2,
         "error: the recipe distils, but sparse.toml names no teacher\n\n"
-        'hint: write `teacher = "disable"` to train without one, or a [teacher] table with its source\n',
+        'hint: write a [teacher] table with its `source`; "disable" trains without one\n',
     )
 
 

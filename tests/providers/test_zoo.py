@@ -349,7 +349,7 @@ def test_a_counterpart_is_offered_and_nobody_is_asked(context, monkeypatch):
 def test_what_has_no_counterpart_is_told_so(context, cache):
     cache({"training/config.json": CONFIG}, "0123-an-id")
     text = failure(f"zoo:{TRANSFER.replace('pruned90_quant', 'base')}", context)
-    assert "no counterpart is known; other models for the same work are hf:elastic/" in text
+    assert "no counterpart is known; other models for the same work are hf:dslim/" in text
     assert "The zoo's cache on this machine has other models: 0123-an-id\n" in text
     text = failure("zoo:cv/classification/resnet_v1-50/pytorch/sparseml/imagenet/base-none", context)
     assert '= "file:FOLDER-OR-FILE"' in text
