@@ -73,9 +73,13 @@ def test_events_come_one_at_a_time_and_the_last_one_last(workshop, act):
 def test_a_failure_lets_the_other_job_end_and_begins_nothing_new(workshop, act):
     begun, failed = threading.Event(), threading.Event()
 
+    def hear(event):
+        workshop.events.append(event)
+        if isinstance(event, events.TargetFinished) and event.target == "a":
+            failed.set()
+
     def fail(job, report):
         begun.wait(20)
-        failed.set()
         raise TargetFailed("no")
 
     def outlast(job, report):
@@ -86,7 +90,7 @@ def test_a_failure_lets_the_other_job_end_and_begins_nothing_new(workshop, act):
     workshop.calls.steps |= {"fail": fail, "outlast": outlast}
     actions = [act("a", "fail"), act("b", "outlast"), act("c", "join", "a"), act("d", "join", "b")]
     with pytest.raises(TargetFailed, match="no"):
-        workshop.build(actions, jobs=2)
+        workshop.build(actions, jobs=2, sink=hear)
     assert workshop.outcomes() == {"a": "failed", "b": "built", "c": "skipped", "d": "skipped"}
 
 
