@@ -110,12 +110,17 @@ def labels_of(model: Any) -> list[str]:
 
 
 def labels_there(folder: Path) -> list[str] | None:
-    """The label names, by id, of the token classifier that a checkpoint is; None where it is something else."""
+    """The label names, by id, of the token classifier that a checkpoint is; None where it is something else.
+
+    A config that does not say what it is of, but names labels, is taken for one.
+    """
     from transformers import AutoConfig
 
     config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    is_classifier = "ForTokenClassification" in str(config.architectures)
-    return [config.id2label[i] for i in range(len(config.id2label))] if is_classifier else None
+    names = [config.id2label[i] for i in range(len(config.id2label))]
+    if config.architectures:
+        return names if "ForTokenClassification" in str(config.architectures) else None
+    return None if names == [f"LABEL_{i}" for i in range(len(names))] else names
 
 
 def _suit_classifier(model: Any, there: Sequence[str] | None, labels: Sequence[str]) -> Sequence[str]:

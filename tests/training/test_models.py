@@ -104,6 +104,13 @@ def logits(model):
         return model.eval()(input_ids=torch.arange(60).reshape(4, 15)).logits
 
 
+def test_a_classifier_of_a_config_that_names_labels_alone_is_kept(quantized, tmp_path, labels):
+    save_model(quantized, observed_structure(quantized, {}), tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**config, "architectures": None}))
+    assert torch.equal(logits(open_pretrained(tmp_path, labels, None, 1)), logits(quantized))
+
+
 def test_a_classifier_for_the_labels_in_another_order_is_put_in_theirs(quantized, tmp_path, labels):
     save_model(quantized, observed_structure(quantized, {}), tmp_path)
     reordered = open_pretrained(tmp_path, labels[::-1], None, 1)
