@@ -55,6 +55,12 @@ def test_a_page_tells_what_is_kept_without_unlabelled_text(table):
     assert f"{size} MB | {validation} | {test} | {kept} / {kept_on_test} |" in text
 
 
+def test_the_page_of_transfer_tells_what_one_seed_gave(table):
+    zeros, _, size, validation, test, kept, kept_on_test = table["transfer, 80 % + int8"]
+    text = (ROOT / "docs" / "recipes" / "transfer-quant.md").read_text()
+    assert f"{size} MB, {zeros} zeros | {validation} | {test} | {kept} / {kept_on_test} |" in text
+
+
 @pytest.mark.parametrize("recipe", PAGES)
 def test_a_page_tells_what_a_dense_student_has_that_was_trained_likewise(table, recipe):
     row = "dense student, no dropout" if recipe in WITHOUT_DROPOUT else "dense student"
