@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
@@ -24,6 +24,7 @@ from sparsebuild.training.determinism import cpu_kind
 from sparsebuild.training.models import open_dense
 
 DENSE, DYNAMIC = "dense fp32", "its dynamic int8"
+SHAPES = ("1x128", "32x128")
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -52,21 +53,32 @@ def _measure(runtime: str, python: str, files: dict[str, Path], shapes: Sequence
                     sys.exit(f"{entrant.model} in {runtime}: {entrant.missing or entrant.failed}")
                 times[entrant.model].append(median(seen))
         version = entrants[0].version
-    table(f"{runtime} {version}, one thread, {cpu_kind()}", ["", *(f"{s}: ms, of dense" for s in shapes), "MB"])
+    show(f"{runtime} {version}", files, shapes, times)
+
+
+def show(runtime: str, files: Mapping[str, Path], shapes: Sequence[str], times: Mapping[str, Sequence[float]]) -> None:
+    """Print the table of a runtime: of each file its seconds at each shape, beside the dense one's."""
+    table(f"{runtime}, one thread, {cpu_kind()}", ["", *(f"{s}: ms, of dense" for s in shapes), "MB"])
     for name, of_shapes in times.items():
         told = [f"{t * 1e3:.2f}, {t / dense:.3f}" for t, dense in zip(of_shapes, times[DENSE], strict=True)]
         row([name, *told, f"{files[name].stat().st_size / 1e6:.1f}"])
 
 
+def parser(description: str | None) -> argparse.ArgumentParser:
+    """What is asked of any runtime."""
+    made = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made.add_argument("files", nargs="+", type=Path, metavar="FILE.onnx")
+    made.add_argument("--model", type=Path, required=True, metavar="DIR")
+    made.add_argument("--shape", action="append", help="default: 1x128 and 32x128")
+    made.add_argument("--seconds", type=float, default=10.0, help="on each file and shape, about")
+    return made
+
+
 def _arguments(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE.onnx")
-    parser.add_argument("--model", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--runtime", action="append", help="and the Python that has it; default: onnxruntime, here")
-    parser.add_argument("--shape", action="append", help="default: 1x128 and 32x128")
-    parser.add_argument("--seconds", type=float, default=10.0, help="on each file and shape, about")
-    asked = parser.parse_args(arguments)
-    asked.runtime, asked.shape = asked.runtime or ["onnxruntime"], asked.shape or ["1x128", "32x128"]
+    options = parser(__doc__)
+    options.add_argument("--runtime", action="append", help="and the Python that has it; default: onnxruntime, here")
+    asked = options.parse_args(arguments)
+    asked.runtime, asked.shape = asked.runtime or ["onnxruntime"], asked.shape or SHAPES
     return asked
 
 

@@ -64,10 +64,11 @@ def test_the_page_of_transfer_tells_what_one_seed_gave(table):
 @pytest.mark.parametrize("recipe", PAGES)
 def test_a_page_tells_what_a_dense_student_has_that_was_trained_likewise(table, recipe):
     row = "dense student, no dropout" if recipe in WITHOUT_DROPOUT else "dense student"
-    *_, kept, kept_on_test = table[row]
+    *_, validation, test, kept, kept_on_test = table[row]
     text = (ROOT / "docs" / "recipes" / f"{recipe}.md").read_text()
     assert f"(row `{row}`, " in text
-    assert f"{kept} / {kept_on_test} of its teacher's" in text
+    both = f"{validation} and {test}, " if recipe in CUT else ""
+    assert f"has {both}{kept} / {kept_on_test} of its teacher's" in text
 
 
 @pytest.mark.parametrize(
