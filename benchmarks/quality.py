@@ -212,7 +212,7 @@ def _measured(name: str, seed: int, data: Path, folder: Path, quick: bool) -> Re
 
 def _sparse(recipe: str, data: Path, folder: Path, quick: bool) -> str:
     """The folder of the model that `recipe` makes of a task without types, with the first seed for all others."""
-    made = folder / ("quick-sparse" if quick else "sparse") / Path(recipe).stem
+    made = folder / "sparse" / value_digest([_said(Path(recipe)), _digest(data), quick])[:16]
     if not made.exists():
         (untyped := folder / "untyped").mkdir(parents=True, exist_ok=True)
         for path in data.glob("*.jsonl"):
