@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import shutil
 import statistics
 import subprocess
@@ -216,13 +215,21 @@ def _sparse(recipe: str, data: Path, folder: Path, quick: bool) -> str:
     if not made.exists():
         (untyped := folder / "untyped").mkdir(parents=True, exist_ok=True)
         for path in data.glob("*.jsonl"):
-            (untyped / path.name).write_text(re.sub(r'"([BI])-[^"]+"', r'"\1-entity"', path.read_text()))
+            (untyped / path.name).write_text("".join(map(_untyped, path.read_text().splitlines())))
         chosen = Row(recipe=recipe, start=BASE, teacher=False, unlabelled=False, scheme="fp32")
         _build(folder / "upstream", chosen, SEEDS[0], untyped, quick)
         made.parent.mkdir(exist_ok=True)
         shutil.move(folder / "upstream" / "build" / "train" / "model", made)
         shutil.rmtree(folder / "upstream")
     return str(made)
+
+
+def _untyped(line: str) -> str:
+    """A row whose tags say where an entity is and not of what type."""
+    found = json.loads(line)
+    if tags := found.get("ner_tags"):
+        found["ner_tags"] = [tag if tag == "O" else f"{tag[0]}-entity" for tag in tags]
+    return json.dumps(found, ensure_ascii=False) + "\n"
 
 
 def _build(project: Path, chosen: Row, seed: int, data: Path, quick: bool) -> None:

@@ -3,9 +3,9 @@
     python benchmarks/training.py [--only ROW]... [--quick] [--steps N] [--threads N] [--rows N]
                                   [--folder DIR] [--data DIR] [--model DIR]
 
-Rows: attention, masks, qat, distillation, cut, schedule, schedule-bf16, mask-update, memory, prepare. Ratios are of CPU
-seconds, both sides measured in turn in one process, so that they can be compared between machines; wall time is beside
-them.
+Rows: dropout, masks, qat, distillation, cut, products, schedule, schedule-bf16, memory, prepare. Ratios are of CPU
+seconds, so that they can be compared between machines: of steps both sides are measured in turn in one process; each
+side of a schedule has a process of its own. Wall time is beside them.
 `--data` is a folder with train.jsonl and validation.jsonl (default: WNUT-17 beside the checkout, or the quick start's
 sentences); `--model` a MiniLM as `fetch` leaves it (default: fetched as the quick start does).
 """
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import json
 import os
 import random
@@ -23,7 +24,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -68,14 +69,17 @@ def main(arguments: Sequence[str]) -> None:
             ROWS[name](bench)
 
 
-def attention(bench: Bench) -> None:
-    """A step with attention as transformers writes it out, over one with torch's fused, which is what we train with."""
-    from sparsebuild.training.determinism import configure
+def dropout(bench: Bench) -> None:
+    """A step with torch's dropout, and its attention, over one with ours."""
+    from torch import nn
 
-    for precision in ("highest", "medium"):
-        configure(_threads(), precision)
-        title = f"a step with eager attention / fused, `{precision}`"
-        _step_row(title, "below 1 it would be worth it", bench, [], [], attention="eager")
+    def with_torchs(model: Any) -> None:
+        for module in model.modules():
+            if isinstance(module, nn.Dropout):
+                module.__class__ = nn.Dropout
+        model.set_attn_implementation("sdpa")
+
+    _step_row("a step with torch's dropout / ours", "", bench, [], [], changed=with_torchs)
 
 
 def masks(bench: Bench) -> None:
@@ -102,6 +106,43 @@ def cut(bench: Bench) -> None:
         _step_row(f"a step with {left[0]} heads and {left[1]} neurons / whole", "", bench, [], [modifier])
 
 
+def products(bench: Bench) -> None:
+    """The products of a layer, forward and backward: what the libraries alone give a schedule."""
+    import torch
+
+    from sparsebuild.training.determinism import configure
+
+    config = json.loads((bench.model / "config.json").read_text())
+    width, neurons, pieces = config["hidden_size"], config["intermediate_size"], 32 * 40
+    made = []
+    for inputs, outputs in ((width, width), (width, neurons), (neurons, width)):
+        x, weight, gradient = (torch.randn(shape) for shape in ((pieces, inputs), (outputs, inputs), (pieces, outputs)))
+        made.append((x, weight, gradient))
+
+    def spent(precision: str, dtype: torch.dtype) -> float:
+        configure(_threads(), precision)
+        several = [tuple(tensor.to(dtype) for tensor in three) for three in made]
+        turns = []
+        for _ in range(bench.steps):
+            turns.append(Spent())
+            with turns[-1].more():
+                for x, weight, gradient in several:
+                    _ = x @ weight.T, gradient @ weight, gradient.T @ x
+        return min(turn.cpu for turn in turns)
+
+    mkl = spent("highest", torch.float32)
+    for name, dtype in (("float32", torch.float32), ("bfloat16", torch.bfloat16)):
+        row(
+            [
+                f"products of a layer, MKL in float32 / oneDNN in {name}",
+                f"{mkl / spent('medium', dtype):.2f} ×",
+                "",
+                "",
+                "",
+            ]
+        )
+
+
 def schedule(bench: Bench) -> None:
     """The tutorial's 13 epochs: 8 plain and 5 in QAT, both sparse and with a teacher; an epoch of each is measured."""
     _schedule("13 epochs of the tutorial, the old manner / ours", "≥ 2.2 or 3.5", bench, bf16=False)
@@ -110,22 +151,6 @@ def schedule(bench: Bench) -> None:
 def schedule_bf16(bench: Bench) -> None:
     """The same, ours in bfloat16."""
     _schedule("the same, ours in bfloat16", "≥ 4.5", bench, bf16=True)
-
-
-def mask_update(bench: Bench) -> None:
-    """One event of global magnitude pruning over as many weights as MiniLM has."""
-    import torch
-
-    from sparsebuild.numerics.masks import global_masks
-
-    weights = {str(k): torch.randn(1536, 384) for k in range(39)}
-    size = sum(w.numel() for w in weights.values())
-    spent = []
-    for _ in range(3):
-        started = time.perf_counter()
-        global_masks({name: w.abs() for name, w in weights.items()}, 0.8)
-        spent.append(time.perf_counter() - started)
-    row([f"a mask update, {size / 1e6:.0f} M weights", "", "", "≤ 0.5 s", f"{min(spent):.2f} s"])
 
 
 def memory(bench: Bench) -> None:
@@ -150,14 +175,14 @@ def prepare(bench: Bench) -> None:
 
 
 ROWS: dict[str, Callable[[Bench], None]] = {
-    "attention": attention,
+    "dropout": dropout,
     "masks": masks,
     "qat": qat,
     "distillation": distillation,
     "cut": cut,
+    "products": products,
     "schedule": schedule,
     "schedule-bf16": schedule_bf16,
-    "mask-update": mask_update,
     "memory": memory,
     "prepare": prepare,
 }
@@ -182,12 +207,16 @@ class Spent:
 
 
 def _step_row(
-    title: str, target: str, bench: Bench, plain: Sequence[str], other: Sequence[str], attention: str = "sdpa"
+    title: str,
+    target: str,
+    bench: Bench,
+    plain: Sequence[str],
+    other: Sequence[str],
+    changed: Callable[[Any], None] = lambda model: None,  # the other side's model
 ) -> None:
     """Both sides take each step in turn; the ratio is of the medians, which one disturbed step does not move."""
     loops = [_loop(bench, recipe) for recipe in (plain, other)]
-    if attention != "sdpa":
-        loops[1].model.set_attn_implementation(attention)
+    changed(loops[1].model)
     turns = [_turns(loop, bench.steps + 2) for loop in loops]
     spent: tuple[list[Spent], list[Spent]] = ([], [])
     for k in range(bench.steps + 2):
@@ -215,42 +244,57 @@ def _turns(loop: Any, steps: int) -> Iterator[list[Any]]:
 
 
 def _schedule(title: str, target: str, bench: Bench, *, bf16: bool) -> None:
-    """Eight times an epoch without QAT and five times one with it, each side for itself."""
-    from sparsebuild.training.determinism import configure
-
-    threads, sides = _threads(), {}
+    """Eight times an epoch without QAT and five times one with it, each side in a process of its own."""
+    sides = {}
     for is_quantized, times in ((False, 8), (True, 5)):
-        configure(threads, "medium")  # oneDNN: true float32 on AMD, bfloat16 where there is AMX
-        loop = _loop(bench, [CONSTANT, DISTILLATION, *([QAT] if is_quantized else [])], bf16=bf16)
-        steps = bench.epoch_steps or loop.per_epoch
-        ours = Spent()
-        batches = _turns(loop, steps + 1)
-        loop._update(loop._moment(0), next(batches))  # to warm up: masks and classes change in it
-        for k in range(1, steps + 1):
-            with ours.more():
-                loop._update(loop._moment(k), next(batches))
-        configure(threads, "highest")
-        theirs = _old_epoch(bench, steps, is_quantized=is_quantized)
-        sides[is_quantized] = (ours, theirs, times)
-    cpu, wall = (
-        [sum(getattr(s[side], kind) * s[2] for s in sides.values()) for side in (0, 1)] for kind in ("cpu", "wall")
-    )
-    phases = ", ".join(f"{s[1].cpu / s[0].cpu:.2f} × {'in QAT' if q else 'before'}" for q, s in sides.items())
+        how = {"folder": str(bench.folder), "threads": _threads(), "is_quantized": is_quantized}
+        sides[is_quantized] = (*(_told(flag, {**how, "bf16": bf16}) for flag in ("--ours", "--old")), times)
+    cpu, wall = ([sum(s[side][kind] * s[2] for s in sides.values()) for side in (0, 1)] for kind in ("cpu", "wall"))
+    phases = ", ".join(f"{s[1]['cpu'] / s[0]['cpu']:.2f} × {'in QAT' if q else 'before'}" for q, s in sides.items())
+    steps = sides[True][0]["steps"]
     row([title, f"{cpu[1] / cpu[0]:.2f} ×", f"{wall[1] / wall[0]:.2f} ×", target, f"{phases}; {steps} steps of each"])
 
 
-def _old_epoch(bench: Bench, steps: int, *, is_quantized: bool) -> Spent:
+def _told(flag: str, how: dict[str, Any]) -> Any:
+    """What this file prints in a process of its own."""
+    command = [sys.executable, __file__, flag, json.dumps(how)]
+    return json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()[-1])
+
+
+def our_epoch(folder: str, threads: int, *, is_quantized: bool, bf16: bool) -> None:
+    """Print what the product's own loop takes for an epoch, set up as `train` does it."""
+    from sparsebuild.training.determinism import configure
+    from sparsebuild.training.memory import keep_freed_memory
+
+    keep_freed_memory()
+    configure(threads, "medium")  # oneDNN: true float32 on AMD, bfloat16 where there is AMX
+    bench = _known(Path(folder))
+    loop = _loop(bench, [CONSTANT, DISTILLATION, *([QAT] if is_quantized else [])], bf16=bf16)
+    steps, spent = bench.epoch_steps or loop.per_epoch, Spent()
+    batches = _turns(loop, steps + 1)
+    loop._update(loop._moment(0), next(batches))  # to warm up: masks and classes change in it
+    for k in range(1, steps + 1):
+        with spent.more():
+            loop._update(loop._moment(k), next(batches))
+    say(json.dumps({**asdict(spent), "steps": steps}))
+
+
+def old_epoch(folder: str, threads: int, *, is_quantized: bool, bf16: bool) -> None:
+    """Print what the old manner takes for it; it knows no bfloat16."""
     from manner import OldManner, random_batches
 
-    model = _sparse(_model(bench))
-    old, spent = OldManner(model, is_quantized=is_quantized), Spent()
-    corpus = _corpus(bench, answered=False)
+    from sparsebuild.training.determinism import configure
+
+    configure(threads, "highest")
+    bench = _known(Path(folder))
+    old, spent = OldManner(_sparse(_model(bench)), is_quantized=is_quantized), Spent()
+    corpus, steps = _corpus(bench, answered=False), 0
     old.step(next(random_batches(corpus, 32, 0)))
-    batches = random_batches(corpus, 32, 1)
-    for _ in range(steps):
+    for batch in itertools.islice(random_batches(corpus, 32, 1), bench.epoch_steps):
         with spent.more():
-            old.step(next(batches))
-    return spent
+            old.step(batch)
+        steps += 1
+    say(json.dumps({**asdict(spent), "steps": steps}))
 
 
 # ---- what is trained
@@ -477,6 +521,10 @@ def _arguments(arguments: Sequence[str]) -> argparse.Namespace:
 
 if __name__ == "__main__":
     match sys.argv[1:]:
+        case ["--ours", how]:
+            our_epoch(**json.loads(how))
+        case ["--old", how]:
+            old_epoch(**json.loads(how))
         case ["--memory-of", folder]:
             memory_of(Path(folder))
         case ["--prepare", rows, tokenizer, out]:

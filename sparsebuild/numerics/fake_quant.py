@@ -6,8 +6,10 @@ true division. (Multiplying by 1 / scale rounds some values to the neighbouring 
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -161,12 +163,12 @@ class _RoundActivation(torch.autograd.Function):
         exact = torch.promote_types(x.dtype, scale.dtype)  # bfloat16 knows too few numbers between two levels
         level = torch.empty(x.shape, dtype=exact, device=x.device)
         torch.div(x.to(exact), scale, out=level).round_()  # laid out anew: products of heads need no copies after this
-        ctx.has_ends = x.is_cpu and x.dtype == exact
+        ctx.has_ends = x.is_cpu and exact == torch.float32 and not torch.compiler.is_compiling()
         if ctx.has_ends:  # a number is at hand there without waiting, and kernels are several times faster with numbers
-            lowest = -float(zero_point)
-            ctx.ends = (lowest - 0.5, lowest + steps + 0.5)
-            ctx.save_for_backward(level)
-            return level.clamp(lowest, lowest + steps).mul_(scale)
+            lowest, highest = -float(zero_point), steps - float(zero_point)
+            ctx.ends = _first_clipped(scale, lowest, -1), _first_clipped(scale, highest, 1)
+            ctx.save_for_backward(x)  # it is there in any case, and a level would be a tensor more
+            return level.clamp_(lowest, highest).mul_(scale).to(x.dtype)
         clipped = level.clamp(-zero_point, steps - zero_point)
         ctx.save_for_backward(clipped == level)
         return clipped.mul_(scale).to(x.dtype)
@@ -177,3 +179,20 @@ class _RoundActivation(torch.autograd.Function):
         if ctx.has_ends:
             return torch.ops.aten.hardtanh_backward(gradients[0], saved, *ctx.ends), None, None, None
         return gradients[0] * saved, None, None, None
+
+
+def _first_clipped(scale: Tensor, last: float, outward: int) -> float:
+    """The float32 next after all whose level is `last`, upwards or downwards: where the gradient ends."""
+    step = np.float32(scale.item())
+    if not np.isfinite(step):
+        return outward * math.inf
+    x, beyond = np.float32(last + outward / 2) * step, np.float32(outward * math.inf)
+
+    def is_clipped() -> bool:
+        return bool((np.rint(x / step) - last) * outward > 0)
+
+    while is_clipped():
+        x = np.nextafter(x, -beyond)
+    while not is_clipped():
+        x = np.nextafter(x, beyond)
+    return float(x)

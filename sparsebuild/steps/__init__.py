@@ -43,7 +43,7 @@ STEPS = {
     "prepare": Step(function="sparsebuild.steps.prepare:run", version=4, libraries=("tokenizers", "transformers")),
     "train": Step(
         function="sparsebuild.steps.train:run",
-        version=4,
+        version=5,
         libraries=_TRAINS,
         resource=_DEVICE,
         beside=_OF_THE_RUN,

@@ -26,6 +26,7 @@ from sparsebuild.numerics.kernel_times import KernelTimes
 from sparsebuild.numerics.layer_shape import LayerShape
 from sparsebuild.training import checkpoints
 from sparsebuild.training.accelerators import Forward, accelerator_for
+from sparsebuild.training.attention import use_cheap_dropout
 from sparsebuild.training.batches import Corpus, batch_order, count_drawn, drawn, steps_per_epoch
 from sparsebuild.training.curve import Means
 from sparsebuild.training.determinism import seed_for_step
@@ -119,6 +120,8 @@ class _Loop:
         self.accelerator = accelerator_for(self.settings, training.trackers)
         self.processes = Processes(self.accelerator.num_processes, self.accelerator.process_index)
         self.model.to(self.accelerator.device)
+        if self.accelerator.device.type == "cpu" and not self.settings.torch_compile:
+            use_cheap_dropout(self.model)
         self.forward = Forward(self.model, is_compiled=self.settings.torch_compile)
         self.optimizer = adamw(self.model, self.settings)
         self.wants_hidden = training.has_teacher and modifiers.needs_hidden_states(training.specs)

@@ -27,6 +27,7 @@ from sparsebuild.numerics.fake_quant import (
     widened,
 )
 from sparsebuild.numerics.quantization_scheme import ATTENTION, EMBEDDING, Grid, Scheme, linear_scheme
+from sparsebuild.training.attention import OPERANDS, use_quantized_attention
 from sparsebuild.training.processes import widest
 from sparsebuild.training.quantization_plan import is_attention, submodule_plan
 
@@ -39,13 +40,10 @@ __all__ = [
     "freeze_observers",
     "observers",
     "quantize",
-    "quantized_attention",
     "quantized_modules",
     "scheme_of",
 ]
 
-ATTENTION_NAME = "sparsebuild_quantized"  # our name among transformers' attention functions
-_OPERANDS = ("query_quantizer", "key_quantizer", "value_quantizer", "probability_quantizer")
 _LEAVES: dict[type[nn.Module], type[nn.Module]] = {}  # a layer's class → the class that rounds around it
 
 
@@ -185,7 +183,7 @@ def apply_plan(model: nn.Module, plan: Mapping[str, Scheme]) -> list[str]:
         else:
             _quantize_layer(module, scheme)
     if attends:
-        _use_quantized_attention(model)
+        use_quantized_attention(model)
     return [name for name, _ in quantized_modules(model)]
 
 
@@ -215,51 +213,6 @@ def freeze_observers(model: nn.Module, modules: Collection[str] | None = None) -
     for name, observer in observers(model):
         if modules is None or name.rpartition(".")[0] in modules:
             observer.frozen = True
-
-
-def quantized_attention(
-    module: Any,
-    query: Tensor,  # (b, heads, s, width)
-    key: Tensor,  # (b, heads, s, width)
-    value: Tensor,  # (b, heads, s, width)
-    attention_mask: Tensor | None,  # (b, 1, 1 or s, s) added to the scores
-    scaling: float | None = None,
-    dropout: float = 0.0,
-    **_: Any,
-) -> tuple[Tensor, Tensor]:  # context (b, s, heads, width), probabilities (b, heads, s, s)
-    """softmax(q·kᵀ·scaling + mask)·v with all four operands on the uint8 grid, as transformers calls it.
-
-    It is the function of the whole model: an attention that is not quantized keeps its operands in float.
-    """
-    on_query, on_key, on_value, on_probabilities = (getattr(module, name, _in_float) for name in _OPERANDS)
-    scale = query.size(-1) ** -0.5 if scaling is None else scaling
-    scores = torch.matmul(on_query(query), on_key(key).transpose(2, 3)) * scale
-    if attention_mask is not None:
-        scores = scores + attention_mask
-    # On the grid before dropout, which makes what it leaves larger than the 1 at which the grid ends.
-    probabilities = F.dropout(on_probabilities(F.softmax(scores, dim=-1)), p=dropout, training=module.training)
-    context = torch.matmul(probabilities, on_value(value))
-    return context.transpose(1, 2).contiguous(), probabilities
-
-
-def _mask(*, attention_mask: Tensor | None, dtype: torch.dtype, **how: Any) -> Tensor | None:
-    """What is added to the scores: 0, or the lowest number for a piece of padding. See transformers' `eager_mask`.
-
-    Where all pieces see the same ones it is (b, 1, 1, s), of which that makes (b, 1, s, s): the same sums, and a file
-    without the nodes that do it.
-    """
-    from transformers.masking_utils import bidirectional_mask_function, eager_mask
-
-    sees_all = how.get("mask_function") is bidirectional_mask_function and how.get("local_size") is None
-    if attention_mask is None or not sees_all:
-        whole: Tensor | None = eager_mask(attention_mask=attention_mask, dtype=dtype, **how)
-        return whole
-    nothing = torch.zeros((), dtype=dtype, device=attention_mask.device)
-    return torch.where(attention_mask[:, None, None, :], nothing, torch.finfo(dtype).min)
-
-
-def _in_float(operand: Tensor) -> Tensor:
-    return operand
 
 
 def _on_grid(values: Tensor, whole: Tensor, grid: Grid | None) -> Tensor:
@@ -302,15 +255,6 @@ def _quantize_attention(module: nn.Module, scheme: Scheme) -> None:
     assert scheme.inputs is not None
     device = next(module.parameters()).device
     module.scheme = scheme  # type: ignore[assignment]  # a value, not a tensor
-    for name in _OPERANDS:
+    for name in OPERANDS:
         fixed = (0.0, 1.0) if name == "probability_quantizer" else None  # probabilities need no observing
         module.add_module(name, ActivationQuantizer(scheme.inputs, fixed).to(device).train(module.training))
-
-
-def _use_quantized_attention(model: Any) -> None:
-    from transformers import AttentionInterface
-    from transformers.masking_utils import AttentionMaskInterface
-
-    AttentionInterface.register(ATTENTION_NAME, quantized_attention)
-    AttentionMaskInterface.register(ATTENTION_NAME, _mask)
-    model.set_attn_implementation(ATTENTION_NAME)

@@ -26,7 +26,18 @@ def model(tmp_path):
 
 @pytest.mark.slow
 def test_a_quick_slice_gives_every_row_a_figure(model, tmp_path):
-    names = ("attention", "masks", "qat", "distillation", "cut", "schedule", "memory", "prepare")
+    names = (
+        "dropout",
+        "masks",
+        "qat",
+        "distillation",
+        "cut",
+        "products",
+        "schedule",
+        "schedule-bf16",
+        "memory",
+        "prepare",
+    )
     rows = [word for name in names for word in ("--only", name)]
     given = ["--model", model, "--data", ROOT / "templates" / "quickstart" / "data", "--folder", tmp_path / "work"]
     quick = ["--quick", "--threads", "1", "--rows", "3000"]
@@ -38,6 +49,6 @@ def test_a_quick_slice_gives_every_row_a_figure(model, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     told = [[cell.strip() for cell in line.split("|")[1:-1]] for line in done.stdout.splitlines() if line[:1] == "|"]
-    ratios = [row[1] for row in told[2:11]]
+    ratios = [row[1] for row in told[2:13]]
     assert all(re.fullmatch(r"\d+\.\d+ ×", ratio) for ratio in ratios)
-    assert re.fullmatch(r"[\d,]+ rows/s, [\d,]+ rows per CPU second, \d+ MiB", told[11][4])
+    assert re.fullmatch(r"[\d,]+ rows/s, [\d,]+ rows per CPU second, \d+ MiB", told[13][4])

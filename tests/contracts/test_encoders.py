@@ -36,9 +36,10 @@ from sparsebuild.numerics.layer_shape import LayerShape
 from sparsebuild.shipping.snippets import INPUTS, piece_mark, snippets
 from sparsebuild.tasks.pieces import Cutter, copy_tokenizer, load_tokenizer
 from sparsebuild.training import shapes
+from sparsebuild.training.attention import QUANTIZED, use_cheap_dropout
 from sparsebuild.training.inputs import given, input_names
 from sparsebuild.training.models import open_dense, open_model, open_pretrained, save_model
-from sparsebuild.training.quantization import ATTENTION_NAME, freeze_observers, quantize, quantized_modules
+from sparsebuild.training.quantization import freeze_observers, quantize, quantized_modules
 from sparsebuild.training.quantization_plan import is_attention
 from sparsebuild.training.skipped_layers import drop_skipped, layers, skip
 from sparsebuild.training.structure import dense_shape, is_embeddings, is_head, observed_structure
@@ -111,6 +112,19 @@ def test_dropout_is_what_is_asked_for(encoder):
         first, second = (model(**given(model, batch)).logits for _ in range(2))
         assert torch.equal(first, second) == is_same
     assert {m.p for m in model.modules() if isinstance(m, torch.nn.Dropout)} == {0.5}
+
+
+def test_cheap_dropout_is_torchs_with_other_draws(encoder):
+    """So rare that nothing goes, it must change nothing, and in evaluation not a bit."""
+    batch, seldom = batch_of(encoder, 12, 5, 9), 1e-9
+    torchs, ours = (opened(encoder, seldom) for _ in range(2))
+    use_cheap_dropout(ours)
+    assert torch.equal(logits(ours, batch), logits(torchs, batch))
+    for model in (ours, torchs):
+        model.train()
+        real(model(**given(model, batch)).logits, batch).square().sum().backward()
+    for mine, theirs in zip(ours.parameters(), torchs.parameters(), strict=True):
+        torch.testing.assert_close(mine.grad, theirs.grad, atol=1e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize("head", ["AutoModel", "AutoModelForMaskedLM"])
@@ -203,7 +217,7 @@ def test_a_quantized_model_sees_what_transformers_mask_lets_it_see(encoder, monk
     quantize(model)
     model.train()(**given(model, batch))
     ours = logits(model, batch)
-    monkeypatch.setitem(masking_utils.AttentionMaskInterface._global_mapping, ATTENTION_NAME, masking_utils.eager_mask)
+    monkeypatch.setitem(masking_utils.AttentionMaskInterface._global_mapping, QUANTIZED, masking_utils.eager_mask)
     assert torch.equal(ours, logits(model, batch))
 
 

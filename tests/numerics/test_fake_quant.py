@@ -5,7 +5,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from onnx import TensorProto, helper
@@ -124,6 +124,7 @@ def test_a_grid_has_as_many_levels_as_its_bits(x, low, high, bits, symmetric):
 
 
 @given(x=TENSORS)
+@settings(deadline=None)  # the first backward pass of a process takes its time
 def test_the_gradient_is_that_of_a_clamp_of_levels(x):
     """Passes where the level is one of the grid, and is 0 elsewhere: the straight-through estimator, written out."""
     scale, zero = activation_parameters(torch.tensor(-3.0), torch.tensor(50.0))
@@ -132,6 +133,18 @@ def test_the_gradient_is_that_of_a_clamp_of_levels(x):
     fake_quantize_activation(given_x, scale, zero).backward(upstream)
     level = (given_x.detach() / scale).round() + zero
     assert torch.equal(given_x.grad, torch.where((level >= 0) & (level <= 255), upstream, 0.0))
+
+
+@pytest.mark.parametrize("zero", [0.0, 7.0, 128.0, 255.0])
+@pytest.mark.parametrize("scale", [2.0**-6, 0.013, 3e-8, 1e35])
+def test_the_gradient_ends_where_a_level_is_clipped_to_the_bit(scale, zero):
+    """Half a level beyond the last one rounds to the even of two: which, is different at each end."""
+    borders = np.float32([-zero - 0.5, 255.5 - zero]) * np.float32(scale)
+    near = (borders.view(np.int32)[:, None] + np.arange(-3, 4, dtype=np.int32)).view(np.float32)  # neighbours
+    x = torch.from_numpy(near).requires_grad_()
+    fake_quantize_activation(x, torch.tensor(scale), torch.tensor(zero)).sum().backward()
+    level = (x.detach() / scale).round()
+    assert torch.equal(x.grad, ((level >= -zero) & (level <= 255 - zero)).float())
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
