@@ -84,7 +84,7 @@ class ActivationQuantizer(nn.Module):
         return self._has_range
 
     def _observe(self, x: Tensor) -> None:
-        low, high = widest(*torch.aminmax(x.float()))  # under bf16 the range would itself be rounded
+        low, high = widest(*(end.float() for end in torch.aminmax(x)))  # from here on, lest bf16 rounds the mean
         if self.grid.momentum is None:
             widened(self.lowest, self.highest, low, high, self.count)
         else:
