@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Self
 
+from sparsebuild.errors import TargetFailed
 from sparsebuild.modifiers.base import Attached, Moment, Phase, Promise, Run
 from sparsebuild.modifiers.fields import REQUIRED, Fields
 from sparsebuild.modifiers.held_masks import Holding
-from sparsebuild.modifiers.layer_pruning import check_left, check_zeros
+from sparsebuild.modifiers.layer_pruning import NAME_OTHERS, check_left, check_zeros, nothing_left
 from sparsebuild.modifiers.mask_type import MaskType
 from sparsebuild.modifiers.parameters import at_work, select
 from sparsebuild.modifiers.span import (
@@ -112,7 +113,7 @@ class _Alternating(Holding):
             self.held.release()
             self._forget_momentum()
         elif not self._is_dense(moment) and self._was_free(moment):
-            self._compress()
+            self._compress(moment)
 
     def promises(self) -> Sequence[Promise]:
         if not self.held.masks:
@@ -132,8 +133,10 @@ class _Alternating(Holding):
         before = moment.before
         return before is None or not has_started(self.spec, before) or self._is_dense(before)
 
-    def _compress(self) -> None:
+    def _compress(self, moment: Moment) -> None:
         names = at_work(self.model, self.held.weights)
+        if not names and reached(moment.epoch, until(self.spec, moment.epochs) - self.spec.update_frequency):
+            raise TargetFailed(nothing_left(self.spec.tag, moment.epoch), hint=NAME_OTHERS)
         scores = {name: self.held.weights[name].detach().abs() for name in names}
         self.spec.mask_type.check(self.spec.tag, {name: score.shape for name, score in scores.items()})
         wanted = dict.fromkeys(names, self.spec.compression_sparsity)
