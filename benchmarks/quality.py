@@ -63,8 +63,12 @@ ROWS = {
     "90 % + int8": Row(recipe="builtin:pruned90-quant", dropout=0.0),
     "transfer, 80 % + int8": Row(
         recipe="builtin:transfer-quant",
-        unlabelled=False,
         args={"num_epochs": 6},
+        sparse=str(HERE / "recipes" / "pruned80.yaml"),
+    ),
+    "transfer, 80 % + int8, hidden states": Row(
+        recipe="builtin:transfer-quant",
+        args={"num_epochs": 6, "hidden_states": 0.3},
         sparse=str(HERE / "recipes" / "pruned80.yaml"),
     ),
     "fast-6x": Row(recipe="builtin:fast-6x", dropout=0.0),
@@ -176,11 +180,15 @@ def _differs(result: Result, data: str, quick: bool) -> str:
 
 
 def _recipe(name: str) -> str:
-    """The sha256 of what a row's recipes say, whatever their comments are, and of its dropout where it has any."""
+    """The sha256 of what a row's recipes say, whatever their comments are, and of what else it has of its own."""
     chosen = ROWS[name]
     path = builtin_recipe(chosen.recipe) if chosen.recipe.startswith("builtin:") else Path(chosen.recipe)
     said = _said(path, chosen.args)
-    more = [*([chosen.dropout] if chosen.dropout else []), *([_said(Path(chosen.sparse))] if chosen.sparse else [])]
+    more: list[Any] = [
+        *([chosen.dropout] if chosen.dropout else []),
+        *([_said(Path(chosen.sparse))] if chosen.sparse else []),
+        *([] if chosen.unlabelled else ["labelled"]),
+    ]
     return value_digest([said, *more] if more else said)
 
 
