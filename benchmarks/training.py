@@ -3,9 +3,9 @@
     python benchmarks/training.py [--only ROW]... [--quick] [--steps N] [--threads N] [--rows N]
                                   [--folder DIR] [--data DIR] [--model DIR]
 
-Rows: dropout, masks, qat, distillation, cut, products, schedule, schedule-bf16, memory, prepare. Ratios are of CPU
-seconds, so that they can be compared between machines: of steps both sides are measured in turn in one process; each
-side of a schedule has a process of its own. Wall time is beside them.
+Rows: control, dropout, masks, qat, distillation, cut, products, schedule, schedule-bf16, memory, prepare. Ratios are of
+CPU seconds, so that they can be compared between machines: of steps both sides are measured in turn in one process,
+and of a schedule each in its own. Wall time is beside them.
 `--data` is a folder with train.jsonl and validation.jsonl (default: WNUT-17 beside the checkout, or the quick start's
 sentences); `--model` a MiniLM as `fetch` leaves it (default: fetched as the quick start does).
 """
@@ -67,6 +67,11 @@ def main(arguments: Sequence[str]) -> None:
         for name in asked.only:
             configure(asked.threads, "highest")
             ROWS[name](bench)
+
+
+def control(bench: Bench) -> None:
+    """A plain step over a plain step: how far from 1 a ratio may be by chance."""
+    _step_row("a plain step / plain", "1", bench, [], [])
 
 
 def dropout(bench: Bench) -> None:
@@ -175,6 +180,7 @@ def prepare(bench: Bench) -> None:
 
 
 ROWS: dict[str, Callable[[Bench], None]] = {
+    "control": control,
     "dropout": dropout,
     "masks": masks,
     "qat": qat,

@@ -27,6 +27,7 @@ def model(tmp_path):
 @pytest.mark.slow
 def test_a_quick_slice_gives_every_row_a_figure(model, tmp_path):
     names = (
+        "control",
         "dropout",
         "masks",
         "qat",
@@ -49,6 +50,6 @@ def test_a_quick_slice_gives_every_row_a_figure(model, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     told = [[cell.strip() for cell in line.split("|")[1:-1]] for line in done.stdout.splitlines() if line[:1] == "|"]
-    ratios = [row[1] for row in told[2:13]]
+    ratios = [row[1] for row in told[2:14]]
     assert all(re.fullmatch(r"\d+\.\d+ ×", ratio) for ratio in ratios)
-    assert re.fullmatch(r"[\d,]+ rows/s, [\d,]+ rows per CPU second, \d+ MiB", told[13][4])
+    assert re.fullmatch(r"[\d,]+ rows/s, [\d,]+ rows per CPU second, \d+ MiB", told[14][4])
