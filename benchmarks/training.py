@@ -137,15 +137,8 @@ def products(bench: Bench) -> None:
 
     mkl = spent("highest", torch.float32)
     for name, dtype in (("float32", torch.float32), ("bfloat16", torch.bfloat16)):
-        row(
-            [
-                f"products of a layer, MKL in float32 / oneDNN in {name}",
-                f"{mkl / spent('medium', dtype):.2f} ×",
-                "",
-                "",
-                "",
-            ]
-        )
+        title = f"products of a layer, MKL in float32 / oneDNN in {name}"
+        row([title, f"{mkl / spent('medium', dtype):.2f} ×", "", "", ""])
 
 
 def schedule(bench: Bench) -> None:
@@ -160,10 +153,7 @@ def schedule_bf16(bench: Bench) -> None:
 
 def memory(bench: Bench) -> None:
     """The peak of a training with masks and checkpoints, over weights, gradients, Adam's moments and masks."""
-    told = subprocess.run(
-        [sys.executable, __file__, "--memory-of", str(bench.folder)], capture_output=True, text=True, check=True
-    )
-    peak, needed = json.loads(told.stdout.splitlines()[-1])
+    peak, needed = _told("--memory-of", str(bench.folder))
     how = f"{peak / 1e6:.0f} MB of {needed / 1e6:.0f} MB"
     row(["peak memory / weights + gradients + Adam + masks", f"{peak / needed:.2f} ×", "", "≤ 1.3 ×", how])
 
@@ -254,16 +244,17 @@ def _schedule(title: str, target: str, bench: Bench, *, bf16: bool) -> None:
     sides = {}
     for is_quantized, times in ((False, 8), (True, 5)):
         how = {"folder": str(bench.folder), "threads": _threads(), "is_quantized": is_quantized}
-        sides[is_quantized] = (*(_told(flag, {**how, "bf16": bf16}) for flag in ("--ours", "--old")), times)
+        ours, theirs = _told("--ours", json.dumps({**how, "bf16": bf16})), _told("--old", json.dumps(how))
+        sides[is_quantized] = (ours, theirs, times)
     cpu, wall = ([sum(s[side][kind] * s[2] for s in sides.values()) for side in (0, 1)] for kind in ("cpu", "wall"))
     phases = ", ".join(f"{s[1]['cpu'] / s[0]['cpu']:.2f} × {'in QAT' if q else 'before'}" for q, s in sides.items())
     steps = sides[True][0]["steps"]
     row([title, f"{cpu[1] / cpu[0]:.2f} ×", f"{wall[1] / wall[0]:.2f} ×", target, f"{phases}; {steps} steps of each"])
 
 
-def _told(flag: str, how: dict[str, Any]) -> Any:
-    """What this file prints in a process of its own."""
-    command = [sys.executable, __file__, flag, json.dumps(how)]
+def _told(*words: str) -> Any:
+    """What this file prints, asked for `words`, in a process of its own."""
+    command = [sys.executable, __file__, *words]
     return json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()[-1])
 
 
@@ -285,8 +276,8 @@ def our_epoch(folder: str, threads: int, *, is_quantized: bool, bf16: bool) -> N
     say(json.dumps({**asdict(spent), "steps": steps}))
 
 
-def old_epoch(folder: str, threads: int, *, is_quantized: bool, bf16: bool) -> None:
-    """Print what the old manner takes for it; it knows no bfloat16."""
+def old_epoch(folder: str, threads: int, *, is_quantized: bool) -> None:
+    """Print what the old manner takes for it."""
     from manner import OldManner, random_batches
 
     from sparsebuild.training.determinism import configure

@@ -166,7 +166,7 @@ class _RoundActivation(torch.autograd.Function):
         ctx.has_ends = x.is_cpu and exact == torch.float32 and not torch.compiler.is_compiling()
         if ctx.has_ends:  # a number is at hand there without waiting, and kernels are several times faster with numbers
             lowest, highest = -float(zero_point), steps - float(zero_point)
-            ctx.ends = _first_clipped(scale, lowest, -1), _first_clipped(scale, highest, 1)
+            ctx.grid = scale.item(), lowest, highest
             ctx.save_for_backward(x)  # it is there in any case, and a level would be a tensor more
             return level.clamp_(lowest, highest).mul_(scale).to(x.dtype)
         clipped = level.clamp(-zero_point, steps - zero_point)
@@ -177,13 +177,15 @@ class _RoundActivation(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Any) -> Any:
         (saved,) = ctx.saved_tensors
         if ctx.has_ends:
-            return torch.ops.aten.hardtanh_backward(gradients[0], saved, *ctx.ends), None, None, None
+            scale, lowest, highest = ctx.grid
+            ends = _first_clipped(scale, lowest, -1), _first_clipped(scale, highest, 1)
+            return torch.ops.aten.hardtanh_backward(gradients[0], saved, *ends), None, None, None
         return gradients[0] * saved, None, None, None
 
 
-def _first_clipped(scale: Tensor, last: float, outward: int) -> float:
+def _first_clipped(scale: float, last: float, outward: int) -> float:
     """The float32 next after all whose level is `last`, upwards or downwards: where the gradient ends."""
-    step = np.float32(scale.item())
+    step = np.float32(scale)
     if not np.isfinite(step):
         return outward * math.inf
     x, beyond = np.float32(last + outward / 2) * step, np.float32(outward * math.inf)

@@ -7,6 +7,7 @@ In evaluation it is torch's own, to the bit.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -31,26 +32,18 @@ class _CheapDropout(nn.Dropout):
 
 def use_cheap_dropout(model: Any) -> None:
     """Let `model`, which is on a CPU, draw its dropout in a cheaper way; what it computes in evaluation stays."""
-    from transformers import AttentionInterface
-    from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, AttentionMaskInterface
+    from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
 
     for module in model.modules():
         if type(module) is nn.Dropout:
             module.__class__ = _CheapDropout
     if model.config._attn_implementation == _TORCHS:
-        AttentionInterface.register(_TRAINED, _trained_attention)
-        AttentionMaskInterface.register(_TRAINED, ALL_MASK_ATTENTION_FUNCTIONS[_TORCHS])
-        model.set_attn_implementation(_TRAINED)
+        _attend_by(model, _TRAINED, _trained_attention, ALL_MASK_ATTENTION_FUNCTIONS[_TORCHS])
 
 
 def use_quantized_attention(model: Any) -> None:
     """Let `model` attend by `quantized_attention`."""
-    from transformers import AttentionInterface
-    from transformers.masking_utils import AttentionMaskInterface
-
-    AttentionInterface.register(QUANTIZED, quantized_attention)
-    AttentionMaskInterface.register(QUANTIZED, _mask)
-    model.set_attn_implementation(QUANTIZED)
+    _attend_by(model, QUANTIZED, quantized_attention, _mask)
 
 
 def quantized_attention(
@@ -96,6 +89,15 @@ def _trained_attention(
         return attended
     added = None if attention_mask is None else _added(attention_mask, query.dtype)
     return quantized_attention(module, query, key, value, added, dropout=dropout, **how)
+
+
+def _attend_by(model: Any, name: str, attention: Callable[..., Any], mask: Callable[..., Any]) -> None:
+    from transformers import AttentionInterface
+    from transformers.masking_utils import AttentionMaskInterface
+
+    AttentionInterface.register(name, attention)
+    AttentionMaskInterface.register(name, mask)
+    model.set_attn_implementation(name)
 
 
 def _mask(*, attention_mask: Tensor | None, dtype: torch.dtype, **how: Any) -> Tensor | None:

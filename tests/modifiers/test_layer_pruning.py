@@ -197,9 +197,8 @@ def test_who_prunes_only_what_a_cut_has_left_out_says_so_then(tag: str, training
         f"  - !{tag} {{start_epoch: 1, end_epoch: 2, params: ['re:{layer}.*dense.weight'], {PRUNERS[tag]}}}\n"
         for layer in (LAYER, OTHER)
     ]
-    with pytest.raises(
-        TargetFailed, match=rf"{tag}: at epoch (1\.5|2|2\.25) every layer whose weights it removes is left out"
-    ):
+    epoch = "1.5" if tag == "ACDCPruningModifier" else "2(.25)?"
+    with pytest.raises(TargetFailed, match=f"{tag}: at epoch {epoch} every layer whose weights it removes is left out"):
         training(cut + "".join(pruners)).run()
 
 
